@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "lib/intent/intent.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/intent/probe_kind.h"
+
+static const struct intent_kind *const kinds[PROBE_TYPES] = {
+	[PROBE_TCP] = &tcp_intent,
+	[PROBE_EXEC] = &exec_intent,
+};
+
+const char *probe_type_name(enum probe_type type)
+{
+	return kinds[type]->name;
+}
+
+int probe_type_parse(const char *name, enum probe_type *ret_type)
+{
+	for (int type = 0; name && type < PROBE_TYPES; type++) {
+		if (strcmp(name, kinds[type]->name) == 0) {
+			*ret_type = (enum probe_type)type;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int probe_settings_decode(enum probe_type type, const cJSON *entry,
+			  union probe_settings *ret_settings, struct error *error)
+{
+	if (kinds[type]->decode)
+		return kinds[type]->decode(entry, ret_settings, error);
+	memset(ret_settings, 0, sizeof(*ret_settings));
+	return 0;
+}
+
+int probe_settings_encode(enum probe_type type, const union probe_settings *settings, cJSON *entry)
+{
+	return kinds[type]->encode ? kinds[type]->encode(settings, entry) : 0;
+}
+
+void probe_settings_merge(enum probe_type type, union probe_settings *settings,
+			  const union probe_settings *other)
+{
+	if (kinds[type]->merge)
+		kinds[type]->merge(settings, other);
+}
+
+bool probe_settings_equal(enum probe_type type, const union probe_settings *a,
+			  const union probe_settings *b)
+{
+	return kinds[type]->equal ? kinds[type]->equal(a, b) : true;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * What may be asked of a pod: the kinds of probes and their settings, as a policy writes them and
+ * as the operator sends them to agents (the same JSON). One row of a table and one file per probe.
+ */
+#ifndef SKEP_LIB_INTENT_INTENT_H
+#define SKEP_LIB_INTENT_INTENT_H
+
+#include <stdbool.h>
+
+#include <cjson/cJSON.h>
+
+#include "lib/base/error.h"
+
+enum probe_type { PROBE_TCP, PROBE_EXEC };
+#define PROBE_TYPES 2
+
+/* How much of a command line leaves the node, least first. */
+enum exec_arguments { EXEC_ARGUMENTS_NONE, EXEC_ARGUMENTS_REDACTED, EXEC_ARGUMENTS_RAW };
+
+struct exec_settings {
+	enum exec_arguments arguments;
+	bool failures; /* execs that fail as well */
+};
+
+/* The settings of one probe; which member holds is said by the probe's type. */
+union probe_settings {
+	struct exec_settings exec;
+};
+
+/* The name of a type as the API writes it: "TCP", "Exec". */
+const char *probe_type_name(enum probe_type type);
+
+/* Returns 0 with *ret_type, or -EINVAL where no probe has this name (NULL included). */
+int probe_type_parse(const char *name, enum probe_type *ret_type);
+
+/*
+ * Reads the settings of a probe of `type` from its entry ({"type": "Exec", "exec": {...}}); what is
+ * not given has its default. The message of an error begins with the field below the entry
+ * ("exec.arguments: ...") and names the remedy. Returns 0 or -EINVAL.
+ */
+int probe_settings_decode(enum probe_type type, const cJSON *entry,
+			  union probe_settings *ret_settings, struct error *error);
+
+/* Writes settings into an entry that has its "type" already. Returns 0 or -ENOMEM. */
+int probe_settings_encode(enum probe_type type, const union probe_settings *settings, cJSON *entry);
+
+/* Makes `settings` the union of itself and `other`: what either asks for is done. */
+void probe_settings_merge(enum probe_type type, union probe_settings *settings,
+			  const union probe_settings *other);
+
+bool probe_settings_equal(enum probe_type type, const union probe_settings *a,
+			  const union probe_settings *b);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* The row that each probe's file in this folder adds to the table of intent.c. */
+#ifndef SKEP_LIB_INTENT_PROBE_KIND_H
+#define SKEP_LIB_INTENT_PROBE_KIND_H
+
+#include "lib/intent/intent.h"
+
+struct intent_kind {
+	const char *name; /* as the API writes the type */
+	/* NULL functions: the probe has no settings. Contracts as in intent.h. */
+	int (*decode)(const cJSON *entry, union probe_settings *ret_settings, struct error *error);
+	int (*encode)(const union probe_settings *settings, cJSON *entry);
+	void (*merge)(union probe_settings *settings, const union probe_settings *other);
+	bool (*equal)(const union probe_settings *a, const union probe_settings *b);
+};
+
+extern const struct intent_kind tcp_intent;
+extern const struct intent_kind exec_intent;
+
+#endif

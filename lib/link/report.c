@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "lib/link/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/json.h"
+
+static const char *const state_names[] = {
+	[PROBE_ATTACHED] = "Attached",
+	[PROBE_WAITING] = "Waiting",
+	[PROBE_FAILED] = "Failed",
+	[PROBE_UNSUPPORTED] = "Unsupported",
+};
+#define STATE_NAMES (sizeof(state_names) / sizeof(state_names[0]))
+
+/* What an agent may say of one exception, in bytes; more is cut. */
+#define REPORT_REASON_LIMIT  64
+#define REPORT_MESSAGE_LIMIT 512
+
+const char *probe_state_name(enum probe_state state)
+{
+	return state_names[state];
+}
+
+static int state_parse(const char *name, enum probe_state *ret_state)
+{
+	for (size_t i = 0; i < STATE_NAMES; i++) {
+		if (strcmp(name, state_names[i]) == 0) {
+			*ret_state = (enum probe_state)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int report_add(struct report *report, const char *pod_uid, enum probe_type probe,
+	       enum probe_state state, const char *reason, const char *message)
+{
+	struct report_exception *exceptions, *exception;
+
+	if (report->exception_count >= REPORT_EXCEPTIONS_LIMIT)
+		return -ENOSPC;
+	exceptions =
+		reallocarray(report->exceptions, report->exception_count + 1, sizeof(*exceptions));
+	if (!exceptions)
+		return -ENOMEM;
+	report->exceptions = exceptions;
+	exception = &exceptions[report->exception_count++];
+	*exception = (struct report_exception){
+		.pod_uid = strdup(pod_uid),
+		.probe = probe,
+		.state = state,
+		.reason = strndup(reason, REPORT_REASON_LIMIT),
+		.message = strndup(message, REPORT_MESSAGE_LIMIT),
+	};
+	return exception->pod_uid && exception->reason && exception->message ? 0 : -ENOMEM;
+}
+
+static int decode_exception(const cJSON *item, struct report *report, struct error *error)
+{
+	enum probe_type probe;
+	enum probe_state state;
+	int result;
+
+	if (probe_type_parse(json_string(item, "probe"), &probe) < 0)
+		return error_set(error, EINVAL, "pods: probe \"%.40s\" is not known",
+				 json_text(item, "probe"));
+	if (state_parse(json_text(item, "state"), &state) < 0)
+		return error_set(error, EINVAL, "pods: state \"%.40s\" is not known",
+				 json_text(item, "state"));
+	result = report_add(report, json_text(item, "uid"), probe, state, json_text(item, "reason"),
+			    json_text(item, "message"));
+	return result < 0 ? error_set(error, -result, "pods: more than can be kept") : 0;
+}
+
+int report_decode(const cJSON *json, struct report *ret_report, struct error *error)
+{
+	struct report report = {.revision = (uint64_t)json_integer(json, 0, "revision")};
+	const cJSON *item;
+	int result = 0;
+
+	report.epoch = strdup(json_text(json, "epoch"));
+	if (!report.epoch)
+		return error_set(error, ENOMEM, "out of memory");
+	cJSON_ArrayForEach(item, json_find(json, "pods")) {
+		if (result == 0)
+			result = decode_exception(item, &report, error);
+	}
+	if (result < 0) {
+		report_free(&report);
+		return result;
+	}
+	*ret_report = report;
+	return 0;
+}
+
+static bool encode_exception(cJSON *array, const struct report_exception *exception)
+{
+	cJSON *item = cJSON_CreateObject();
+
+	if (!item || !cJSON_AddItemToArray(array, item))
+		return false;
+	return cJSON_AddStringToObject(item, "uid", exception->pod_uid) &&
+	       cJSON_AddStringToObject(item, "probe", probe_type_name(exception->probe)) &&
+	       cJSON_AddStringToObject(item, "state", state_names[exception->state]) &&
+	       cJSON_AddStringToObject(item, "reason", exception->reason) &&
+	       cJSON_AddStringToObject(item, "message", exception->message);
+}
+
+cJSON *report_encode(const struct report *report)
+{
+	cleanup_json cJSON *json = cJSON_CreateObject();
+	cJSON *pods = NULL;
+
+	if (!cJSON_AddStringToObject(json, "type", "report") ||
+	    !cJSON_AddStringToObject(json, "epoch", report->epoch) ||
+	    !cJSON_AddNumberToObject(json, "revision", (double)report->revision))
+		return NULL;
+	pods = cJSON_AddArrayToObject(json, "pods");
+	for (size_t i = 0; i < report->exception_count; i++)
+		if (!encode_exception(pods, &report->exceptions[i]))
+			return NULL;
+	return pods ? take_pointer(json) : NULL;
+}
+
+void report_free(struct report *report)
+{
+	for (size_t i = 0; i < report->exception_count; i++) {
+		free(report->exceptions[i].pod_uid);
+		free(report->exceptions[i].reason);
+		free(report->exceptions[i].message);
+	}
+	free(report->exceptions);
+	free(report->epoch);
+	*report = (struct report){0};
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * What an agent reports of its node: the revision that it has carried out, and each probe of a pod
+ * that is not attached, with the reason. What a report does not name is attached.
+ */
+#ifndef SKEP_LIB_LINK_REPORT_H
+#define SKEP_LIB_LINK_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "lib/base/error.h"
+#include "lib/intent/intent.h"
+
+#define REPORT_EXCEPTIONS_LIMIT (1024 * PROBE_TYPES)
+
+enum probe_state {
+	PROBE_ATTACHED,
+	PROBE_WAITING,	   /* the pod's cgroup is not there yet */
+	PROBE_FAILED,	   /* the kernel or the node refused */
+	PROBE_UNSUPPORTED, /* this node's kernel lacks what the probe needs */
+};
+
+/* One probe of one pod that is not attached. Strings are owned by the report. */
+struct report_exception {
+	char *pod_uid;
+	enum probe_type probe;
+	enum probe_state state;
+	char *reason;  /* CamelCase, API */
+	char *message; /* what happened and what to do; may be "" */
+};
+
+struct report {
+	char *epoch;	   /* of the operator whose selection this is; "" for none yet */
+	uint64_t revision; /* carried out up to here */
+	struct report_exception *exceptions;
+	size_t exception_count;
+};
+
+/* Returns 0 with *ret_report, to be released with report_free(), or a negative errno. */
+int report_decode(const cJSON *json, struct report *ret_report, struct error *error);
+
+/* The message {"type": "report", ...}, owned by the caller; NULL when memory ran out. */
+cJSON *report_encode(const struct report *report);
+
+/* Appends an exception (copies the strings). Returns 0, -ENOMEM, or -ENOSPC beyond the limit. */
+int report_add(struct report *report, const char *pod_uid, enum probe_type probe,
+	       enum probe_state state, const char *reason, const char *message);
+
+void report_free(struct report *report);
+
+const char *probe_state_name(enum probe_state state);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* libwebsockets on a libuv loop: the one context that all servers and clients of a daemon share. */
+#ifndef SKEP_LIB_NET_CONTEXT_H
+#define SKEP_LIB_NET_CONTEXT_H
+
+#include <uv.h>
+
+#include "lib/base/error.h"
+
+struct lws_context;
+
+struct net_context;
+
+/*
+ * Makes the context on `loop`, for at most `connections` sockets at one time (libwebsockets sets
+ * memory aside for each). End it with net_context_free(), after all that uses it.
+ */
+int net_context_new(uv_loop_t *loop, unsigned int connections, struct net_context **ret_net,
+		    struct error *error);
+
+struct net_context *net_context_free(struct net_context *net);
+
+uv_loop_t *net_context_loop(const struct net_context *net);
+struct lws_context *net_context_lws(const struct net_context *net);
+
+#endif
