@@ -41,6 +41,7 @@ remove_mounts() {
 	local point
 	awk -v root="$state/" 'index($5, root) == 1 {print $5}' /proc/self/mountinfo | sort -r |
 		while read -r point; do umount -l "$point" 2>/dev/null || true; done
+	[ ! -e "$state/mounted-tracefs" ] || umount /sys/kernel/tracing || true
 }
 
 # Shims leave their sockets in a folder that is fixed in containerd; one without a listener is dead.
@@ -52,7 +53,8 @@ remove_dead_sockets() {
 	done
 }
 
-# CNI results and pod logs also lie in fixed folders; ours are known by sandbox and by pod UID.
+# CNI results, pod logs and the agents' state also lie in fixed folders; ours are known by sandbox,
+# by pod UID and by node.
 remove_traces() {
 	local path
 	for path in "$state"/*/containerd/io.containerd.grpc.v1.cri/sandboxes/*; do
@@ -60,6 +62,8 @@ remove_traces() {
 	done
 	for path in "$state"/*/kubelet/pods/*; do rm -rf /var/log/pods/*_"${path##*/}"; done
 	find /var/log/containers -xtype l -delete 2>/dev/null || true
+	for path in $nodes; do rm -rf "/var/lib/skep/$path"; done
+	rmdir /var/lib/skep 2>/dev/null || true
 	[ ! -e "$state/made-var-lib-kubelet" ] || rm -rf /var/lib/kubelet
 }
 

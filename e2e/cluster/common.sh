@@ -35,7 +35,7 @@ declare -A node_cgroup_root=([node-a]=/ [node-b]=/node-b)
 declare -A node_health_port=([node-a]=24261 [node-b]=24262)
 declare -A node_pool=([node-a]=stable [node-b]=canary)
 
-say() { echo "cluster: $*" >&2; }
+say() { echo "${speaker:-cluster}: $*" >&2; }
 
 die() {
 	say "$*"

@@ -97,6 +97,13 @@ write_kubelet_config() {
 	END
 }
 
+# Agents look up tracepoints here; systemd would have mounted it.
+mount_tracefs() {
+	grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts && return
+	mount -t tracefs tracefs /sys/kernel/tracing
+	touch "$state/mounted-tracefs"
+}
+
 # Kubelets keep their device plugins in a fixed folder, whatever their own root.
 note_fixed_folder() { [ -e /var/lib/kubelet ] || touch "$state/made-var-lib-kubelet"; }
 

@@ -20,7 +20,8 @@ static int decode(const char *encoded, int length, unsigned char *decoded)
 	if (!context)
 		return -1;
 	EVP_DecodeInit(context);
-	if (EVP_DecodeUpdate(context, decoded, &first, (const unsigned char *)encoded, length) >= 0 &&
+	if (EVP_DecodeUpdate(context, decoded, &first, (const unsigned char *)encoded, length) >=
+		    0 &&
 	    EVP_DecodeFinal(context, decoded + first, &last) == 1)
 		result = first + last;
 	EVP_ENCODE_CTX_free(context);

@@ -20,9 +20,9 @@ struct kube_client;
 
 /* What came of a request. Lives for the time of the call that receives it. */
 struct kube_response {
-	int status;	   /* HTTP status; 0 when no answer came at all */
-	const cJSON *body; /* the decoded body; NULL where there is none or it is no JSON */
-	const char *reason; /* why it failed, fit for a log line; NULL on success (2xx) */
+	int status;		 /* HTTP status; 0 when no whole answer came */
+	const cJSON *body;	 /* the decoded body; NULL where there is none or it is no JSON */
+	const char *reason;	 /* why it failed, fit for a log line; NULL on success (2xx) */
 	int retry_after_seconds; /* from Retry-After; 0 when not given */
 };
 
@@ -39,14 +39,18 @@ typedef void (*kube_response_handler)(void *context, const struct kube_response 
 int kube_client_new(uv_loop_t *loop, const struct kube_config *config,
 		    struct kube_client **ret_client, struct error *error);
 
-/* Cancels what is under way (no handler is called any more) and frees the client. Returns NULL. */
+/*
+ * Cancels what is under way (no handler is called any more) and frees the client. Not to be called
+ * from within a handler of the client. Returns NULL at once; the loop must run on (or be run once
+ * more) for its handles to close and the last memory to be freed.
+ */
 struct kube_client *kube_client_free(struct kube_client *client);
 
 /*
  * Sends one request. `path` starts with a slash and may hold a query; `body` may be NULL and stays
  * the caller's; `content_type` is that of the body. The handler is called exactly once, from the
- * loop and never from within this call, unless the client is freed first. An answer of 429 or 5xx is
- * not tried again here: who asks knows whether that is right.
+ * loop and never from within this call, unless the client is freed first. An answer of 429 or 5xx
+ * is not tried again here: who asks knows whether that is right.
  */
 int kube_request(struct kube_client *client, const char *method, const char *path,
 		 const char *content_type, const cJSON *body, kube_response_handler handler,

@@ -20,9 +20,8 @@ struct kube_object_reference {
 };
 
 /* The Event as JSON (owned by the caller), or NULL when memory ran out. Pure. */
-cJSON *kube_event_json(const struct kube_object_reference *object, bool warning,
-		       const char *reason, const char *message, const char *component,
-		       time_t now, unsigned int serial);
+cJSON *kube_event_json(const struct kube_object_reference *object, bool warning, const char *reason,
+		       const char *message, const char *component, time_t now, unsigned int serial);
 
 /*
  * Sends it and forgets it: a failure is logged and no more, as an Event is a courtesy. `serial`

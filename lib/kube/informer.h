@@ -17,7 +17,10 @@
 struct kube_informer;
 
 struct kube_informer_handlers {
-	/* The object is new or changed. It belongs to the informer and lives for the call. */
+	/*
+	 * The object is new or changed. It belongs to the informer and lives for the call. Objects
+	 * of a list come without apiVersion and kind, as the API sends them.
+	 */
 	void (*upsert)(void *context, const cJSON *object);
 	/* The object is gone. `namespace` is "" for a cluster-scoped one. */
 	void (*remove)(void *context, const char *namespace, const char *name, const char *uid);
@@ -44,6 +47,10 @@ int kube_informer_new(struct kube_client *client, const char *path, const char *
 		      const struct kube_informer_handlers *handlers, void *context,
 		      struct kube_informer **ret_informer, struct error *error);
 
+/*
+ * Ends it: no handler is called any more. Not to be called from within its own handlers. Returns
+ * NULL at once; the loop must run on for the last memory to be freed.
+ */
 struct kube_informer *kube_informer_free(struct kube_informer *informer);
 
 struct kube_informer_stats kube_informer_stats(const struct kube_informer *informer);

@@ -45,8 +45,8 @@ static const struct field user_fields[] = {
 /* To ignore these would be to talk to the wrong server, unchecked, or as nobody. */
 static const char *const cluster_refused[] = {"insecure-skip-tls-verify", "tls-server-name",
 					      "proxy-url", NULL};
-static const char *const user_refused[] = {"exec", "auth-provider", "username", "password",
-					   "as",   NULL};
+static const char *const user_refused[] = {"exec", "auth-provider", "username", "password", "as",
+					   NULL};
 
 /* A kubeconfig being read. */
 struct reader {
@@ -117,8 +117,8 @@ static int field_value(struct reader *reader, const struct field *field, const c
 {
 	if (field->form == FIELD_BASE64)
 		return base64_decode_text(text, ret_value);
-	*ret_value = field->form == FIELD_PATH ? absolute_path(reader->directory, text)
-					       : strdup(text);
+	*ret_value =
+		field->form == FIELD_PATH ? absolute_path(reader->directory, text) : strdup(text);
 	return *ret_value ? 0 : -ENOMEM;
 }
 
@@ -190,8 +190,8 @@ static int normalize_server(char *server, struct error *error)
 	if (!server)
 		return error_set(error, EINVAL, "the cluster has no server");
 	if (strncmp(server, "https://", 8) != 0 && strncmp(server, "http://", 7) != 0)
-		return error_set(error, EINVAL,
-				 "server \"%s\" is no URL: begin it with https://", server);
+		return error_set(error, EINVAL, "server \"%s\" is no URL: begin it with https://",
+				 server);
 	for (length = strlen(server); length && server[length - 1] == '/'; length--)
 		server[length - 1] = '\0';
 	return 0;

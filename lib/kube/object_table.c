@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* When memory runs out the element stays out of the table, which its `lost` says. */
-#define HASH_NONFATAL_OOM	    1
+#define HASH_NONFATAL_OOM	     1
 #define uthash_nonfatal_oom(element) ((element)->lost = true)
 #include <uthash.h>
 
@@ -93,8 +93,8 @@ static struct known_object *known_object_new(const struct object_identity *ident
 	size_t namespace_size = strlen(identity->namespace) + 1;
 	size_t name_size = strlen(identity->name) + 1, uid_size = strlen(identity->uid) + 1;
 	size_t version_size = strlen(identity->resource_version) + 1;
-	struct known_object *object = calloc(1, sizeof(*object) + namespace_size + name_size +
-							uid_size + version_size);
+	struct known_object *object =
+		calloc(1, sizeof(*object) + namespace_size + name_size + uid_size + version_size);
 
 	if (!object)
 		return NULL;
@@ -152,18 +152,19 @@ void object_table_start_list(struct object_table *table)
 	table->mark++;
 }
 
-struct known_object *object_table_take_unmarked(struct object_table *table)
+void object_table_sweep(struct object_table *table, object_gone_handler gone, void *context)
 {
 	struct known_object *object, *next;
 
-	HASH_ITER(hh, table->objects, object, next)
-	{
-		if (object->mark != table->mark) {
-			object_table_take(table, object);
-			return object;
-		}
+	HASH_ITER(hh, table->objects, object, next) {
+		struct object_identity identity = known_object_identity(object);
+
+		if (object->mark == table->mark)
+			continue;
+		object_table_take(table, object);
+		gone(context, &identity);
+		known_object_free(object);
 	}
-	return NULL;
 }
 
 struct known_object *known_object_free(struct known_object *object)
@@ -176,8 +177,7 @@ void object_table_free(struct object_table *table)
 {
 	struct known_object *object, *next;
 
-	HASH_ITER(hh, table->objects, object, next)
-	{
+	HASH_ITER(hh, table->objects, object, next) {
 		object_table_take(table, object);
 		known_object_free(object);
 	}

@@ -15,7 +15,8 @@
 
 #include "lib/base/error.h"
 
-/* Names of Kubernetes objects have at most 253 bytes, namespaces 63; UIDs and versions are short. */
+/* Names of Kubernetes objects have at most 253 bytes, namespaces 63; UIDs and versions are short.
+ */
 #define OBJECT_STRING_LIMIT 512
 
 /* What tells an object and its state from others. resourceVersion is opaque: only equal or not. */
@@ -64,8 +65,10 @@ void object_table_take(struct object_table *table, struct known_object *object);
 /* A list starts: nothing is marked any more. */
 void object_table_start_list(struct object_table *table);
 
-/* Takes out any object that is not marked, or returns NULL when none is left. */
-struct known_object *object_table_take_unmarked(struct object_table *table);
+typedef void (*object_gone_handler)(void *context, const struct object_identity *identity);
+
+/* Forgets each object that is not marked and tells of it; the handler must not use the table. */
+void object_table_sweep(struct object_table *table, object_gone_handler gone, void *context);
 
 struct known_object *known_object_free(struct known_object *object);
 

@@ -213,8 +213,8 @@ cJSON *selected_pod_encode(const struct selected_pod *pod)
 	return encode_members(json, pod) ? take_pointer(json) : NULL;
 }
 
-static bool probe_equal(enum probe_type type, const struct selected_probe *a,
-			const struct selected_probe *b)
+bool selected_probe_equal(enum probe_type type, const struct selected_probe *a,
+			  const struct selected_probe *b)
 {
 	if (!a->wanted || !b->wanted)
 		return a->wanted == b->wanted;
@@ -237,7 +237,8 @@ static bool containers_equal(const struct selected_pod *a, const struct selected
 bool selected_pod_equal(const struct selected_pod *a, const struct selected_pod *b)
 {
 	for (int type = 0; type < PROBE_TYPES; type++)
-		if (!probe_equal((enum probe_type)type, &a->probes[type], &b->probes[type]))
+		if (!selected_probe_equal((enum probe_type)type, &a->probes[type],
+					  &b->probes[type]))
 			return false;
 	return strcmp(a->uid, b->uid) == 0 && strcmp(a->namespace, b->namespace) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->workload_kind, b->workload_kind) == 0 &&

@@ -52,6 +52,10 @@ int selected_pod_decode(const cJSON *json, struct selected_pod **ret_pod, struct
 /* The pod as JSON, owned by the caller; NULL when memory ran out. */
 cJSON *selected_pod_encode(const struct selected_pod *pod);
 
+/* Both not wanted, or the same in every part. */
+bool selected_probe_equal(enum probe_type type, const struct selected_probe *a,
+			  const struct selected_probe *b);
+
 /* Same in every part, names of containers and policies included. */
 bool selected_pod_equal(const struct selected_pod *a, const struct selected_pod *b);
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Skep Authors
+"""The cluster of e2e/cluster/up, and kubectl on it."""
+
+import json
+import os
+import pathlib
+
+from lib.shell import run
+
+E2E = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = E2E.parent
+STATE = pathlib.Path(
+    os.environ.get("SKEP_CLUSTER")
+    or pathlib.Path(os.environ.get("XDG_STATE_HOME") or pathlib.Path.home() / ".local/state")
+    / "skep/cluster"
+)
+NODES = ("node-a", "node-b")
+SYSTEM = "skep-system"
+
+
+def bring_up():
+    """Starts what does not run: the cluster, and Skep on it."""
+    run(E2E / "cluster/up", timeout=1800)
+    own = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
+    run(E2E / "install", timeout=300, env=own)
+
+
+def restart(component, *node):
+    """Ends a component (say "kube-apiserver") and starts it again."""
+    run(E2E / "cluster/restart", component, *node)
+
+
+def kubectl(*arguments, stdin=None, check=True, timeout=60):
+    return run(
+        STATE / "programs/kubectl",
+        "--kubeconfig",
+        STATE / "kubeconfig",
+        *arguments,
+        stdin=stdin,
+        check=check,
+        timeout=timeout,
+    )
+
+
+def get(kind, name=None, namespace=None, selector=None):
+    """An object, or a list of objects if no name is given, as parsed JSON."""
+    arguments = ["get", kind, "-o", "json"]
+    arguments += [name] if name else []
+    arguments += ["-n", namespace] if namespace else []
+    arguments += ["-l", selector] if selector else []
+    answer = json.loads(kubectl(*arguments))
+    return answer if name else answer["items"]
+
+
+def apply(*objects, check=True):
+    return kubectl("apply", "-f", "-", stdin=json.dumps(object_list(objects)), check=check)
+
+
+def create(*objects, check=True):
+    return kubectl("create", "-f", "-", stdin=json.dumps(object_list(objects)), check=check)
+
+
+def object_list(objects):
+    return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+
+
+def create_namespace(name):
+    create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def delete_namespace(name):
+    kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+def service_address(name, namespace=SYSTEM):
+    return get("service", name, namespace)["spec"]["clusterIP"]

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* What both ends of the link agree on, and the moving of pieces in and out of libwebsockets. */
+#ifndef SKEP_LIB_LINK_WIRE_H
+#define SKEP_LIB_LINK_WIRE_H
+
+#include <libwebsockets.h>
+
+#include "lib/link/frames.h"
+#include "lib/link/queue.h"
+
+#define LINK_SUBPROTOCOL "skep.v1"
+#define LINK_PATH	 "/v1/agents"
+#define LINK_TOKEN_LIMIT 6144	 /* bytes of a token; it travels in one header */
+#define LINK_WHY_LIMIT	 123	 /* bytes of a close frame's text (RFC 6455, 5.5) */
+#define LINK_RX_BUFFER	 4096	 /* bytes of a piece that libwebsockets hands over */
+#define LINK_FRAME_LIMIT (16384 - 64) /* bytes of a frame that we send: fits one TLS record */
+
+/* The piece that a receive callback was given. */
+struct link_piece link_wire_piece(struct lws *wsi, const void *in, size_t length);
+
+/*
+ * Writes the next piece of the queue, and asks to be called again while there are more. For a
+ * writeable callback. Returns 0, or -EPIPE when the connection is lost.
+ */
+int link_wire_write(struct lws *wsi, struct link_queue *queue);
+
+/*
+ * Prepares the close frame: its code and text; the callback that calls it then returns -1. A text
+ * that is too long is cut.
+ */
+void link_wire_close(struct lws *wsi, int code, const char *why);
+
+/*
+ * Why the other end closed, from the payload of its close frame (RFC 6455, 5.5.1): its text, or
+ * words for its code. Fills `why` and returns it.
+ */
+const char *link_wire_reason(const void *in, size_t length, char why[LINK_WHY_LIMIT + 1]);
+
+/* The close code and words for a message that link_frames_add() refused with `result`. */
+int link_wire_refusal(int result, const char **ret_why);
+
+#endif

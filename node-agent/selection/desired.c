@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/selection/desired.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "node-agent/pods/naming.h"
+
+static struct desired_pod *find_entry(const struct desired *desired, const char *uid)
+{
+	struct desired_pod *found;
+
+	HASH_FIND(hh, desired->pods, uid, strlen(uid), found);
+	return found;
+}
+
+static void add_entry(struct desired_pod **table, struct desired_pod *entry)
+{
+	HASH_ADD_KEYPTR(hh, *table, entry->pod->uid, strlen(entry->pod->uid), entry);
+}
+
+static void clear_table(struct desired_pod **table)
+{
+	struct desired_pod *entry, *next;
+
+	HASH_ITER(hh, *table, entry, next) {
+		HASH_DEL(*table, entry);
+		selected_pod_free(entry->pod);
+		free(entry);
+	}
+}
+
+static void retire(struct desired *desired, struct desired_pod *entry)
+{
+	HASH_DEL(desired->pods, entry);
+	add_entry(&desired->retired, entry);
+}
+
+const struct selected_pod *desired_find(const struct desired *desired, const char *uid)
+{
+	struct desired_pod *entry = find_entry(desired, uid);
+
+	return entry ? entry->pod : NULL;
+}
+
+struct selection_version desired_version(const struct desired *desired)
+{
+	return (struct selection_version){
+		.epoch = desired->epoch ? desired->epoch : "",
+		.revision = desired->revision,
+	};
+}
+
+/* Reads one pod; one that cannot be read is complained of and left out. */
+static struct selected_pod *decode_pod(const cJSON *json, struct strings *complaints)
+{
+	struct selected_pod *pod = NULL;
+	struct error error;
+
+	if (selected_pod_decode(json, &pod, &error) < 0) {
+		(void)strings_add(complaints, error.message);
+		return NULL;
+	}
+	if (pod_uid_is_valid(pod->uid))
+		return pod;
+	(void)strings_add(complaints, "selected pod: its uid is none");
+	return selected_pod_free(pod);
+}
+
+/* Puts a pod into the selection (takes it) and notes whether that changed anything. */
+static int put_pod(struct desired *desired, struct selected_pod *pod, struct strings *changed)
+{
+	struct desired_pod *old = find_entry(desired, pod->uid), *entry;
+
+	if (old && selected_pod_equal(old->pod, pod)) {
+		selected_pod_free(pod);
+		return 0;
+	}
+	entry = calloc(1, sizeof(*entry));
+	if (!entry || strings_add(changed, pod->uid) < 0) {
+		free(entry);
+		selected_pod_free(pod);
+		return -ENOMEM;
+	}
+	entry->pod = pod;
+	if (old)
+		retire(desired, old);
+	add_entry(&desired->pods, entry);
+	return 0;
+}
+
+static int drop_pod(struct desired *desired, struct desired_pod *entry, struct strings *changed)
+{
+	if (strings_add(changed, entry->pod->uid) < 0)
+		return -ENOMEM;
+	retire(desired, entry);
+	return 0;
+}
+
+static int drop_listed(struct desired *desired, const cJSON *uids, struct strings *changed)
+{
+	const cJSON *uid;
+
+	cJSON_ArrayForEach(uid, uids) {
+		struct desired_pod *entry =
+			cJSON_IsString(uid) ? find_entry(desired, uid->valuestring) : NULL;
+
+		if (entry && drop_pod(desired, entry, changed) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* A set of the UIDs that a snapshot names. */
+struct named_uid {
+	UT_hash_handle hh;
+};
+
+static void note_uid(struct named_uid **set, const char *uid)
+{
+	struct named_uid *named;
+
+	HASH_FIND(hh, *set, uid, strlen(uid), named);
+	if (named)
+		return;
+	named = calloc(1, sizeof(*named));
+	if (named)
+		HASH_ADD_KEYPTR(hh, *set, uid, strlen(uid), named);
+}
+
+/* Drops every pod that a snapshot does not name. */
+static int drop_unnamed(struct desired *desired, const cJSON *pods, struct strings *changed)
+{
+	struct named_uid *set = NULL, *named, *next_named;
+	struct desired_pod *entry, *next;
+	const cJSON *json;
+	int result = 0;
+
+	cJSON_ArrayForEach(json, pods) {
+		const cJSON *uid = cJSON_GetObjectItemCaseSensitive(json, "uid");
+
+		if (cJSON_IsString(uid))
+			note_uid(&set, uid->valuestring);
+	}
+	HASH_ITER(hh, desired->pods, entry, next) {
+		HASH_FIND(hh, set, entry->pod->uid, strlen(entry->pod->uid), named);
+		if (!named && result == 0)
+			result = drop_pod(desired, entry, changed);
+	}
+	HASH_ITER(hh, set, named, next_named) {
+		HASH_DEL(set, named);
+		free(named);
+	}
+	return result;
+}
+
+static int put_listed(struct desired *desired, const cJSON *pods, struct strings *changed,
+		      struct strings *complaints)
+{
+	const cJSON *json;
+
+	cJSON_ArrayForEach(json, pods) {
+		struct selected_pod *pod = decode_pod(json, complaints);
+
+		if (pod && put_pod(desired, pod, changed) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static bool builds_on(const struct desired *desired, const struct selection_change *change)
+{
+	return change->snapshot || (desired->epoch && change->from == desired->revision &&
+				    strcmp(change->version.epoch, desired->epoch) == 0);
+}
+
+int desired_apply(struct desired *desired, const struct selection_change *change,
+		  struct strings *changed, struct strings *complaints, struct error *error)
+{
+	char *epoch;
+	int result;
+
+	if (!builds_on(desired, change))
+		return error_set(error, ESTALE, "the change does not build on what is here");
+	if (cJSON_GetArraySize(change->upsert) > DESIRED_PODS_LIMIT)
+		return error_set(error, E2BIG, "more than %d pods for one node",
+				 DESIRED_PODS_LIMIT);
+	epoch = strdup(change->version.epoch);
+	if (!epoch)
+		return error_set(error, ENOMEM, "out of memory");
+	result = change->snapshot ? drop_unnamed(desired, change->upsert, changed)
+				  : drop_listed(desired, change->remove, changed);
+	if (result == 0)
+		result = put_listed(desired, change->upsert, changed, complaints);
+	free(desired->epoch);
+	desired->epoch = epoch;
+	desired->revision = change->version.revision;
+	if (result == 0)
+		return 0;
+	/* Half of a change is no version: the next hello asks for all of it. */
+	free(desired->epoch);
+	desired->epoch = NULL;
+	desired->revision = 0;
+	return error_set(error, -result, "out of memory");
+}
+
+cJSON *desired_encode(const struct desired *desired)
+{
+	struct selection_version version = desired_version(desired);
+	cleanup_json cJSON *pods = cJSON_CreateArray();
+	struct desired_pod *entry, *next;
+
+	if (!pods)
+		return NULL;
+	HASH_ITER(hh, desired->pods, entry, next) {
+		cJSON *pod = selected_pod_encode(entry->pod);
+
+		if (!pod || !cJSON_AddItemToArray(pods, pod))
+			return NULL;
+	}
+	return snapshot_encode(&version, take_pointer(pods));
+}
+
+void desired_release_retired(struct desired *desired)
+{
+	clear_table(&desired->retired);
+}
+
+void desired_free(struct desired *desired)
+{
+	clear_table(&desired->pods);
+	clear_table(&desired->retired);
+	free(desired->epoch);
+	*desired = (struct desired){0};
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/cluster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+struct policy *cluster_find_policy(const struct cluster *cluster, const char *id)
+{
+	struct policy *policy;
+
+	HASH_FIND_STR(cluster->policies, id, policy);
+	return policy;
+}
+
+struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid)
+{
+	struct pod *pod;
+
+	HASH_FIND_STR(cluster->pods, uid, pod);
+	return pod;
+}
+
+struct cluster_node *cluster_find_node(const struct cluster *cluster, const char *name)
+{
+	struct cluster_node *node;
+
+	HASH_FIND_STR(cluster->nodes, name, node);
+	return node;
+}
+
+struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, const char *name)
+{
+	struct cluster_namespace *namespace;
+
+	HASH_FIND_STR(cluster->namespaces, name, namespace);
+	return namespace;
+}
+
+static struct cluster_namespace *ensure_namespace(struct cluster *cluster, const char *name)
+{
+	struct cluster_namespace *namespace = cluster_find_namespace(cluster, name);
+
+	if (namespace)
+		return namespace;
+	namespace = calloc(1, sizeof(*namespace));
+	if (namespace)
+	namespace->name = strdup(name);
+	if (!namespace || !namespace->name) {
+		free(namespace);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, cluster->namespaces, namespace->name, strlen(namespace->name),
+			namespace);
+	return namespace;
+}
+
+static void drop_namespace_if_empty(struct cluster *cluster, struct cluster_namespace *namespace)
+{
+	if (namespace->pods || namespace->policies)
+		return;
+	HASH_DEL(cluster->namespaces, namespace);
+	free(namespace->name);
+	free(namespace);
+}
+
+static struct cluster_node *ensure_node(struct cluster *cluster, const char *name)
+{
+	struct cluster_node *node = cluster_find_node(cluster, name);
+
+	if (node)
+		return node;
+	node = calloc(1, sizeof(*node));
+	if (node)
+		node->name = strdup(name);
+	if (!node || !node->name) {
+		free(node);
+		return NULL;
+	}
+	HASH_ADD_KEYPTR(hh, cluster->nodes, node->name, strlen(node->name), node);
+	return node;
+}
+
+static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *node)
+{
+	if (node->exists || node->pods)
+		return;
+	HASH_DEL(cluster->nodes, node);
+	labels_free(&node->labels);
+	free(node->name);
+	free(node);
+}
+
+int cluster_add_policy(struct cluster *cluster, struct policy *policy)
+{
+	struct cluster_namespace *namespace = ensure_namespace(cluster, policy->namespace);
+
+	if (!namespace) {
+		policy_free(policy);
+		return -ENOMEM;
+	}
+	HASH_ADD_KEYPTR(hh, cluster->policies, policy->id, strlen(policy->id), policy);
+	DL_APPEND2(namespace->policies, policy, namespace_prev, namespace_next);
+	return 0;
+}
+
+void cluster_take_policy(struct cluster *cluster, struct policy *policy)
+{
+	struct cluster_namespace *namespace = cluster_find_namespace(cluster, policy->namespace);
+
+	HASH_DEL(cluster->policies, policy);
+	DL_DELETE2(namespace->policies, policy, namespace_prev, namespace_next);
+	drop_namespace_if_empty(cluster, namespace);
+}
+
+int cluster_add_pod(struct cluster *cluster, struct pod *pod)
+{
+	struct cluster_namespace *namespace = ensure_namespace(cluster, pod->namespace);
+	struct cluster_node *node = *pod->node ? ensure_node(cluster, pod->node) : NULL;
+
+	if (!namespace || (*pod->node && !node)) {
+		pod_free(pod);
+		return -ENOMEM;
+	}
+	HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
+	DL_APPEND2(namespace->pods, pod, namespace_prev, namespace_next);
+	if (node)
+		DL_APPEND2(node->pods, pod, node_prev, node_next);
+	return 0;
+}
+
+void cluster_take_pod(struct cluster *cluster, struct pod *pod)
+{
+	struct cluster_namespace *namespace = cluster_find_namespace(cluster, pod->namespace);
+	struct cluster_node *node = *pod->node ? cluster_find_node(cluster, pod->node) : NULL;
+
+	HASH_DEL(cluster->pods, pod);
+	DL_DELETE2(namespace->pods, pod, namespace_prev, namespace_next);
+	drop_namespace_if_empty(cluster, namespace);
+	if (node) {
+		DL_DELETE2(node->pods, pod, node_prev, node_next);
+		drop_node_if_empty(cluster, node);
+	}
+}
+
+int cluster_set_node(struct cluster *cluster, const char *name, struct labels *labels,
+		     bool *ret_changed)
+{
+	struct cluster_node *node = ensure_node(cluster, name);
+
+	if (!node) {
+		labels_free(labels);
+		return -ENOMEM;
+	}
+	*ret_changed = !node->exists || !labels_equal(&node->labels, labels);
+	node->exists = true;
+	labels_free(&node->labels);
+	node->labels = *labels;
+	*labels = (struct labels){0};
+	return 0;
+}
+
+void cluster_remove_node(struct cluster *cluster, const char *name)
+{
+	struct cluster_node *node = cluster_find_node(cluster, name);
+
+	if (!node)
+		return;
+	node->exists = false;
+	labels_free(&node->labels);
+	drop_node_if_empty(cluster, node);
+}
+
+void cluster_clear(struct cluster *cluster)
+{
+	struct policy *policy, *next_policy;
+	struct pod *pod, *next_pod;
+	struct cluster_node *node, *next_node;
+
+	HASH_ITER(hh, cluster->policies, policy, next_policy) {
+		cluster_take_policy(cluster, policy);
+		policy_free(policy);
+	}
+	HASH_ITER(hh, cluster->pods, pod, next_pod) {
+		cluster_take_pod(cluster, pod);
+		pod_free(pod);
+	}
+	HASH_ITER(hh, cluster->nodes, node, next_node) {
+		node->exists = false;
+		drop_node_if_empty(cluster, node);
+	}
+}

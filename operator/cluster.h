@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * The operator's picture of the cluster: policies, pods and nodes as the watches told them, with
+ * the pods and policies of a namespace and the pods of a node at hand. No I/O, no decisions.
+ */
+#ifndef SKEP_OPERATOR_CLUSTER_H
+#define SKEP_OPERATOR_CLUSTER_H
+
+#include <stdbool.h>
+
+#include <uthash.h>
+
+#include "operator/labels.h"
+#include "operator/pod.h"
+#include "operator/policy.h"
+
+struct cluster_namespace {
+	char *name;
+	struct pod *pods;	 /* list, by namespace_next */
+	struct policy *policies; /* list, by namespace_next */
+	UT_hash_handle hh;
+};
+
+struct cluster_node {
+	char *name;
+	bool exists; /* false: only pods speak of it so far, or it was deleted */
+	struct labels labels;
+	struct pod *pods; /* list, by node_next */
+	UT_hash_handle hh;
+};
+
+struct cluster {
+	struct policy *policies;	      /* by id */
+	struct pod *pods;		      /* by UID */
+	struct cluster_node *nodes;	      /* by name */
+	struct cluster_namespace *namespaces; /* by name */
+};
+
+struct policy *cluster_find_policy(const struct cluster *cluster, const char *id);
+struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid);
+struct cluster_node *cluster_find_node(const struct cluster *cluster, const char *name);
+struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, const char *name);
+
+/* Adds an object that is not in yet and takes it. Returns 0, or -ENOMEM with the object freed. */
+int cluster_add_policy(struct cluster *cluster, struct policy *policy);
+int cluster_add_pod(struct cluster *cluster, struct pod *pod);
+
+/* Takes an object out and hands it to the caller. */
+void cluster_take_policy(struct cluster *cluster, struct policy *policy);
+void cluster_take_pod(struct cluster *cluster, struct pod *pod);
+
+/*
+ * Sets a node's labels and takes them. *ret_changed says whether they differ from those before.
+ * Returns 0, or -ENOMEM with the labels freed.
+ */
+int cluster_set_node(struct cluster *cluster, const char *name, struct labels *labels,
+		     bool *ret_changed);
+void cluster_remove_node(struct cluster *cluster, const char *name);
+
+/* Frees all that it holds; the cluster is empty afterwards. */
+void cluster_clear(struct cluster *cluster);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/compile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* No containers means every one, so a union with it names none. */
+static int merge_containers(struct selected_probe *probe, const struct strings *containers)
+{
+	bool first = probe->policies.count == 0;
+
+	if (containers->count == 0 || (!first && probe->containers.count == 0)) {
+		strings_free(&probe->containers);
+		return 0;
+	}
+	for (size_t i = 0; i < containers->count; i++)
+		if (strings_add_unique(&probe->containers, containers->items[i]) < 0)
+			return -ENOMEM;
+	strings_sort(&probe->containers);
+	return 0;
+}
+
+static int merge_probe(enum probe_type type, const struct policy *policy,
+		       struct selected_probe *probe)
+{
+	const union probe_settings *settings = &policy->probes[type].settings;
+
+	if (merge_containers(probe, &policy->containers) < 0)
+		return -ENOMEM;
+	if (probe->wanted)
+		probe_settings_merge(type, &probe->settings, settings);
+	else
+		probe->settings = *settings;
+	probe->wanted = true;
+	if (probe->policies.count >= SELECTION_POLICIES_LIMIT)
+		return 0;
+	return strings_add(&probe->policies, policy->id);
+}
+
+static int merge_policy(const struct policy *policy, struct selected_pod *selected)
+{
+	int result = 0;
+
+	for (int type = 0; type < PROBE_TYPES && result == 0; type++)
+		if (policy->probes[type].wanted)
+			result =
+				merge_probe((enum probe_type)type, policy, &selected->probes[type]);
+	return result;
+}
+
+static int copy_containers(const struct pod *pod, struct selected_pod *selected)
+{
+	if (pod->container_count == 0)
+		return 0;
+	selected->containers = calloc(pod->container_count, sizeof(*selected->containers));
+	if (!selected->containers)
+		return -ENOMEM;
+	for (size_t i = 0; i < pod->container_count; i++) {
+		struct selected_container *copy = &selected->containers[selected->container_count];
+
+		if (!pod->containers[i].id)
+			continue;
+		copy->name = strdup(pod->containers[i].name);
+		copy->id = strdup(pod->containers[i].id);
+		selected->container_count++;
+		if (!copy->name || !copy->id)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct selected_pod *selected_pod_of(const struct pod *pod)
+{
+	struct selected_pod *selected = calloc(1, sizeof(*selected));
+
+	if (!selected)
+		return NULL;
+	selected->uid = strdup(pod->uid);
+	selected->namespace = strdup(pod->namespace);
+	selected->name = strdup(pod->name);
+	selected->workload_kind = strdup(pod->workload_kind);
+	selected->workload_name = strdup(pod->workload_name);
+	if (!selected->uid || !selected->namespace || !selected->name || !selected->workload_kind ||
+	    !selected->workload_name || copy_containers(pod, selected) < 0)
+		return selected_pod_free(selected);
+	return selected;
+}
+
+/* Lists of policies are sorted, so that the result does not hang on the order of arrival. */
+static void sort_policies(struct selected_pod *selected)
+{
+	for (int type = 0; type < PROBE_TYPES; type++)
+		strings_sort(&selected->probes[type].policies);
+}
+
+int compile_pod(const struct policy *policies, const struct pod *pod,
+		const struct labels *node_labels, struct selected_pod **ret_pod)
+{
+	struct selected_pod *selected = NULL;
+
+	for (const struct policy *policy = policies; policy; policy = policy->namespace_next) {
+		if (!policy_selects_pod(policy, pod) || !policy_selects_node(policy, node_labels))
+			continue;
+		if (!selected)
+			selected = selected_pod_of(pod);
+		if (!selected || merge_policy(policy, selected) < 0) {
+			selected_pod_free(selected);
+			return -ENOMEM;
+		}
+	}
+	if (selected)
+		sort_policies(selected);
+	*ret_pod = selected;
+	return 0;
+}

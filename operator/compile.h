@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* Compiles policies: from what they say to what is done on one pod. Pure. */
+#ifndef SKEP_OPERATOR_COMPILE_H
+#define SKEP_OPERATOR_COMPILE_H
+
+#include "lib/link/selection.h"
+#include "operator/labels.h"
+#include "operator/pod.h"
+#include "operator/policy.h"
+
+/*
+ * The union of what the policies of a namespace (a list by namespace_next) ask of `pod`, which is
+ * on a node with `node_labels`. Returns 0 with *ret_pod, owned by the caller, NULL when nobody asks
+ * for anything; or -ENOMEM.
+ */
+int compile_pod(const struct policy *policies, const struct pod *pod,
+		const struct labels *node_labels, struct selected_pod **ret_pod);
+
+#endif

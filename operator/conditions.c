@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/conditions.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/json.h"
+
+static const char *const condition_names[CONDITIONS] = {
+	[CONDITION_READY] = "Ready",	   [CONDITION_RECONCILING] = "Reconciling",
+	[CONDITION_STALLED] = "Stalled",   [CONDITION_ACCEPTED] = "Accepted",
+	[CONDITION_DEGRADED] = "Degraded",
+};
+
+__attribute__((format(printf, 4, 5))) static void judge(struct verdict *verdict, bool holds,
+							const char *reason, const char *format, ...)
+{
+	va_list arguments;
+
+	verdict->holds = holds;
+	verdict->reason = reason;
+	va_start(arguments, format);
+	vsnprintf(verdict->message, sizeof(verdict->message), format, arguments);
+	va_end(arguments);
+}
+
+static void copy_verdict(struct verdict *to, bool holds, const struct verdict *from)
+{
+	judge(to, holds, from->reason, "%s", from->message);
+}
+
+/* What holds unless something is found to be otherwise. */
+static void judge_well(struct verdict verdicts[CONDITIONS])
+{
+	judge(&verdicts[CONDITION_ACCEPTED], true, "Valid", "the policy can be carried out");
+	judge(&verdicts[CONDITION_RECONCILING], false, "Settled", "nothing is under way");
+	judge(&verdicts[CONDITION_STALLED], false, "Settled", "nothing waits for a person");
+	judge(&verdicts[CONDITION_DEGRADED], false, "NoFailures", "no probe failed");
+}
+
+static void judge_refused(const struct policy *policy, struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *accepted = &verdicts[CONDITION_ACCEPTED];
+
+	judge(accepted, false, "InvalidSpec", "%s", policy->refusal.message);
+	copy_verdict(&verdicts[CONDITION_READY], false, accepted);
+	copy_verdict(&verdicts[CONDITION_STALLED], true, accepted);
+}
+
+/* "s" where a count is not one. */
+static const char *plural(unsigned int count)
+{
+	return count == 1 ? "" : "s";
+}
+
+static void judge_failed(const struct aggregate *aggregate, const struct standing_counts *counts,
+			 struct verdict verdicts[CONDITIONS])
+{
+	const struct aggregate_failure *first = &aggregate->failures[0];
+	struct verdict *ready = &verdicts[CONDITION_READY];
+	bool hopeless = counts->failed == 0 && counts->pending == 0;
+
+	judge(ready, false, first->reason,
+	      "%u of %u pods are observed in full; node %s, pod %s, probe %s: %s",
+	      aggregate->pods.attached, aggregate->pods.matched, first->node, first->pod,
+	      probe_type_name(first->probe), first->message);
+	copy_verdict(&verdicts[CONDITION_DEGRADED], true, ready);
+	if (hopeless)
+		copy_verdict(&verdicts[CONDITION_STALLED], true, ready);
+	else
+		judge(&verdicts[CONDITION_RECONCILING], true, "Retrying",
+		      "what failed is tried again");
+}
+
+static void judge_progressing(const struct aggregate *aggregate,
+			      struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *ready = &verdicts[CONDITION_READY];
+
+	judge(ready, false, "Progressing", "%u of %u pods are observed; the agents are at work",
+	      aggregate->pods.attached, aggregate->pods.matched);
+	copy_verdict(&verdicts[CONDITION_RECONCILING], true, ready);
+}
+
+static void judge_unmatched(const struct policy *policy, const struct aggregate *aggregate,
+			    struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *ready = &verdicts[CONDITION_READY];
+
+	if (aggregate->nodes.skipped)
+		judge(ready, true, "NoMatchingNodes",
+		      "spec.nodeSelector leaves out all %u node%s that have matching pods",
+		      aggregate->nodes.skipped, plural(aggregate->nodes.skipped));
+	else
+		judge(ready, true, "NoMatchingPods",
+		      "no scheduled pod in namespace %s matches spec.selector", policy->namespace);
+}
+
+static void judge_attached(const struct aggregate *aggregate, struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *ready = &verdicts[CONDITION_READY];
+	unsigned int waiting = aggregate->pods.waiting;
+
+	if (waiting)
+		judge(ready, true, "Attached",
+		      "%u of %u pods are observed; %u wait%s for %s containers to start",
+		      aggregate->pods.attached, aggregate->pods.matched, waiting,
+		      waiting == 1 ? "s" : "", waiting == 1 ? "its" : "their");
+	else
+		judge(ready, true, "Attached", "%u pod%s on %u node%s observed",
+		      aggregate->pods.matched, plural(aggregate->pods.matched),
+		      aggregate->nodes.matched, aggregate->nodes.matched == 1 ? " is" : "s are");
+}
+
+void conditions_judge(const struct policy *policy, const struct aggregate *aggregate,
+		      struct verdict verdicts[CONDITIONS])
+{
+	struct standing_counts counts = aggregate_totals(aggregate);
+
+	judge_well(verdicts);
+	if (!policy->accepted)
+		judge_refused(policy, verdicts);
+	else if (policy->suspend)
+		judge(&verdicts[CONDITION_READY], true, "Suspended",
+		      "spec.suspend is true: nothing is attached");
+	else if (counts.failed || counts.unsupported)
+		judge_failed(aggregate, &counts, verdicts);
+	else if (counts.pending)
+		judge_progressing(aggregate, verdicts);
+	else if (aggregate->pods.matched == 0)
+		judge_unmatched(policy, aggregate, verdicts);
+	else
+		judge_attached(aggregate, verdicts);
+}
+
+const cJSON *condition_find(const cJSON *conditions, const char *type)
+{
+	const cJSON *condition;
+
+	cJSON_ArrayForEach(condition, conditions) {
+		if (strcmp(json_text(condition, "type"), type) == 0)
+			return condition;
+	}
+	return NULL;
+}
+
+/* The time since when the condition has its status: as before, or `now` when it changed. */
+static const char *transition_time(const cJSON *previous, const char *type, const char *status,
+				   const char *now)
+{
+	const cJSON *before = condition_find(previous, type);
+	const char *since = json_string(before, "lastTransitionTime");
+
+	return since && strcmp(json_text(before, "status"), status) == 0 ? since : now;
+}
+
+static bool add_condition(cJSON *array, const char *type, const struct verdict *verdict,
+			  int64_t generation, const cJSON *previous, const char *now)
+{
+	const char *status = verdict->holds ? "True" : "False";
+	cJSON *item = cJSON_CreateObject();
+
+	if (!item || !cJSON_AddItemToArray(array, item))
+		return false;
+	return cJSON_AddStringToObject(item, "type", type) &&
+	       cJSON_AddStringToObject(item, "status", status) &&
+	       cJSON_AddNumberToObject(item, "observedGeneration", (double)generation) &&
+	       cJSON_AddStringToObject(item, "lastTransitionTime",
+				       transition_time(previous, type, status, now)) &&
+	       cJSON_AddStringToObject(item, "reason", verdict->reason) &&
+	       cJSON_AddStringToObject(item, "message", verdict->message);
+}
+
+bool conditions_add(cJSON *status, const struct policy *policy,
+		    const struct verdict verdicts[CONDITIONS], const cJSON *previous, time_t now)
+{
+	cJSON *array = cJSON_AddArrayToObject(status, "conditions");
+	char moment[32];
+	struct tm parts;
+
+	strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+	for (int type = 0; type < CONDITIONS; type++)
+		if (!add_condition(array, condition_names[type], &verdicts[type],
+				   policy->generation, previous, moment))
+			return false;
+	return array != NULL;
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/fleet.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/link/message.h"
+
+struct fleet_node *fleet_find_node(const struct fleet *fleet, const char *name)
+{
+	struct fleet_node *node;
+
+	HASH_FIND_STR(fleet->nodes, name, node);
+	return node;
+}
+
+struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint64_t now_ms)
+{
+	struct fleet_node *node = fleet_find_node(fleet, name);
+
+	if (node)
+		return node;
+	node = calloc(1, sizeof(*node));
+	if (node)
+		node->name = strdup(name);
+	if (!node || !node->name) {
+		free(node);
+		return NULL;
+	}
+	node->away_since_ms = now_ms;
+	HASH_ADD_KEYPTR(hh, fleet->nodes, node->name, strlen(node->name), node);
+	return node;
+}
+
+static struct fleet_entry *find_entry(const struct fleet_node *node, const char *uid)
+{
+	struct fleet_entry *entry;
+
+	HASH_FIND_STR(node->entries, uid, entry);
+	return entry;
+}
+
+static void free_entry(struct fleet_node *node, struct fleet_entry *entry)
+{
+	HASH_DEL(node->entries, entry);
+	selected_pod_free(entry->pod);
+	free(entry);
+}
+
+static int remove_entry(struct fleet_node *node, struct fleet_entry *entry)
+{
+	if (!entry)
+		return false;
+	if (strings_add(&node->removed, entry->pod->uid) < 0)
+		return -ENOMEM;
+	free_entry(node, entry);
+	node->changed = true;
+	return true;
+}
+
+static int add_entry(struct fleet_node *node, struct selected_pod *pod)
+{
+	struct fleet_entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry) {
+		selected_pod_free(pod);
+		return -ENOMEM;
+	}
+	entry->pod = pod;
+	entry->changed = true;
+	for (int type = 0; type < PROBE_TYPES; type++)
+		entry->since[type] = node->revision + 1;
+	HASH_ADD_KEYPTR(hh, node->entries, entry->pod->uid, strlen(entry->pod->uid), entry);
+	node->changed = true;
+	return true;
+}
+
+/* Puts the new selection in the old one's place; probes that are as they were keep their revision.
+ */
+static int replace_entry(struct fleet_node *node, struct fleet_entry *entry,
+			 struct selected_pod *pod)
+{
+	struct fleet_entry *added;
+	uint64_t since[PROBE_TYPES];
+	int result;
+
+	for (int type = 0; type < PROBE_TYPES; type++)
+		since[type] = selected_probe_equal((enum probe_type)type, &entry->pod->probes[type],
+						   &pod->probes[type])
+				      ? entry->since[type]
+				      : node->revision + 1;
+	free_entry(node, entry);
+	result = add_entry(node, pod);
+	if (result < 0)
+		return result;
+	added = find_entry(node, pod->uid);
+	memcpy(added->since, since, sizeof(since));
+	return true;
+}
+
+int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_pod *pod)
+{
+	struct fleet_entry *entry = find_entry(node, uid);
+
+	if (!pod)
+		return remove_entry(node, entry);
+	if (!entry)
+		return add_entry(node, pod);
+	if (selected_pod_equal(entry->pod, pod)) {
+		selected_pod_free(pod);
+		return false;
+	}
+	return replace_entry(node, entry, pod);
+}
+
+/* An array of the node's pods, all or only the changed ones; all count as told from now on. */
+static cJSON *encode_pods(struct fleet_node *node, bool only_changed)
+{
+	cleanup_json cJSON *array = cJSON_CreateArray();
+	struct fleet_entry *entry, *next;
+
+	HASH_ITER(hh, node->entries, entry, next) {
+		cJSON *pod;
+
+		if (only_changed && !entry->changed)
+			continue;
+		pod = selected_pod_encode(entry->pod);
+		if (!pod || !cJSON_AddItemToArray(array, pod))
+			return NULL;
+		entry->changed = false;
+	}
+	return take_pointer(array);
+}
+
+/* Starts the next revision when there is something to tell. */
+static struct selection_version next_version(const struct fleet *fleet, struct fleet_node *node)
+{
+	if (node->changed)
+		node->revision++;
+	node->changed = false;
+	return (struct selection_version){.epoch = fleet->epoch, .revision = node->revision};
+}
+
+cJSON *fleet_node_snapshot(const struct fleet *fleet, struct fleet_node *node)
+{
+	struct selection_version version = next_version(fleet, node);
+
+	strings_free(&node->removed);
+	return snapshot_encode(&version, encode_pods(node, false));
+}
+
+cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node)
+{
+	struct selection_version version;
+	uint64_t from = node->revision;
+	cJSON *removed;
+
+	if (!node->changed)
+		return NULL;
+	version = next_version(fleet, node);
+	removed = cJSON_CreateStringArray((const char *const *)node->removed.items,
+					  (int)node->removed.count);
+	strings_free(&node->removed);
+	return delta_encode(&version, from, encode_pods(node, true), removed);
+}
+
+void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms)
+{
+	node->connected = connected;
+	if (!connected)
+		node->away_since_ms = now_ms;
+}
+
+void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
+			    struct report *report)
+{
+	if (strcmp(report->epoch, fleet->epoch) != 0) {
+		report_free(report);
+		return;
+	}
+	report_free(&node->report);
+	node->report = *report;
+	*report = (struct report){0};
+}
+
+static const struct report_exception *find_exception(const struct report *report, const char *uid,
+						     enum probe_type type)
+{
+	for (size_t i = 0; i < report->exception_count; i++)
+		if (report->exceptions[i].probe == type &&
+		    strcmp(report->exceptions[i].pod_uid, uid) == 0)
+			return &report->exceptions[i];
+	return NULL;
+}
+
+static struct standing standing_of(const struct report_exception *exception)
+{
+	static const enum probe_standing standings[] = {
+		[PROBE_ATTACHED] = STANDING_ATTACHED,
+		[PROBE_WAITING] = STANDING_WAITING,
+		[PROBE_FAILED] = STANDING_FAILED,
+		[PROBE_UNSUPPORTED] = STANDING_UNSUPPORTED,
+	};
+
+	return (struct standing){.standing = standings[exception->state],
+				 .reason = exception->reason,
+				 .message = exception->message};
+}
+
+struct standing fleet_node_standing(const struct fleet_node *node, const char *uid,
+				    enum probe_type type, uint64_t now_ms)
+{
+	const struct fleet_entry *entry = find_entry(node, uid);
+	const struct report_exception *exception;
+
+	if (!node->connected && now_ms - node->away_since_ms >= FLEET_AGENT_GRACE_MS)
+		return (struct standing){STANDING_FAILED, "AgentNotConnected",
+					 "no agent of this node is connected; see whether its "
+					 "skep-node-agent pod runs, and its log"};
+	if (!entry || !node->report.epoch || node->report.revision < entry->since[type])
+		return (struct standing){STANDING_PENDING, "Progressing", ""};
+	exception = find_exception(&node->report, uid, type);
+	if (exception)
+		return standing_of(exception);
+	return (struct standing){STANDING_ATTACHED, "Attached", ""};
+}
+
+static void clear_node(struct fleet_node *node)
+{
+	struct fleet_entry *entry, *next;
+
+	HASH_ITER(hh, node->entries, entry, next)
+		free_entry(node, entry);
+	strings_free(&node->removed);
+	report_free(&node->report);
+	free(node->name);
+	free(node);
+}
+
+void fleet_remove_node(struct fleet *fleet, struct fleet_node *node)
+{
+	HASH_DEL(fleet->nodes, node);
+	clear_node(node);
+}
+
+void fleet_clear(struct fleet *fleet)
+{
+	struct fleet_node *node, *next;
+
+	HASH_ITER(hh, fleet->nodes, node, next)
+		fleet_remove_node(fleet, node);
+	free(fleet->epoch);
+	fleet->epoch = NULL;
+}

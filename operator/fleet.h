@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * The fleet of nodes: what each node's agent is to do (its selection, with revisions) and what it
+ * said it has done (its last report). No I/O: messages go out and come in as JSON, time as a
+ * number.
+ */
+#ifndef SKEP_OPERATOR_FLEET_H
+#define SKEP_OPERATOR_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+#include <uthash.h>
+
+#include "lib/base/strings.h"
+#include "lib/link/report.h"
+#include "lib/link/selection.h"
+
+/* A node whose agent is away this long is failing; until then its last word holds. */
+#define FLEET_AGENT_GRACE_MS 10000
+
+struct fleet_entry {
+	struct selected_pod *pod;
+	uint64_t since[PROBE_TYPES]; /* revision that brought the probe as it is now */
+	bool changed;		     /* not in a message yet */
+	UT_hash_handle hh;	     /* by pod->uid */
+};
+
+struct fleet_node {
+	char *name;
+	struct fleet_entry *entries;
+	struct strings removed; /* UIDs not in a message yet */
+	uint64_t revision;	/* of the last message made */
+	bool changed;		/* there is something for the next message */
+
+	bool connected;
+	uint64_t away_since_ms; /* while not connected: since when */
+	struct report report;	/* epoch "" while this operator has none */
+	UT_hash_handle hh;
+};
+
+struct fleet {
+	char *epoch; /* of this run of the operator */
+	struct fleet_node *nodes;
+};
+
+/* How one probe of one pod stands. Strings live until the fleet changes. */
+enum probe_standing {
+	STANDING_ATTACHED,
+	STANDING_PENDING, /* the agent has not answered yet */
+	STANDING_WAITING, /* for the pod's containers */
+	STANDING_FAILED,
+	STANDING_UNSUPPORTED,
+};
+
+struct standing {
+	enum probe_standing standing;
+	const char *reason;
+	const char *message;
+};
+
+struct fleet_node *fleet_find_node(const struct fleet *fleet, const char *name);
+
+/* As fleet_find_node(), and makes the node where there is none; NULL when memory ran out. */
+struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint64_t now_ms);
+
+/*
+ * Sets what is to be done on the pod `uid` of a node, and takes `pod`; NULL means nothing. Returns
+ * whether that is a change, or -ENOMEM.
+ */
+int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_pod *pod);
+
+/* A snapshot message with all that holds; the next delta builds on it. NULL when memory ran out. */
+cJSON *fleet_node_snapshot(const struct fleet *fleet, struct fleet_node *node);
+
+/* A delta with all changes since the last message, or NULL when there are none (or no memory). */
+cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node);
+
+/* The agent connected or went away. */
+void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms);
+
+/* Keeps the report and takes its contents; one of another epoch is dropped. */
+void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
+			    struct report *report);
+
+/* How a probe of a pod stands at `now_ms`, by what its node's agent said. */
+struct standing fleet_node_standing(const struct fleet_node *node, const char *uid,
+				    enum probe_type type, uint64_t now_ms);
+
+/* Forgets a node that is gone from the cluster. */
+void fleet_remove_node(struct fleet *fleet, struct fleet_node *node);
+
+void fleet_clear(struct fleet *fleet);
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/pod.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/json.h"
+
+/* More containers than any pod has; a bound on what one object may cost. */
+#define POD_CONTAINERS_LIMIT 128
+
+struct pod *pod_free(struct pod *pod)
+{
+	if (!pod)
+		return NULL;
+	free(pod->uid);
+	free(pod->namespace);
+	free(pod->name);
+	free(pod->node);
+	free(pod->workload_kind);
+	free(pod->workload_name);
+	labels_free(&pod->labels);
+	for (size_t i = 0; i < pod->container_count; i++) {
+		free(pod->containers[i].name);
+		free(pod->containers[i].id);
+	}
+	free(pod->containers);
+	free(pod);
+	return NULL;
+}
+
+static const cJSON *find_controller(const cJSON *object)
+{
+	const cJSON *owner;
+
+	cJSON_ArrayForEach(owner, json_find(object, "metadata", "ownerReferences")) {
+		if (json_boolean(owner, false, "controller"))
+			return owner;
+	}
+	return NULL;
+}
+
+/*
+ * A Deployment names its ReplicaSets "<deployment>-<hash>" and labels their pods with the hash, so
+ * the Deployment's name can be had without watching ReplicaSets. Returns its length, or 0.
+ */
+static size_t deployment_name_length(const char *replica_set, const struct labels *labels)
+{
+	const char *hash = labels_get(labels, "pod-template-hash");
+	size_t length = strlen(replica_set);
+	size_t suffix = hash ? strlen(hash) + 1 : 0;
+
+	if (!hash || length <= suffix || replica_set[length - suffix] != '-' ||
+	    strcmp(replica_set + length - suffix + 1, hash) != 0)
+		return 0;
+	return length - suffix;
+}
+
+static void decode_workload(const cJSON *object, struct pod *pod)
+{
+	const cJSON *owner = find_controller(object);
+	const char *kind = owner ? json_text(owner, "kind") : "Pod";
+	const char *name = owner ? json_text(owner, "name") : pod->name;
+	size_t length = 0;
+
+	if (strcmp(kind, "ReplicaSet") == 0)
+		length = deployment_name_length(name, &pod->labels);
+	pod->workload_kind = strdup(length ? "Deployment" : kind);
+	pod->workload_name = length ? strndup(name, length) : strdup(name);
+}
+
+/* "containerd://abc" → "abc"; NULL for a container that has no ID yet. */
+static char *decode_container_id(const char *id)
+{
+	const char *scheme = strstr(id, "://");
+
+	return *id ? strdup(scheme ? scheme + 3 : id) : NULL;
+}
+
+/* Containers of the spec are there from the first; the status gives those that ran their IDs. */
+static const char *find_container_id(const cJSON *statuses, const char *name)
+{
+	const cJSON *status;
+
+	cJSON_ArrayForEach(status, statuses) {
+		if (strcmp(json_text(status, "name"), name) == 0)
+			return json_text(status, "containerID");
+	}
+	return "";
+}
+
+static int decode_containers(const cJSON *specs, const cJSON *statuses, struct pod *pod)
+{
+	const cJSON *spec;
+
+	cJSON_ArrayForEach(spec, specs) {
+		const char *name = json_text(spec, "name");
+		struct pod_container *container = &pod->containers[pod->container_count];
+
+		if (pod->container_count == POD_CONTAINERS_LIMIT)
+			return -EINVAL;
+		*container = (struct pod_container){
+			.name = strdup(name),
+			.id = decode_container_id(find_container_id(statuses, name)),
+		};
+		pod->container_count++;
+		if (!container->name)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int decode_all_containers(const cJSON *object, struct pod *pod)
+{
+	static const char *const kinds[][2] = {
+		{"containers", "containerStatuses"},
+		{"initContainers", "initContainerStatuses"},
+		{"ephemeralContainers", "ephemeralContainerStatuses"},
+	};
+	const cJSON *spec = json_find(object, "spec");
+	const cJSON *status = json_find(object, "status");
+	int count = 0, result = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		count += cJSON_GetArraySize(json_find(spec, kinds[i][0]));
+	if (count == 0)
+		return 0;
+	if (count > POD_CONTAINERS_LIMIT)
+		return -EINVAL;
+	pod->containers = calloc((size_t)count, sizeof(*pod->containers));
+	if (!pod->containers)
+		return -ENOMEM;
+	for (size_t i = 0; i < 3 && result == 0; i++)
+		result = decode_containers(json_find(spec, kinds[i][0]),
+					   json_find(status, kinds[i][1]), pod);
+	return result;
+}
+
+static int decode_members(const cJSON *object, struct pod *pod)
+{
+	const char *phase = json_text(object, "status", "phase");
+	int result;
+
+	pod->uid = strdup(json_text(object, "metadata", "uid"));
+	pod->namespace = strdup(json_text(object, "metadata", "namespace"));
+	pod->name = strdup(json_text(object, "metadata", "name"));
+	pod->node = strdup(json_text(object, "spec", "nodeName"));
+	if (!pod->uid || !pod->namespace || !pod->name || !pod->node)
+		return -ENOMEM;
+	if (!*pod->uid || !*pod->namespace || !*pod->name)
+		return -EINVAL;
+	pod->finished = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+	result = labels_decode(json_find(object, "metadata", "labels"), &pod->labels);
+	if (result < 0)
+		return result;
+	decode_workload(object, pod);
+	if (!pod->workload_kind || !pod->workload_name)
+		return -ENOMEM;
+	return decode_all_containers(object, pod);
+}
+
+int pod_decode(const cJSON *object, struct pod **ret_pod)
+{
+	struct pod *pod = calloc(1, sizeof(*pod));
+	int result;
+
+	if (!pod)
+		return -ENOMEM;
+	result = decode_members(object, pod);
+	if (result < 0) {
+		pod_free(pod);
+		return result;
+	}
+	*ret_pod = pod;
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* What the operator keeps of a pod: no more than compiling needs. */
+#ifndef SKEP_OPERATOR_POD_H
+#define SKEP_OPERATOR_POD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cjson/cJSON.h>
+#include <uthash.h>
+
+#include "operator/labels.h"
+
+/* A container of the pod, init and ephemeral ones included, in the order of the pod's status. */
+struct pod_container {
+	char *name;
+	char *id; /* at the runtime, without its scheme; NULL before the container was started */
+};
+
+struct pod {
+	char *uid;
+	char *namespace;
+	char *name;
+	char *node; /* "" before it is scheduled */
+	char *workload_kind;
+	char *workload_name;
+	struct labels labels;
+	struct pod_container *containers;
+	size_t container_count;
+	bool finished; /* Succeeded or Failed: runs nothing any more */
+
+	UT_hash_handle hh;			     /* cluster: all pods by UID */
+	struct pod *namespace_prev, *namespace_next; /* cluster: pods of the namespace */
+	struct pod *node_prev, *node_next;	     /* cluster: pods of the node */
+};
+
+/* Keeps what is needed of a Pod (core v1). Returns 0 with *ret_pod, -EINVAL for no pod, -ENOMEM. */
+int pod_decode(const cJSON *object, struct pod **ret_pod);
+
+/* Returns NULL. The pod must be in no list or table. */
+struct pod *pod_free(struct pod *pod);
+
+#endif

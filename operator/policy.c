@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/json.h"
+
+struct policy *policy_free(struct policy *policy)
+{
+	if (!policy)
+		return NULL;
+	free(policy->uid);
+	free(policy->namespace);
+	free(policy->name);
+	free(policy->id);
+	selector_free(&policy->selector);
+	selector_free(&policy->node_selector);
+	strings_free(&policy->containers);
+	free(policy);
+	return NULL;
+}
+
+static int decode_probe(const cJSON *entry, struct policy *policy, struct error *error)
+{
+	const char *name = json_text(entry, "type");
+	struct policy_probe *probe;
+	enum probe_type type;
+	int result;
+
+	if (probe_type_parse(name, &type) < 0)
+		return error_set(error, EINVAL, "type: \"%.40s\" is not known; use TCP or Exec",
+				 name);
+	probe = &policy->probes[type];
+	if (probe->wanted)
+		return error_set(error, EINVAL, "type: %s stands twice; join the two", name);
+	result = probe_settings_decode(type, entry, &probe->settings, error);
+	probe->wanted = result == 0;
+	return result;
+}
+
+static int decode_probes(const cJSON *json, struct policy *policy, struct error *error)
+{
+	const cJSON *entry;
+	int count = cJSON_GetArraySize(json);
+	int index = 0, result = 0;
+
+	if (!cJSON_IsArray(json) || count < 1 || count > PROBE_TYPES)
+		return error_set(error, EINVAL,
+				 "spec.probes: must list from 1 to %d probes, each type once",
+				 PROBE_TYPES);
+	cJSON_ArrayForEach(entry, json) {
+		result = decode_probe(entry, policy, error);
+		if (result < 0)
+			return error_wrap(error, result, "spec.probes[%d]", index);
+		index++;
+	}
+	return 0;
+}
+
+static int decode_containers(const cJSON *json, struct policy *policy, struct error *error)
+{
+	const cJSON *item;
+
+	if (json && !cJSON_IsArray(json))
+		return error_set(error, EINVAL, "spec.containers: must be a list of names");
+	if (cJSON_GetArraySize(json) > POLICY_CONTAINERS_LIMIT)
+		return error_set(error, EINVAL, "spec.containers: at most %d can be named",
+				 POLICY_CONTAINERS_LIMIT);
+	cJSON_ArrayForEach(item, json) {
+		if (!*json_text_of(item))
+			return error_set(error, EINVAL,
+					 "spec.containers: each must be a container's name");
+		if (strings_add_unique(&policy->containers, item->valuestring) < 0)
+			return error_set(error, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int decode_spec(const cJSON *spec, struct policy *policy, struct error *error)
+{
+	int result = selector_decode(json_find(spec, "selector"), "spec.selector",
+				     &policy->selector, error);
+
+	if (result == 0)
+		result = selector_decode_labels(json_find(spec, "nodeSelector"),
+						"spec.nodeSelector", &policy->node_selector, error);
+	if (result == 0)
+		result = decode_containers(json_find(spec, "containers"), policy, error);
+	if (result == 0)
+		result = decode_probes(json_find(spec, "probes"), policy, error);
+	policy->suspend = json_boolean(spec, false, "suspend");
+	return result;
+}
+
+static int decode_metadata(const cJSON *object, struct policy *policy)
+{
+	const cJSON *metadata = json_find(object, "metadata");
+
+	policy->uid = strdup(json_text(metadata, "uid"));
+	policy->namespace = strdup(json_text(metadata, "namespace"));
+	policy->name = strdup(json_text(metadata, "name"));
+	policy->generation = json_integer(metadata, 0, "generation");
+	if (!policy->uid || !policy->namespace || !policy->name)
+		return -ENOMEM;
+	if (!*policy->uid || !*policy->namespace || !*policy->name)
+		return -EINVAL;
+	return asprintf(&policy->id, "%s/%s", policy->namespace, policy->name) < 0 ? -ENOMEM : 0;
+}
+
+int policy_decode(const cJSON *object, struct policy **ret_policy)
+{
+	struct policy *policy = calloc(1, sizeof(*policy));
+	int result;
+
+	if (!policy)
+		return -ENOMEM;
+	result = decode_metadata(object, policy);
+	if (result == 0) {
+		result = decode_spec(json_find(object, "spec"), policy, &policy->refusal);
+		policy->accepted = result == 0;
+		if (result == -EINVAL)
+			result = 0;
+	}
+	if (result < 0) {
+		policy_free(policy);
+		return result;
+	}
+	*ret_policy = policy;
+	return 0;
+}
+
+bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
+{
+	return policy->accepted && !policy->suspend && !pod->finished && *pod->node &&
+	       strcmp(policy->namespace, pod->namespace) == 0 &&
+	       selector_matches(&policy->selector, &pod->labels);
+}
+
+bool policy_selects_node(const struct policy *policy, const struct labels *node_labels)
+{
+	return selector_matches(&policy->node_selector, node_labels);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * The status of a policy as its owner reads it: conditions with reasons and words, counts, the
+ * first failures. Pure. Reasons are part of the API (docs/api.md): once released, they do not
+ * change.
+ */
+#ifndef SKEP_OPERATOR_STATUS_H
+#define SKEP_OPERATOR_STATUS_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include <cjson/cJSON.h>
+
+#include "operator/aggregate.h"
+#include "operator/policy.h"
+
+/* A condition that changed its status, worth an Event. Strings belong to the two statuses. */
+struct status_transition {
+	const char *type;
+	const char *reason;
+	const char *message;
+	bool good; /* the new status is the one that is wished for */
+};
+
+#define STATUS_TRANSITIONS_LIMIT 8
+
+/*
+ * The status of `policy`, whose pods stand as `aggregate` says (unused when it is not accepted).
+ * A condition whose status is that in `previous` (the last status, or NULL) keeps its transition
+ * time; others get `now`. Owned by the caller; NULL when memory ran out.
+ */
+cJSON *status_make(const struct policy *policy, const struct aggregate *aggregate,
+		   const cJSON *previous, time_t now);
+
+/* Whether `status` only waits for agents to answer, with nothing failed. */
+bool status_is_progressing(const cJSON *status);
+
+/* Whether it says Ready for this generation of the policy. */
+bool status_is_ready(const cJSON *status, const struct policy *policy);
+
+/* Whether two statuses differ in the status or reason of a condition, or in the generation. */
+bool status_conditions_differ(const cJSON *a, const cJSON *b);
+
+/*
+ * Fills `transitions` with the changes of Accepted, Ready and Degraded from `previous` (may be
+ * NULL) to `status`, and returns how many.
+ */
+size_t status_transitions(const cJSON *previous, const cJSON *status,
+			  struct status_transition transitions[STATUS_TRANSITIONS_LIMIT]);
+
+#endif

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/status_writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <uthash.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "lib/kube/event.h"
+#include "operator/aggregate.h"
+#include "operator/status.h"
+
+#define API_VERSION	  "skep.dev/v1alpha1"
+#define KIND		  "ObservabilityPolicy"
+#define FIELD_MANAGER	  "skep-operator"
+#define LOOK_AGAIN_MS	  100 /* at what had to wait */
+#define RETRY_FIRST_MS	  500
+#define RETRY_LIMIT_MS	  30000
+#define RETRY_SHIFT_LIMIT 6
+
+struct record {
+	char *id; /* of the policy */
+	struct status_writer *writer;
+	cJSON *known;		       /* the status that the API server has, as far as we know */
+	cJSON *sent;		       /* the one that is being written, or NULL */
+	bool due;		       /* to be computed again */
+	bool gone;		       /* to be freed when the write under way is over */
+	uint64_t progressing_since_ms; /* unsaid; 0 when it is not */
+	uint64_t written_ms;
+	uint64_t not_before_ms; /* after a failure */
+	unsigned int failures;	/* in a row */
+	UT_hash_handle hh;
+};
+
+struct status_writer {
+	struct kube_client *client;
+	const struct cluster *cluster;
+	const struct fleet *fleet;
+	uv_loop_t *loop;
+	uv_timer_t timer;
+	struct record *records;
+	struct status_writer_stats stats;
+};
+
+static struct record *find_record(const struct status_writer *writer, const char *id)
+{
+	struct record *record;
+
+	HASH_FIND_STR(writer->records, id, record);
+	return record;
+}
+
+static void free_record(struct record *record)
+{
+	cJSON_Delete(record->known);
+	cJSON_Delete(record->sent);
+	free(record->id);
+	free(record);
+}
+
+static void tell_transitions(const struct policy *policy, struct kube_client *client,
+			     const cJSON *before, const cJSON *after)
+{
+	const struct kube_object_reference object = {.api_version = API_VERSION,
+						     .kind = KIND,
+						     .namespace = policy->namespace,
+						     .name = policy->name,
+						     .uid = policy->uid};
+	struct status_transition transitions[STATUS_TRANSITIONS_LIMIT];
+	size_t count = status_transitions(before, after, transitions);
+
+	for (size_t i = 0; i < count; i++)
+		kube_event_send(client, &object, !transitions[i].good, transitions[i].reason,
+				transitions[i].message, FIELD_MANAGER);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void look_soon(struct status_writer *writer, uint64_t delay_ms)
+{
+	if (uv_is_active((uv_handle_t *)&writer->timer) &&
+	    uv_timer_get_due_in(&writer->timer) <= delay_ms)
+		return;
+	uv_timer_start(&writer->timer, on_timer, delay_ms, 0);
+}
+
+/* 404: the policy was deleted; the watch will say so. All else is tried again. */
+static void write_failed(struct record *record, const struct kube_response *response)
+{
+	unsigned int shift =
+		record->failures < RETRY_SHIFT_LIMIT ? record->failures : RETRY_SHIFT_LIMIT;
+	uint64_t delay_ms = (uint64_t)RETRY_FIRST_MS << shift;
+
+	record->writer->stats.failures++;
+	if (response->status == 404)
+		return;
+	if (delay_ms > RETRY_LIMIT_MS)
+		delay_ms = RETRY_LIMIT_MS;
+	log_warn("status of %s %s: %s; trying again in %llu ms", KIND, record->id, response->reason,
+		 (unsigned long long)delay_ms);
+	record->failures++;
+	record->not_before_ms = uv_now(record->writer->loop) + delay_ms;
+	record->due = true;
+}
+
+static void write_succeeded(struct record *record)
+{
+	struct status_writer *writer = record->writer;
+	const struct policy *policy = cluster_find_policy(writer->cluster, record->id);
+
+	writer->stats.writes++;
+	record->failures = 0;
+	record->written_ms = uv_now(writer->loop);
+	if (policy)
+		tell_transitions(policy, writer->client, record->known, record->sent);
+	cJSON_Delete(record->known);
+	record->known = take_pointer(record->sent);
+}
+
+static void on_written(void *context, const struct kube_response *response)
+{
+	struct record *record = context;
+	struct status_writer *writer = record->writer;
+
+	if (response->reason)
+		write_failed(record, response);
+	else
+		write_succeeded(record);
+	cJSON_Delete(record->sent);
+	record->sent = NULL;
+	if (record->gone)
+		free_record(record);
+	else if (record->due)
+		look_soon(writer, 0);
+}
+
+/* What server-side apply sends: the object's identity and the whole status. */
+static cJSON *apply_body(const struct policy *policy, const cJSON *status)
+{
+	cleanup_json cJSON *body = cJSON_CreateObject();
+	cJSON *metadata;
+
+	if (!cJSON_AddStringToObject(body, "apiVersion", API_VERSION) ||
+	    !cJSON_AddStringToObject(body, "kind", KIND))
+		return NULL;
+	metadata = cJSON_AddObjectToObject(body, "metadata");
+	/* With the UID, the status of a deleted policy never lands on a new one of its name. */
+	if (!cJSON_AddStringToObject(metadata, "namespace", policy->namespace) ||
+	    !cJSON_AddStringToObject(metadata, "name", policy->name) ||
+	    !cJSON_AddStringToObject(metadata, "uid", policy->uid))
+		return NULL;
+	if (!cJSON_AddItemReferenceToObject(body, "status", (cJSON *)status))
+		return NULL;
+	return take_pointer(body);
+}
+
+/* Starts the write of `status`, and takes it. */
+static void write_status(struct record *record, const struct policy *policy, cJSON *status)
+{
+	cleanup_json cJSON *body = apply_body(policy, status);
+	struct error error;
+	char path[1024];
+
+	snprintf(path, sizeof(path),
+		 "/apis/" API_VERSION
+		 "/namespaces/%s/observabilitypolicies/%s/status?fieldManager=" FIELD_MANAGER
+		 "&force=true",
+		 policy->namespace, policy->name);
+	record->sent = status;
+	if (body && kube_request(record->writer->client, "PATCH", path, KUBE_APPLY, body,
+				 on_written, record, &error) == 0)
+		return;
+	log_warn("status of %s %s cannot be sent: %s", KIND, record->id,
+		 body ? error.message : "out of memory");
+	cJSON_Delete(take_pointer(record->sent));
+	record->due = true;
+}
+
+/* Whether `status` is to be held back for now, see status_writer.h. */
+static bool must_wait(struct record *record, const struct policy *policy, const cJSON *status,
+		      uint64_t now_ms)
+{
+	if (status_is_ready(record->known, policy) && status_is_progressing(status)) {
+		if (record->progressing_since_ms == 0)
+			record->progressing_since_ms = now_ms;
+		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS)
+			return true;
+	} else {
+		record->progressing_since_ms = 0;
+	}
+	if (now_ms < record->not_before_ms)
+		return true;
+	return !status_conditions_differ(record->known, status) &&
+	       now_ms - record->written_ms < STATUS_PACE_MS;
+}
+
+static cJSON *compute_status(const struct status_writer *writer, const struct policy *policy,
+			     const cJSON *known, uint64_t now_ms)
+{
+	struct aggregate aggregate =
+		aggregate_policy(policy, writer->cluster, writer->fleet, now_ms);
+
+	return status_make(policy, &aggregate, known, time(NULL));
+}
+
+static void look_at(struct status_writer *writer, struct record *record)
+{
+	const struct policy *policy = cluster_find_policy(writer->cluster, record->id);
+	uint64_t now_ms = uv_now(writer->loop);
+	cleanup_json cJSON *status = NULL;
+
+	if (!policy)
+		return;
+	status = compute_status(writer, policy, record->known, now_ms);
+	if (!status) {
+		log_error("status of %s %s: out of memory", KIND, record->id);
+		return;
+	}
+	if (cJSON_Compare(status, record->known, true)) {
+		record->due = false;
+		record->progressing_since_ms = 0;
+		return;
+	}
+	if (must_wait(record, policy, status, now_ms))
+		return;
+	record->due = false;
+	write_status(record, policy, take_pointer(status));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct status_writer *writer = timer->data;
+	struct record *record, *next;
+	bool waiting = false;
+
+	HASH_ITER(hh, writer->records, record, next) {
+		if (record->due && !record->sent)
+			look_at(writer, record);
+		waiting |= record->due && !record->sent;
+	}
+	if (waiting)
+		look_soon(writer, LOOK_AGAIN_MS);
+}
+
+void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status)
+{
+	struct record *record = find_record(writer, policy_id);
+
+	if (record)
+		return;
+	record = calloc(1, sizeof(*record));
+	if (record)
+		record->id = strdup(policy_id);
+	if (!record || !record->id) {
+		free(record);
+		log_error("status of %s %s: out of memory", KIND, policy_id);
+		return;
+	}
+	record->writer = writer;
+	record->known = status ? cJSON_Duplicate(status, true) : NULL;
+	HASH_ADD_KEYPTR(hh, writer->records, record->id, strlen(record->id), record);
+}
+
+void status_writer_touch(struct status_writer *writer, const char *policy_id)
+{
+	struct record *record = find_record(writer, policy_id);
+
+	if (!record)
+		return;
+	record->due = true;
+	look_soon(writer, 0);
+}
+
+void status_writer_forget(struct status_writer *writer, const char *policy_id)
+{
+	struct record *record = find_record(writer, policy_id);
+
+	if (!record)
+		return;
+	HASH_DEL(writer->records, record);
+	if (record->sent)
+		record->gone = true;
+	else
+		free_record(record);
+}
+
+struct status_writer_stats status_writer_stats(const struct status_writer *writer)
+{
+	return writer->stats;
+}
+
+int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct cluster *cluster,
+		      const struct fleet *fleet, struct status_writer **ret_writer,
+		      struct error *error)
+{
+	struct status_writer *writer = calloc(1, sizeof(*writer));
+
+	if (!writer)
+		return error_set(error, ENOMEM, "out of memory");
+	writer->client = client;
+	writer->cluster = cluster;
+	writer->fleet = fleet;
+	writer->loop = loop;
+	uv_timer_init(loop, &writer->timer);
+	writer->timer.data = writer;
+	*ret_writer = writer;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct status_writer *writer = handle->data;
+	struct record *record, *next;
+
+	HASH_ITER(hh, writer->records, record, next) {
+		HASH_DEL(writer->records, record);
+		free_record(record);
+	}
+	free(writer);
+}
+
+struct status_writer *status_writer_free(struct status_writer *writer)
+{
+	if (writer)
+		uv_close((uv_handle_t *)&writer->timer, on_closed);
+	return NULL;
+}
