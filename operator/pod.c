@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/json.h"
+#include "lib/base/strings.h"
 
 /* More containers than any pod has; a bound on what one object may cost. */
 #define POD_CONTAINERS_LIMIT 128
@@ -176,4 +177,24 @@ int pod_decode(const cJSON *object, struct pod **ret_pod)
 	}
 	*ret_pod = pod;
 	return 0;
+}
+
+static bool containers_equal(const struct pod *a, const struct pod *b)
+{
+	if (a->container_count != b->container_count)
+		return false;
+	for (size_t i = 0; i < a->container_count; i++)
+		if (!string_equal(a->containers[i].name, b->containers[i].name) ||
+		    !string_equal(a->containers[i].id, b->containers[i].id))
+			return false;
+	return true;
+}
+
+bool pod_equal(const struct pod *a, const struct pod *b)
+{
+	return strcmp(a->uid, b->uid) == 0 && strcmp(a->namespace, b->namespace) == 0 &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->node, b->node) == 0 &&
+	       strcmp(a->workload_kind, b->workload_kind) == 0 &&
+	       strcmp(a->workload_name, b->workload_name) == 0 && a->finished == b->finished &&
+	       labels_equal(&a->labels, &b->labels) && containers_equal(a, b);
 }

@@ -39,6 +39,9 @@ struct pod {
 /* Keeps what is needed of a Pod (core v1). Returns 0 with *ret_pod, -EINVAL for no pod, -ENOMEM. */
 int pod_decode(const cJSON *object, struct pod **ret_pod);
 
+/* Whether two versions of a pod are the same in all that is kept. */
+bool pod_equal(const struct pod *a, const struct pod *b);
+
 /* Returns NULL. The pod must be in no list or table. */
 struct pod *pod_free(struct pod *pod);
 

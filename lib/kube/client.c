@@ -36,14 +36,16 @@ static int client_init(struct kube_client *client, uv_loop_t *loop,
 int kube_client_new(uv_loop_t *loop, const struct kube_config *config,
 		    struct kube_client **ret_client, struct error *error)
 {
-	struct kube_client *client = NULL;
+	struct kube_client *client = calloc(1, sizeof(*client));
 	int result;
 
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (!client)
+		return error_set_errno(error, ENOMEM, "Kubernetes client");
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(client);
 		return error_set(error, ENOMEM, "libcurl could not be initialized");
-	client = calloc(1, sizeof(*client));
-	result = client ? client_init(client, loop, config, error)
-			: error_set_errno(error, ENOMEM, "Kubernetes client");
+	}
+	result = client_init(client, loop, config, error);
 	if (result < 0) {
 		kube_client_free(client);
 		return result;

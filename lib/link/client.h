@@ -24,7 +24,7 @@ struct link_client;
 
 /* Copied by link_client_new(). */
 struct link_client_settings {
-	const char *host;	 /* name or address to dial */
+	const char *host; /* name or address to dial */
 	int port;
 	const char *server_name; /* that the operator's certificate must carry */
 	const char *ca_file;	 /* PEM; read again for each connection */
@@ -46,7 +46,8 @@ struct link_client *link_client_free(struct link_client *client);
 
 bool link_client_is_connected(const struct link_client *client);
 
-/* Queues a message; takes `message`, also when it fails (-ENOTCONN while there is no connection). */
+/* Queues a message; takes `message`, also when it fails (-ENOTCONN while there is no connection).
+ */
 int link_client_send(struct link_client *client, cJSON *message);
 
 #endif

@@ -42,8 +42,7 @@ struct link_peer {
 	void *data;
 };
 
-struct link_peer *link_peer_new(struct link_server *server, const char *address,
-				uint64_t deadline);
+struct link_peer *link_peer_new(struct link_server *server, const char *address, uint64_t deadline);
 struct link_peer *link_peer_free(struct link_peer *peer);
 
 bool link_peer_is_stranger(const struct link_peer *peer);

@@ -17,9 +17,9 @@ struct link_parcel;
 
 struct link_queue {
 	struct link_parcel *parcels;
-	size_t bytes;	   /* that wait, overhead included */
-	size_t limit;	   /* of `bytes`; set by the owner */
-	size_t sent;	   /* of the first parcel */
+	size_t bytes; /* that wait, overhead included */
+	size_t limit; /* of `bytes`; set by the owner */
+	size_t sent;  /* of the first parcel */
 };
 
 /* Appends a copy. Returns 0, -ENOBUFS when it would be over the limit, or -ENOMEM. */

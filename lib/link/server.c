@@ -15,9 +15,10 @@
 #include "lib/link/peer.h"
 #include "lib/link/tls.h"
 
-#define TICK_MS	       1000 /* how often strangers' time is looked at, while there are any */
-#define HANGUP_SECONDS (LINK_KEEPALIVE_SECONDS + 10)
-#define BEARER	       "Bearer "
+#define TICK_MS		 1000 /* how often strangers' time is looked at, while there are any */
+#define HANGUP_SECONDS	 (LINK_KEEPALIVE_SECONDS + 10)
+#define BEARER		 "Bearer "
+#define UPGRADE_REQUIRED 426 /* RFC 9110, 15.5.22 */
 
 struct link_server {
 	uv_timer_t tick;
@@ -29,7 +30,7 @@ struct link_server {
 	struct link_peer *peers;
 	struct link_peer *arriving; /* while libwebsockets takes its socket */
 	struct link_server_stats stats;
-	int holds;    /* what still points here: the timer and the virtual host */
+	int holds; /* what still points here: the timer and the virtual host */
 };
 
 static const lws_retry_bo_t keepalive = {
@@ -81,7 +82,8 @@ static void server_tick(uv_timer_t *tick)
 	uint64_t now = uv_now(tick->loop);
 	unsigned int strangers = 0;
 
-	DL_FOREACH_SAFE(server->peers, peer, next) {
+	DL_FOREACH_SAFE(server->peers, peer, next)
+	{
 		if (!link_peer_is_stranger(peer))
 			continue;
 		if (now >= peer->deadline)
@@ -99,7 +101,7 @@ static unsigned int strangers_count(const struct link_server *server)
 	unsigned int count = 0;
 
 	DL_FOREACH(server->peers, peer)
-		count += link_peer_is_stranger(peer);
+	count += link_peer_is_stranger(peer);
 	return count;
 }
 
@@ -169,8 +171,7 @@ static int request_upgrade(struct lws *wsi, const char *wanted)
 
 static int request_answer(struct lws *wsi, const char *path)
 {
-	unsigned int status = !strcmp(path, LINK_PATH) ? HTTP_STATUS_UPGRADE_REQUIRED
-						       : HTTP_STATUS_NOT_FOUND;
+	unsigned int status = !strcmp(path, LINK_PATH) ? UPGRADE_REQUIRED : HTTP_STATUS_NOT_FOUND;
 
 	lws_return_http_status(wsi, status, NULL);
 	return -1;
@@ -358,7 +359,8 @@ struct link_server *link_server_free(struct link_server *server)
 	if (!server)
 		return NULL;
 	server->listener = net_listener_free(server->listener);
-	DL_FOREACH_SAFE(server->peers, peer, next) {
+	DL_FOREACH_SAFE(server->peers, peer, next)
+	{
 		link_peer_cut(peer, "the server ends");
 		link_peer_announce_closed(peer);
 	}

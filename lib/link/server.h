@@ -19,11 +19,11 @@ struct link_server;
 struct link_peer; /* one connection; valid until `closed` has been called for it */
 
 /* Bounds: what a peer may cost before and after it is let in. */
-#define LINK_MESSAGE_LIMIT	(4 << 20)  /* bytes of one message from an agent */
-#define LINK_QUEUE_LIMIT	(64 << 20) /* bytes that wait for one agent; beyond, it is cut off */
-#define LINK_STRANGER_LIMIT	64	   /* connections not let in yet, at one time */
-#define LINK_ADMISSION_SECONDS	10	   /* to be let in */
-#define LINK_KEEPALIVE_SECONDS	15	   /* a silent peer is pinged, then cut off */
+#define LINK_MESSAGE_LIMIT     (4 << 20)  /* bytes of one message from an agent */
+#define LINK_QUEUE_LIMIT       (64 << 20) /* bytes that wait for one agent; beyond, it is cut off */
+#define LINK_STRANGER_LIMIT    64	  /* connections not let in yet, at one time */
+#define LINK_ADMISSION_SECONDS 10	  /* to be let in */
+#define LINK_KEEPALIVE_SECONDS 15	  /* a silent peer is pinged, then cut off */
 
 struct link_server_handlers {
 	/*
@@ -38,8 +38,8 @@ struct link_server_handlers {
 };
 
 struct link_server_stats {
-	uint64_t connections; /* open now, strangers included */
-	uint64_t refused;     /* peers turned away, ever */
+	uint64_t connections;  /* open now, strangers included */
+	uint64_t refused;      /* peers turned away, ever */
 	uint64_t bad_messages; /* frames that were too long or no JSON object, ever */
 };
 

@@ -16,7 +16,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 
-#define BACKLOG	      1024
+#define BACKLOG	       1024
 #define ACCEPT_AT_ONCE 64  /* then the rest of the loop has its turn */
 #define PAUSE_MS       200 /* after accept() failed for want of descriptors or memory */
 
@@ -89,8 +89,8 @@ static int bind_and_listen(int socket, const union address *address)
 /* Returns the socket or a negative errno. */
 static int socket_open(const union address *address)
 {
-	cleanup_close int descriptor = socket(
-		address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	cleanup_close int descriptor =
+		socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int result = descriptor < 0 ? -errno : bind_and_listen(descriptor, address);
 
 	return result < 0 ? result : take_descriptor(descriptor);

@@ -48,7 +48,7 @@ void plan_want(const struct selected_pod *pod, const struct selected_probe *prob
 {
 	ret_wanted->count = 0;
 	wait_for(ret_wanted, NULL, NULL);
-	if (!folder) {
+	if (!folder || !folder->present) {
 		wait_for(ret_wanted, "PodNotStarted", "the pod has no cgroup on its node yet");
 		return;
 	}

@@ -39,6 +39,7 @@ struct pod_folder *pod_folders_add(struct pod_folders *folders, const char *uid,
 	strncpy(folder->uid, uid, sizeof(folder->uid) - 1);
 	folder->cgroup_id = cgroup_id;
 	folder->level = level;
+	folder->present = true;
 	HASH_ADD_STR(folders->by_uid, uid, folder);
 	return folder;
 }

@@ -29,6 +29,7 @@ struct pod_folder {
 	char *path;
 	uint64_t cgroup_id; /* the folder's inode number, the kernel's id */
 	unsigned int level; /* depth below the root of the hierarchy */
+	bool present;	    /* false while its end is told */
 	bool containers_watched;
 	struct container_folder *containers; /* oldest first */
 	size_t container_count;

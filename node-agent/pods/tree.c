@@ -51,12 +51,16 @@ static void tree_walk(struct cgroup_tree *tree, enum folder_role role, unsigned 
 
 static void tree_tell(struct cgroup_tree *tree, const char *uid)
 {
-	char copy[POD_UID_SIZE];
+	if (tree->started)
+		tree->handlers.changed(tree->context, uid);
+}
 
-	if (!tree->started)
-		return;
-	snprintf(copy, sizeof(copy), "%s", uid);
-	tree->handlers.changed(tree->context, copy);
+/* Tells the end of a pod's folder while it is known what was in it, then forgets it. */
+static void tree_end_pod(struct cgroup_tree *tree, struct pod_folder *pod)
+{
+	pod->present = false;
+	tree_tell(tree, pod->uid);
+	pod_folders_remove(&tree->pods, pod);
 }
 
 static void on_walk_timer(uv_timer_t *timer)
@@ -65,15 +69,9 @@ static void on_walk_timer(uv_timer_t *timer)
 	struct pod_folder *pod, *next;
 	struct stat status;
 
-	HASH_ITER(hh, tree->pods.by_uid, pod, next) {
-		char uid[POD_UID_SIZE];
-
-		if (stat(pod->path, &status) == 0 && status.st_ino == pod->cgroup_id)
-			continue;
-		snprintf(uid, sizeof(uid), "%s", pod->uid);
-		pod_folders_remove(&tree->pods, pod);
-		tree_tell(tree, uid);
-	}
+	HASH_ITER(hh, tree->pods.by_uid, pod, next)
+		if (stat(pod->path, &status) < 0 || status.st_ino != pod->cgroup_id)
+			tree_end_pod(tree, pod);
 	tree_walk(tree, FOLDER_SEARCHED, tree->root_level, tree->root);
 	HASH_ITER(hh, tree->pods.by_uid, pod, next)
 		if (pod->containers_watched)
@@ -143,10 +141,8 @@ static void tree_forget_pod(struct cgroup_tree *tree, const char *uid, const cha
 {
 	struct pod_folder *pod = pod_folders_find(&tree->pods, uid);
 
-	if (!pod || strcmp(pod->path, path) != 0)
-		return;
-	pod_folders_remove(&tree->pods, pod);
-	tree_tell(tree, uid);
+	if (pod && strcmp(pod->path, path) == 0)
+		tree_end_pod(tree, pod);
 }
 
 static void tree_enter_pod(struct cgroup_tree *tree, const char *uid, const char *path,
@@ -157,7 +153,7 @@ static void tree_enter_pod(struct cgroup_tree *tree, const char *uid, const char
 	if (pod && (pod->cgroup_id == cgroup_id || strcmp(pod->path, path) != 0))
 		return;
 	if (pod)
-		pod_folders_remove(&tree->pods, pod);
+		tree_end_pod(tree, pod);
 	if (!pod_folders_add(&tree->pods, uid, path, cgroup_id, level)) {
 		log_error("out of memory: pod %s is not observed", uid);
 		return;

@@ -38,7 +38,10 @@ int cgroup_tree_new(uv_loop_t *loop, const struct hierarchy *hierarchy,
 /* Returns NULL; the memory goes as the loop runs on. */
 struct cgroup_tree *cgroup_tree_free(struct cgroup_tree *tree);
 
-/* The folder of a pod, or NULL while there is none. Valid until the loop runs on. */
+/*
+ * The folder of a pod, or NULL while there is none. While its end is told, it is there still, with
+ * its containers, but not `present`. Valid until the loop runs on.
+ */
 const struct pod_folder *cgroup_tree_find(const struct cgroup_tree *tree, const char *uid);
 
 /*

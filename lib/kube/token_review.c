@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "lib/kube/token_review.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/base/json.h"
+#include "lib/kube/transfer.h"
+
+#define TOKEN_REVIEW_PATH "/apis/authentication.k8s.io/v1/tokenreviews"
+
+/* What the API server adds about a token that is bound to a pod. */
+#define POD_NAME_KEY "authentication.kubernetes.io/pod-name"
+#define POD_UID_KEY  "authentication.kubernetes.io/pod-uid"
+
+struct review {
+	kube_token_review_handler handler;
+	void *context;
+	char audience[];
+};
+
+/* The first of the values that `user.extra` holds for a key, or NULL. */
+static const char *extra_value(const cJSON *user, const char *key)
+{
+	return json_string_of(cJSON_GetArrayItem(json_find(user, "extra", key), 0));
+}
+
+/*
+ * A server that knows nothing of audiences leaves the list out, and has then checked the token for
+ * itself only (TokenReviewStatus.audiences).
+ */
+static bool has_audience(const cJSON *status, const char *audience)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, json_find(status, "audiences")) {
+		if (strcmp(json_text_of(item), audience) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Why the token does not hold for the audience, or NULL when it does. */
+static const char *refusal_of(const cJSON *status, const char *audience)
+{
+	const char *why = json_text(status, "error");
+
+	if (!json_boolean(status, false, "authenticated"))
+		return *why ? why : "the API server does not know the token";
+	if (!has_audience(status, audience))
+		return "the token is not meant for this audience";
+	if (!*json_text(status, "user", "username"))
+		return "the API server names no owner of the token";
+	return NULL;
+}
+
+static void on_reviewed(void *context, const struct kube_response *response)
+{
+	const struct review *review = context;
+	const cJSON *status = json_find(response->body, "status");
+	const cJSON *user = json_find(status, "user");
+	const struct kube_token_owner owner = {
+		.username = json_string(user, "username"),
+		.pod_name = extra_value(user, POD_NAME_KEY),
+		.pod_uid = extra_value(user, POD_UID_KEY),
+	};
+	const char *refusal =
+		response->reason ? response->reason : refusal_of(status, review->audience);
+
+	review->handler(review->context, refusal ? NULL : &owner, refusal);
+}
+
+static cJSON *review_json(const char *token, const char *audience)
+{
+	cleanup_json cJSON *review = cJSON_CreateObject();
+	cJSON *spec = cJSON_AddObjectToObject(review, "spec");
+	cJSON *audiences = cJSON_AddArrayToObject(spec, "audiences");
+
+	if (!cJSON_AddStringToObject(review, "apiVersion", "authentication.k8s.io/v1") ||
+	    !cJSON_AddStringToObject(review, "kind", "TokenReview") ||
+	    !cJSON_AddStringToObject(spec, "token", token) ||
+	    !cJSON_AddItemToArray(audiences, cJSON_CreateString(audience)))
+		return NULL;
+	return take_pointer(review);
+}
+
+static struct review *review_new(const char *audience, kube_token_review_handler handler,
+				 void *context)
+{
+	struct review *review = malloc(sizeof(*review) + strlen(audience) + 1);
+
+	if (!review)
+		return NULL;
+	review->handler = handler;
+	review->context = context;
+	strcpy(review->audience, audience);
+	return review;
+}
+
+int kube_token_review(struct kube_client *client, const char *token, const char *audience,
+		      kube_token_review_handler handler, void *context, struct error *error)
+{
+	cleanup_json cJSON *body = review_json(token, audience);
+	cleanup_free struct review *review = review_new(audience, handler, context);
+	const struct kube_transfer_request request = {
+		.method = "POST",
+		.path = TOKEN_REVIEW_PATH,
+		.content_type = KUBE_JSON,
+		.body = body,
+		.done = on_reviewed,
+		.release = free,
+		.context = review,
+	};
+	int result;
+
+	if (!body || !review)
+		return error_set_errno(error, ENOMEM, "token review");
+	result = kube_transfer_start(client, &request, NULL, error);
+	if (result == 0)
+		(void)take_pointer(review); /* the transfer's now */
+	return result;
+}

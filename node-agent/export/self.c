@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/export/self.h"
+
+#include "lib/metrics/exposition.h"
+
+static void write_one(struct text *out, const char *name, enum metric_type type, const char *help,
+		      double value)
+{
+	metrics_family(out, name, type, help);
+	metrics_sample(out, name, NULL, 0, value);
+}
+
+static void write_build_info(const struct self_metrics *self, struct text *out)
+{
+	const struct metric_label label = {"version", self->version};
+
+	metrics_family(out, "skep_agent_build_info", METRIC_GAUGE, "The agent's version; always 1.");
+	metrics_sample(out, "skep_agent_build_info", &label, 1, 1);
+}
+
+static void write_pods(const struct lifecycle_counts *counts, struct text *out)
+{
+	metrics_family(out, "skep_agent_pods", METRIC_GAUGE,
+		       "Selected pods of this node, each by the worst state of its probes.");
+	for (int state = PROBE_ATTACHED; state <= PROBE_UNSUPPORTED; state++) {
+		const struct metric_label label = {"state",
+						   probe_state_name((enum probe_state)state)};
+
+		metrics_sample(out, "skep_agent_pods", &label, 1, (double)counts->pods[state]);
+	}
+}
+
+static void write_events(const struct exporter_stats *events, struct text *out)
+{
+	const struct metric_label label = {"stage", "export"};
+
+	write_one(out, "skep_events_written_total", METRIC_COUNTER,
+		  "Events written to standard output.", (double)events->written);
+	metrics_family(out, "skep_events_lost_total", METRIC_COUNTER,
+		       "Events lost after the kernel had handed them over.");
+	metrics_sample(out, "skep_events_lost_total", &label, 1, (double)events->lost);
+}
+
+static void write_process(const struct process_metrics *process, struct text *out)
+{
+	write_one(out, "process_resident_memory_bytes", METRIC_GAUGE, "Resident memory.",
+		  (double)process->resident_bytes);
+	write_one(out, "process_open_fds", METRIC_GAUGE, "Open file descriptors.",
+		  (double)process->descriptors);
+	write_one(out, "process_cpu_seconds_total", METRIC_COUNTER, "User and system time.",
+		  process->cpu_seconds);
+	write_one(out, "process_start_time_seconds", METRIC_GAUGE,
+		  "Start of the process, in seconds since 1970.", process->start_time_seconds);
+}
+
+void self_metrics_write(const struct self_metrics *self, const struct process_metrics *process,
+			struct text *out)
+{
+	write_build_info(self, out);
+	write_one(out, "skep_agent_starts_total", METRIC_COUNTER,
+		  "Starts of the agent on this node.", (double)self->starts);
+	write_one(out, "skep_agent_connected", METRIC_GAUGE,
+		  "Whether there is a connection to the operator.", self->connected);
+	write_one(out, "skep_agent_connections_lost_total", METRIC_COUNTER,
+		  "Connections to the operator that ended or could not be made.",
+		  (double)self->connections_lost);
+	write_one(out, "skep_agent_revision", METRIC_GAUGE,
+		  "Revision of the selection that is carried out.", (double)self->revision);
+	write_pods(&self->counts, out);
+	write_one(out, "skep_agent_programs_loaded", METRIC_GAUGE,
+		  "Kinds of probes whose programs are loaded.",
+		  (double)self->counts.programs_loaded);
+	write_events(&self->events, out);
+	write_process(process, out);
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/agents.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "lib/base/log.h"
+#include "lib/kube/token_review.h"
+#include "lib/link/message.h"
+
+/* One connection, from its token on. */
+struct session {
+	struct agents *agents;
+	struct link_peer *peer; /* NULL when it has been closed */
+	char *node;		/* that the token binds it to; NULL until that is known */
+	bool reviewing;		/* the API server is being asked about its token */
+	bool greeted;		/* said hello: stands for its node */
+	struct session *prev, *next;
+};
+
+struct agents {
+	struct link_server *server;
+	struct kube_client *client;
+	uv_loop_t *loop;
+	const struct cluster *cluster;
+	struct fleet *fleet;
+	agents_handler changed;
+	void *context;
+	char *username; /* of agents, as a TokenReview tells it */
+	struct session *sessions;
+};
+
+static void free_session(struct session *session)
+{
+	DL_DELETE(session->agents->sessions, session);
+	free(session->node);
+	free(session);
+}
+
+static struct session *find_greeted(const struct agents *agents, const char *node)
+{
+	struct session *session;
+
+	DL_FOREACH(agents->sessions, session)
+	{
+		if (session->greeted && session->peer && strcmp(session->node, node) == 0)
+			return session;
+	}
+	return NULL;
+}
+
+static void refuse(struct session *session, const char *why)
+{
+	log_warn("agent at %s is refused: %s", link_peer_address(session->peer), why);
+	link_peer_refuse(session->peer, why);
+}
+
+/* The node of the agent pod that the token is bound to; NULL with `why` filled where it is none. */
+static const char *node_of(const struct agents *agents, const struct kube_token_owner *owner,
+			   char *why, size_t size)
+{
+	const struct pod *pod;
+
+	if (strcmp(owner->username, agents->username) != 0) {
+		snprintf(why, size, "the token is of %s, not of %s", owner->username,
+			 agents->username);
+		return NULL;
+	}
+	pod = owner->pod_uid ? cluster_find_pod(agents->cluster, owner->pod_uid) : NULL;
+	if (!pod || !*pod->node) {
+		snprintf(why, size, "the token is bound to no running pod; use a projected token");
+		return NULL;
+	}
+	return pod->node;
+}
+
+static void admit(struct session *session, const struct kube_token_owner *owner,
+		  const char *refusal)
+{
+	char why[256];
+	const char *node = NULL;
+
+	if (owner)
+		node = node_of(session->agents, owner, why, sizeof(why));
+	else
+		snprintf(why, sizeof(why), "%s", refusal);
+	if (node)
+		session->node = strdup(node);
+	if (session->node)
+		link_peer_admit(session->peer);
+	else
+		refuse(session, node ? "out of memory" : why);
+}
+
+static void on_reviewed(void *context, const struct kube_token_owner *owner, const char *refusal)
+{
+	struct session *session = context;
+
+	session->reviewing = false;
+	if (session->peer)
+		admit(session, owner, refusal);
+	else
+		free_session(session);
+}
+
+static void on_authenticate(void *context, struct link_peer *peer, const char *token)
+{
+	struct agents *agents = context;
+	struct session *session = calloc(1, sizeof(*session));
+	struct error error;
+
+	if (!session) {
+		link_peer_refuse(peer, "out of memory");
+		return;
+	}
+	session->agents = agents;
+	session->peer = peer;
+	DL_APPEND(agents->sessions, session);
+	link_peer_set_data(peer, session);
+	if (!*token) {
+		refuse(session, "no token; send \"Authorization: Bearer <token>\"");
+		return;
+	}
+	session->reviewing = true;
+	if (kube_token_review(agents->client, token, AGENTS_AUDIENCE, on_reviewed, session,
+			      &error) < 0) {
+		session->reviewing = false;
+		refuse(session, error.message);
+	}
+}
+
+static int send_snapshot(struct session *session, struct fleet_node *node)
+{
+	cJSON *snapshot = fleet_node_snapshot(session->agents->fleet, node);
+
+	return snapshot ? link_peer_send(session->peer, snapshot) : -ENOMEM;
+}
+
+/* The last agent that greets stands for the node, so that a new pod takes over from an old one. */
+static void supersede(const struct agents *agents, const char *node)
+{
+	struct session *other = find_greeted(agents, node);
+
+	if (!other)
+		return;
+	other->greeted = false;
+	refuse(other, "another agent of this node has connected");
+}
+
+static int on_hello(struct session *session, const cJSON *message, struct error *error)
+{
+	struct agents *agents = session->agents;
+	struct fleet_node *node;
+	struct hello hello;
+	int result = hello_decode(message, &hello, error);
+
+	if (result < 0)
+		return result;
+	if (strcmp(hello.node, session->node) != 0)
+		return error_set(error, EPERM,
+				 "node \"%.80s\" is not this agent's; its token is bound to a pod "
+				 "on %s",
+				 hello.node, session->node);
+	node = fleet_ensure_node(agents->fleet, session->node, uv_now(agents->loop));
+	if (!node)
+		return error_set(error, ENOMEM, "out of memory");
+	if (!session->greeted)
+		supersede(agents, session->node);
+	session->greeted = true;
+	log_info("agent of node %s connected (version %.40s, kernel %.80s)", session->node,
+		 hello.agent_version, hello.kernel);
+	fleet_node_connect(node, true, uv_now(agents->loop));
+	if (send_snapshot(session, node) < 0)
+		return error_set(error, ENOMEM, "the selection cannot be sent");
+	agents->changed(agents->context, node);
+	return 0;
+}
+
+static int on_report(struct session *session, const cJSON *message, struct error *error)
+{
+	struct agents *agents = session->agents;
+	struct fleet_node *node = fleet_find_node(agents->fleet, session->node);
+	struct report report;
+	int result;
+
+	if (!session->greeted || !node)
+		return error_set(error, EPROTO, "a report before hello");
+	result = report_decode(message, &report, error);
+	if (result < 0)
+		return result;
+	fleet_node_take_report(agents->fleet, node, &report);
+	agents->changed(agents->context, node);
+	return 0;
+}
+
+static int handle_message(struct session *session, const cJSON *message, struct error *error)
+{
+	enum message_type type;
+	int result = message_type_decode(message, &type, error);
+
+	if (result < 0)
+		return result;
+	if (type == MESSAGE_HELLO)
+		return on_hello(session, message, error);
+	if (type == MESSAGE_REPORT)
+		return on_report(session, message, error);
+	return error_set(error, EPROTO, "an agent does not send this type of message");
+}
+
+static void on_message(void *context, struct link_peer *peer, const cJSON *message)
+{
+	struct session *session = link_peer_data(peer);
+	struct error error;
+
+	(void)context;
+	if (handle_message(session, message, &error) < 0)
+		refuse(session, error.message);
+}
+
+static void on_closed(void *context, struct link_peer *peer, const char *why)
+{
+	struct agents *agents = context;
+	struct session *session = link_peer_data(peer);
+	struct fleet_node *node = NULL;
+
+	if (!session)
+		return;
+	if (session->greeted) {
+		log_info("agent of node %s is gone: %s", session->node, why);
+		node = fleet_find_node(agents->fleet, session->node);
+	}
+	session->peer = NULL;
+	session->greeted = false;
+	if (!session->reviewing)
+		free_session(session);
+	if (!node)
+		return;
+	fleet_node_connect(node, false, uv_now(agents->loop));
+	agents->changed(agents->context, node);
+}
+
+void agents_push(struct agents *agents, struct fleet_node *node)
+{
+	struct session *session = node->changed ? find_greeted(agents, node->name) : NULL;
+	cJSON *delta = session ? fleet_node_delta(agents->fleet, node) : NULL;
+
+	if (delta && link_peer_send(session->peer, delta) < 0)
+		refuse(session, "its selection cannot be sent");
+}
+
+struct link_server_stats agents_link_stats(const struct agents *agents)
+{
+	return link_server_stats(agents->server);
+}
+
+static int agents_init(struct agents *agents, struct net_context *net,
+		       const struct agents_settings *settings, const struct pki_bundle *bundle,
+		       struct error *error)
+{
+	const struct link_server_handlers handlers = {
+		.authenticate = on_authenticate, .message = on_message, .closed = on_closed};
+
+	if (asprintf(&agents->username, "system:serviceaccount:%s", settings->service_account) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	return link_server_new(net, settings->address, settings->port, bundle->certificate,
+			       bundle->key, &handlers, agents, &agents->server, error);
+}
+
+int agents_new(struct net_context *net, struct kube_client *client,
+	       const struct agents_settings *settings, const struct pki_bundle *bundle,
+	       const struct cluster *cluster, struct fleet *fleet, agents_handler changed,
+	       void *context, struct agents **ret_agents, struct error *error)
+{
+	struct agents *agents = calloc(1, sizeof(*agents));
+	int result;
+
+	if (!agents)
+		return error_set(error, ENOMEM, "out of memory");
+	agents->client = client;
+	agents->loop = net_context_loop(net);
+	agents->cluster = cluster;
+	agents->fleet = fleet;
+	agents->changed = changed;
+	agents->context = context;
+	result = agents_init(agents, net, settings, bundle, error);
+	if (result < 0) {
+		free(agents->username);
+		free(agents);
+		return result;
+	}
+	*ret_agents = agents;
+	return 0;
+}
+
+struct agents *agents_free(struct agents *agents)
+{
+	struct session *session, *next;
+
+	if (!agents)
+		return NULL;
+	agents->server = link_server_free(agents->server);
+	DL_FOREACH_SAFE(agents->sessions, session, next)
+	{
+		free_session(session);
+	}
+	free(agents->username);
+	free(agents);
+	return NULL;
+}

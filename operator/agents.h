@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * The agents' door: lets an agent in by its service-account token, which binds it to the node of
+ * its pod, gives it the selection of that node and no other, and takes its reports.
+ */
+#ifndef SKEP_OPERATOR_AGENTS_H
+#define SKEP_OPERATOR_AGENTS_H
+
+#include "lib/base/error.h"
+#include "lib/kube/client.h"
+#include "lib/link/server.h"
+#include "operator/cluster.h"
+#include "operator/fleet.h"
+#include "operator/pki.h"
+
+#define AGENTS_AUDIENCE "skep-operator"
+
+struct agents;
+
+struct agents_settings {
+	const char *address; /* to listen on; "" for all */
+	int port;
+	const char *service_account; /* "namespace:name" that agents run as */
+};
+
+/* Something that the fleet knows of `node` changed: its agent came, went, or reported. */
+typedef void (*agents_handler)(void *context, struct fleet_node *node);
+
+/*
+ * Opens the door. `cluster` tells which pod is on which node, `fleet` holds selections and reports;
+ * both must outlive it. Strings are copied. Returns 0 with *ret_agents.
+ */
+int agents_new(struct net_context *net, struct kube_client *client,
+	       const struct agents_settings *settings, const struct pki_bundle *bundle,
+	       const struct cluster *cluster, struct fleet *fleet, agents_handler changed,
+	       void *context, struct agents **ret_agents, struct error *error);
+
+/* To be called after kube_client_free(). Returns NULL. */
+struct agents *agents_free(struct agents *agents);
+
+/* Sends a node's agent what changed in its selection, if it is connected and there is anything. */
+void agents_push(struct agents *agents, struct fleet_node *node);
+
+struct link_server_stats agents_link_stats(const struct agents *agents);
+
+#endif

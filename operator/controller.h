@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * The way of the data through the operator: what the watches tell goes into the cluster's picture,
+ * what that changes is compiled into the selections of nodes and pushed to their agents, and what
+ * the agents report goes into the status of policies. It decides nothing by itself.
+ */
+#ifndef SKEP_OPERATOR_CONTROLLER_H
+#define SKEP_OPERATOR_CONTROLLER_H
+
+#include <stdbool.h>
+
+#include "lib/base/error.h"
+#include "lib/base/text.h"
+#include "lib/kube/client.h"
+#include "lib/net/context.h"
+#include "operator/agents.h"
+
+struct controller;
+
+struct controller_settings {
+	const char *namespace; /* the operator's own */
+	struct agents_settings agents;
+};
+
+/* Starts to work: `settings` are copied. End it with controller_free(). */
+int controller_new(struct net_context *net, struct kube_client *client,
+		   const struct controller_settings *settings, struct controller **ret_controller,
+		   struct error *error);
+
+/* To be called after kube_client_free(), which ends the requests under way. Returns NULL. */
+struct controller *controller_free(struct controller *controller);
+
+/* Ends the watches; to be called before kube_client_free(). */
+void controller_stop(struct controller *controller);
+
+/* The first lists are complete and agents are let in. */
+bool controller_is_ready(const struct controller *controller);
+
+/* Writes the operator's metrics. */
+void controller_collect(const struct controller *controller, struct text *out);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* The operator's own metrics: figures in, Prometheus text out. Pure. */
+#ifndef SKEP_OPERATOR_METRICS_H
+#define SKEP_OPERATOR_METRICS_H
+
+#include <stdint.h>
+
+#include "lib/base/text.h"
+#include "lib/kube/informer.h"
+#include "lib/link/server.h"
+#include "operator/status_writer.h"
+
+/* What the operator watches. */
+enum watch { WATCH_POLICIES, WATCH_PODS, WATCH_NODES };
+#define WATCHES 3
+
+struct operator_figures {
+	unsigned int policies;
+	unsigned int pods;
+	unsigned int nodes;
+	unsigned int agents; /* connected now */
+	uint64_t compiled;   /* pods compiled, ever */
+	struct status_writer_stats status;
+	struct link_server_stats link;
+	struct kube_informer_stats watches[WATCHES];
+};
+
+void operator_metrics_write(const struct operator_figures *figures, struct text *out);
+
+#endif
