@@ -11,7 +11,7 @@ ARCH     := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
 PACKAGES := libcjson libcurl libwebsockets libuv openssl libbpf zlib
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	    -Wformat=2 -Wundef -Wvla -Wno-format-nonliteral
+	    -Wformat=2 -Wundef -Wvla -Wno-format-nonliteral -Wno-maybe-uninitialized
 CPPFLAGS := -I. -I$(BUILD) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"'
 CFLAGS   := -std=gnu17 -O2 -g $(WARNINGS) -fno-strict-aliasing -fstack-protector-strong \
 	    -D_FORTIFY_SOURCE=2
@@ -37,24 +37,30 @@ TESTS            := $(TEST_SOURCES:%.c=$(BUILD)/tests/%)
 BENCHES          := $(BENCH_SOURCES:%.c=$(BUILD)/%)
 objects           = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
+say = @printf '  %-4s %s\n' $(1) $@
+
 .PHONY: all
 all: $(BUILD)/skep-operator $(BUILD)/skep-node-agent ## build both daemons into build/
 
 $(BUILD)/skep-operator: $(call objects,obj,operator/main.c $(OPERATOR_SOURCES) $(LIB_SOURCES))
-	$(CC) $(LDFLAGS) -o $@ $^ $(OPERATOR_LIBS)
+	$(call say,LINK)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(OPERATOR_LIBS)
 
 $(BUILD)/skep-node-agent: $(call objects,obj,node-agent/main.c $(AGENT_SOURCES) \
 			  $(filter-out lib/kube/%,$(LIB_SOURCES)))
-	$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+	$(call say,LINK)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 
 # Objects of the daemons, and the same with sanitizers for tests.
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/sanitized/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	@$(CC) $(CPPFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
 # Skeletons must be there before the first object that may include one.
 AGENT_OBJECTS := $(foreach kind,obj sanitized,$(call objects,$(kind),$(AGENT_SOURCES) \
@@ -63,32 +69,39 @@ $(AGENT_OBJECTS): | $(SKELETONS)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h)
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -D__TARGET_ARCH_$(ARCH) \
+	$(call say,BPF)
+	@$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -D__TARGET_ARCH_$(ARCH) \
 		-I/usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
-	$(BPFTOOL) gen skeleton $< name $*_bpf >$@.new && mv $@.new $@
+	$(call say,SKEL)
+	@$(BPFTOOL) gen skeleton $< name $*_bpf >$@.new && mv $@.new $@
 
 # Tests: one program per file, with everything linked in, under sanitizers.
 SANITIZED_ARCHIVE := $(BUILD)/sanitized/skep.a
 $(SANITIZED_ARCHIVE): $(call objects,sanitized,$(LIB_SOURCES) $(OPERATOR_SOURCES) $(AGENT_SOURCES))
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	@ar rcs $@ $^
 
 $(BUILD)/tests/%: $(BUILD)/sanitized/%.o $(SANITIZED_ARCHIVE)
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+	$(call say,LINK)
+	@$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
 # The daemons with sanitizers, for the end-to-end tests.
 $(BUILD)/sanitized/skep-operator: $(BUILD)/sanitized/operator/main.o $(SANITIZED_ARCHIVE)
-	$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LINK)
+	@$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/sanitized/skep-node-agent: $(BUILD)/sanitized/node-agent/main.o $(SANITIZED_ARCHIVE)
-	$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LINK)
+	@$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/bench/%: bench/%.c $(call objects,obj,$(LIB_SOURCES) $(AGENT_SOURCES))
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(call say,LINK)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 .PHONY: tests sanitized benches
 tests: $(TESTS)

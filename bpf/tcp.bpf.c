@@ -27,6 +27,7 @@
 #define WATCH_FIN_BOTH	   (WATCH_FIN_SENT | WATCH_FIN_RECEIVED)
 #define WATCH_RESET	   0x4
 #define WATCH_CLOSED	   0x8
+#define WATCH_ADOPTED	   0x10 /* older than the attachment: its end shows in packets only */
 
 /* One connection in the eyes of one target. */
 struct watch {
@@ -162,7 +163,7 @@ static __noinline struct watch *adopt(struct __sk_buff *skb, struct tcp_counters
 	watch = watch_claim(connection, counters->target);
 	if (!watch)
 		return NULL;
-	watch_start(watch, flags_of_state(sk->state), tcp->total_retrans, 0);
+	watch_start(watch, WATCH_ADOPTED | flags_of_state(sk->state), tcp->total_retrans, 0);
 	count(&counters->adopted, 1);
 	return watch;
 }
@@ -186,6 +187,8 @@ static __always_inline void end_by_packet(struct watch *watch, struct tcp_counte
 		watch_mark(watch, fin);
 	if (segment_flags & SEGMENT_RST && watch_mark(watch, WATCH_RESET))
 		count(&counters->reset, 1);
+	if (!(watch->flags & WATCH_ADOPTED))
+		return;
 	if (segment_flags & SEGMENT_RST || (watch->flags & WATCH_FIN_BOTH) == WATCH_FIN_BOTH)
 		watch_close(watch, counters);
 }

@@ -26,7 +26,7 @@ exec_events() {
 	local agent
 	for agent in $(agents); do
 		kubectl -n skep-system logs "$agent" --since=60s
-	done | jq -cR 'fromjson? | select(.probe == "Exec" and .k8s_namespace_name == "shop")'
+	done | jq -cR 'fromjson? | select(.type == "Exec" and .namespace == "shop")'
 }
 
 some_exec_events() { [ "$(exec_events | head -n 4 | wc -l)" -ge 4 ]; }
@@ -35,8 +35,8 @@ show_exec_events() {
 	title "commands that ran in shop (events of the agents: kubectl logs)"
 	exec_events | jq -rs 'sort_by(.time)[-8:]
 		| (["TIME", "POD", "CONTAINER", "PID", "UID", "COMMAND"]),
-		(.[] | [.time[11:23], .k8s_pod_name, .k8s_container_name // "-", .process_pid,
-			.process_uid, ((.process_args // [.process_executable_path]) | join(" "))])
+		(.[] | [.time[11:23], .pod, .container // "-", .pid, .uid,
+			(.arguments // [.binary] | join(" "))])
 		| @tsv' | column -t -s $'\t' | indent
 }
 

@@ -3,11 +3,26 @@
 
 #include "lib/base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static enum log_level least_level = LOG_LEVEL_INFO;
+
+int log_level_parse(const char *name, enum log_level *ret_level, struct error *error)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return error_set(error, EINVAL, "\"%s\" is no level; use debug, info, warn or error", name);
+}
 
 void log_set_level(enum log_level level)
 {

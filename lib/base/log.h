@@ -5,7 +5,12 @@
 #ifndef SKEP_LIB_BASE_LOG_H
 #define SKEP_LIB_BASE_LOG_H
 
+#include "lib/base/error.h"
+
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+
+/* Reads "debug", "info", "warn" or "error". Returns 0 or -EINVAL. */
+int log_level_parse(const char *name, enum log_level *ret_level, struct error *error);
 
 /* Sets the least level that is written; LOG_LEVEL_INFO until then. */
 void log_set_level(enum log_level level);

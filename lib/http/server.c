@@ -257,7 +257,7 @@ static int server_vhost_new(struct http_server *server, struct net_context *net)
 		.vhost_name = "http-server",
 		.protocols = protocols,
 		.alpn = "http/1.1",
-		.http_proxy_address = "",
+		.http_proxy_address = NET_NO_PROXY,
 		.keepalive_timeout = IDLE_SECONDS,
 		.user = server,
 		.finalize = vhost_gone,

@@ -16,6 +16,7 @@ static void complete_list(struct kube_informer *informer)
 	object_table_sweep(&informer->objects, informer_tell_removed, informer);
 	informer->resource_version = take_pointer(informer->list_version);
 	informer->stats.lists++;
+	informer_recover(informer);
 	if (!informer->is_synced) {
 		informer->is_synced = true;
 		informer->handlers.synced(informer->context);
@@ -57,7 +58,6 @@ static int read_page(struct kube_informer *informer, const cJSON *page, struct e
 {
 	const cJSON *metadata = json_find(page, "metadata");
 	const cJSON *items = json_find(page, "items");
-	int result;
 
 	/* A collection that is empty may come as null, which is how Go writes an empty slice. */
 	if (!*json_text(metadata, "resourceVersion") ||
@@ -65,8 +65,7 @@ static int read_page(struct kube_informer *informer, const cJSON *page, struct e
 		return error_set(error, EBADMSG, "the answer is no list of objects");
 	if (keep_position(informer, metadata) < 0)
 		return error_set_errno(error, ENOMEM, "a page of the list");
-	result = learn_items(informer, items, error);
-	return result;
+	return learn_items(informer, items, error);
 }
 
 static void on_page(void *context, const struct kube_response *response)

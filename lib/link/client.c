@@ -253,7 +253,7 @@ static void client_found(void *context, const char *address, const char *why)
 
 	client->lookup = NULL;
 	if (!address) {
-		client_failed(client, "look up %s: %s", client->settings.host, why);
+		client_failed(client, "look up %s: %s", client->settings.host, why ? why : "no answer");
 		return;
 	}
 	snprintf(client->address, sizeof(client->address), "%s", address);
@@ -286,6 +286,12 @@ static void client_dial(struct link_client *client)
 		client_failed(client, "%s", error.message);
 }
 
+/* What libwebsockets says, when connect() failed and why is lost. */
+static bool is_about_connecting(const char *text)
+{
+	return !strcmp(text, "Unable to connect") || !strcmp(text, "closed before established");
+}
+
 /* The attempt failed between connect() and the WebSocket; `text` is of libwebsockets. */
 static void client_connection_error(struct link_client *client, const char *text)
 {
@@ -296,8 +302,8 @@ static void client_connection_error(struct link_client *client, const char *text
 			      "the certificate of %s port %d is not good for %s by CA file %s: %s",
 			      settings->host, settings->port, settings->server_name,
 			      settings->ca_file, X509_verify_cert_error_string(client->verdict));
-	else if (!text || !strcmp(text, "Unable to connect"))
-		client_ask_why(client, "timed out");
+	else if (!text || is_about_connecting(text))
+		client_ask_why(client, text ? text : "it fails");
 	else
 		client_failed(client, "connect to %s port %d: %s", settings->host, settings->port,
 			      text);
@@ -321,8 +327,7 @@ static void client_end(struct link_client *client, int code, const char *why)
 	client->state = CLIENT_ENDING;
 	client->close_code = code;
 	snprintf(client->why, sizeof(client->why), "%s", why);
-	lws_set_timeout(client->wsi, PENDING_TIMEOUT_USER_REASON_BASE, HANGUP_SECONDS);
-	lws_callback_on_writable(client->wsi);
+	link_wire_ask_to_close(client->wsi);
 }
 
 static void client_established(struct link_client *client)
@@ -366,11 +371,9 @@ static void client_receive(struct link_client *client, const struct link_piece *
 
 static int client_write(struct link_client *client)
 {
-	if (client->state == CLIENT_CONNECTED)
-		return link_wire_write(client->wsi, &client->outgoing);
-	if (client->close_code)
-		link_wire_close(client->wsi, client->close_code, client->why);
-	return -1;
+	if (client->state != CLIENT_CONNECTED)
+		return 0;
+	return link_wire_write(client->wsi, &client->outgoing);
 }
 
 static void client_told_why(struct link_client *client, const void *in, size_t length)
@@ -405,6 +408,8 @@ static int client_event(struct link_client *client, struct lws *wsi,
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		client_told_why(client, in, length);
 		return 0;
+	case LWS_CALLBACK_TIMER:
+		return link_wire_close(wsi, client->close_code, client->why);
 	case LWS_CALLBACK_CLIENT_CLOSED:
 		client_over(client, client->why);
 		return 0;
@@ -450,7 +455,7 @@ static int client_vhost_new(struct link_client *client)
 		.protocols = protocols,
 		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
 		.provided_client_ssl_ctx = client->tls,
-		.http_proxy_address = "", /* and none from the environment */
+		.http_proxy_address = NET_NO_PROXY,
 		.retry_and_idle_policy = &keepalive,
 		.user = client,
 		.finalize = vhost_gone,

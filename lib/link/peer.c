@@ -10,8 +10,6 @@
 
 #include "lib/base/cleanup.h"
 
-#define ENDING_SECONDS 5 /* for the close frame to go out */
-
 struct link_peer *link_peer_new(struct link_server *server, const char *address, uint64_t deadline)
 {
 	struct link_peer *peer = calloc(1, sizeof(*peer));
@@ -52,8 +50,7 @@ void link_peer_end(struct link_peer *peer, int code, const char *why)
 	peer->close_code = code;
 	snprintf(peer->why, sizeof(peer->why), "%s", why);
 	link_queue_free(&peer->early);
-	lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_REASON_BASE, ENDING_SECONDS);
-	lws_callback_on_writable(peer->wsi);
+	link_wire_ask_to_close(peer->wsi);
 }
 
 void link_peer_cut(struct link_peer *peer, const char *why)
@@ -124,11 +121,9 @@ void link_peer_receive(struct link_peer *peer, const struct link_piece *piece)
 
 int link_peer_write(struct link_peer *peer)
 {
-	if (peer->state != PEER_ENDING)
-		return link_wire_write(peer->wsi, &peer->outgoing);
-	if (peer->close_code)
-		link_wire_close(peer->wsi, peer->close_code, peer->why);
-	return -1;
+	if (peer->state == PEER_ENDING)
+		return 0;
+	return link_wire_write(peer->wsi, &peer->outgoing);
 }
 
 void link_peer_admit(struct link_peer *peer)

@@ -22,7 +22,7 @@ enum peer_state {
 	PEER_ARRIVING, /* TLS and HTTP are under way */
 	PEER_WAITING,  /* given to authenticate */
 	PEER_ADMITTED,
-	PEER_ENDING, /* its close frame has to go out yet, if the socket still takes it */
+	PEER_ENDING, /* nothing is sent or delivered any more */
 };
 
 struct link_peer {
@@ -36,7 +36,7 @@ struct link_peer {
 	struct link_frames frames;
 	struct link_queue early;    /* messages that came before it was let in */
 	struct link_queue outgoing; /* messages to it */
-	int close_code;
+	int close_code;		    /* of the close frame to send, or 0 */
 	char why[LINK_WHY_LIMIT + 1];
 	char address[NET_ADDRESS_SIZE];
 	void *data;

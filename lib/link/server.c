@@ -199,7 +199,7 @@ static int peer_established(struct link_peer *peer)
 	struct link_server *server = peer->server;
 
 	if (peer->state == PEER_ENDING)
-		return -1;
+		return 0;
 	peer->token = NULL;
 	peer->state = PEER_WAITING;
 	peer->announced = true;
@@ -229,6 +229,8 @@ static int peer_event(struct link_peer *peer, struct lws *wsi, enum lws_callback
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return link_peer_write(peer);
+	case LWS_CALLBACK_TIMER:
+		return link_wire_close(wsi, peer->close_code, peer->why);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		if (peer->state != PEER_ENDING)
 			link_wire_reason(in, length, peer->why);
@@ -291,7 +293,7 @@ static int server_vhost_new(struct link_server *server, struct net_context *net)
 		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
 			   LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX,
 		.alpn = "http/1.1",
-		.http_proxy_address = "",
+		.http_proxy_address = NET_NO_PROXY,
 		.retry_and_idle_policy = &keepalive,
 		.user = server,
 		.finalize = vhost_gone,

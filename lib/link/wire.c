@@ -38,10 +38,16 @@ int link_wire_write(struct lws *wsi, struct link_queue *queue)
 	return 0;
 }
 
-void link_wire_close(struct lws *wsi, int code, const char *why)
+void link_wire_ask_to_close(struct lws *wsi)
+{
+	lws_set_timer_usecs(wsi, 1);
+}
+
+int link_wire_close(struct lws *wsi, int code, const char *why)
 {
 	lws_close_reason(wsi, (enum lws_close_status)code, (unsigned char *)why,
 			 strnlen(why, LINK_WHY_LIMIT));
+	return -1;
 }
 
 /* What a stranger wrote goes into one line of a log. */

@@ -27,10 +27,17 @@ struct link_piece link_wire_piece(struct lws *wsi, const void *in, size_t length
 int link_wire_write(struct lws *wsi, struct link_queue *queue);
 
 /*
- * Prepares the close frame: its code and text; the callback that calls it then returns -1. A text
- * that is too long is cut.
+ * Asks for a timer callback, which is the place to close from: where another callback returns -1,
+ * Debian's libwebsockets 4.1, built with its debugging checks, closes twice on a libuv loop, and
+ * the second time drops the close frame of the first.
  */
-void link_wire_close(struct lws *wsi, int code, const char *why);
+void link_wire_ask_to_close(struct lws *wsi);
+
+/*
+ * For that callback: prepares the close frame, its code and text, which is cut where it is too
+ * long. Returns -1, for the callback to return.
+ */
+int link_wire_close(struct lws *wsi, int code, const char *why);
 
 /*
  * Why the other end closed, from the payload of its close frame (RFC 6455, 5.5.1): its text, or

@@ -20,7 +20,7 @@
 #define SERVICE_BUFFER	  8192 /* holds a whole request of a client, its token included */
 #define HEADER_LIMIT	  8192 /* bytes of all headers of one request */
 #define SPARE_DESCRIPTORS 8    /* what libwebsockets opens for itself, and then some */
-#define NETWORK_SECONDS	  10   /* for one step of a handshake or a request */
+#define NETWORK_SECONDS	  15   /* for one step of a handshake; servers look after their own time */
 
 struct net_context {
 	uv_loop_t *loop;

@@ -14,6 +14,12 @@ struct lws_context;
 struct net_context;
 
 /*
+ * For the http_proxy_address of a virtual host: port 0 is no proxy. Left empty, libwebsockets would
+ * take the one of the environment.
+ */
+#define NET_NO_PROXY ":0"
+
+/*
  * Makes the context on `loop`, for at most `connections` sockets at one time (libwebsockets sets
  * memory aside for each). End it with net_context_free(), after all that uses it.
  */

@@ -27,8 +27,8 @@ static bool add_workload(cJSON *out, const struct selected_pod *pod)
 
 static bool add_policies(cJSON *out, const struct strings *policies)
 {
-	cJSON *array = cJSON_CreateStringArray((const char *const *)policies->items,
-					       (int)policies->count);
+	cJSON *array =
+		cJSON_CreateStringArray((const char *const *)policies->items, (int)policies->count);
 
 	if (array && cJSON_AddItemToObject(out, "policies", array))
 		return true;

@@ -4,6 +4,7 @@
 #include "node-agent/export/self.h"
 
 #include "lib/metrics/exposition.h"
+#include "lib/metrics/process.h"
 
 static void write_one(struct text *out, const char *name, enum metric_type type, const char *help,
 		      double value)
@@ -16,7 +17,8 @@ static void write_build_info(const struct self_metrics *self, struct text *out)
 {
 	const struct metric_label label = {"version", self->version};
 
-	metrics_family(out, "skep_agent_build_info", METRIC_GAUGE, "The agent's version; always 1.");
+	metrics_family(out, "skep_agent_build_info", METRIC_GAUGE,
+		       "The agent's version; always 1.");
 	metrics_sample(out, "skep_agent_build_info", &label, 1, 1);
 }
 
@@ -43,20 +45,7 @@ static void write_events(const struct exporter_stats *events, struct text *out)
 	metrics_sample(out, "skep_events_lost_total", &label, 1, (double)events->lost);
 }
 
-static void write_process(const struct process_metrics *process, struct text *out)
-{
-	write_one(out, "process_resident_memory_bytes", METRIC_GAUGE, "Resident memory.",
-		  (double)process->resident_bytes);
-	write_one(out, "process_open_fds", METRIC_GAUGE, "Open file descriptors.",
-		  (double)process->descriptors);
-	write_one(out, "process_cpu_seconds_total", METRIC_COUNTER, "User and system time.",
-		  process->cpu_seconds);
-	write_one(out, "process_start_time_seconds", METRIC_GAUGE,
-		  "Start of the process, in seconds since 1970.", process->start_time_seconds);
-}
-
-void self_metrics_write(const struct self_metrics *self, const struct process_metrics *process,
-			struct text *out)
+void self_metrics_write(const struct self_metrics *self, struct text *out)
 {
 	write_build_info(self, out);
 	write_one(out, "skep_agent_starts_total", METRIC_COUNTER,
@@ -73,5 +62,5 @@ void self_metrics_write(const struct self_metrics *self, const struct process_me
 		  "Kinds of probes whose programs are loaded.",
 		  (double)self->counts.programs_loaded);
 	write_events(&self->events, out);
-	write_process(process, out);
+	process_metrics_write(out);
 }

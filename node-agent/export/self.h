@@ -23,18 +23,7 @@ struct self_metrics {
 	struct exporter_stats events;
 };
 
-/* What the kernel says of this process. */
-struct process_metrics {
-	uint64_t resident_bytes;
-	uint64_t descriptors;
-	double cpu_seconds;
-	double start_time_seconds; /* since 1970 */
-};
-
-/* Reads them from /proc; what cannot be read is 0. */
-void process_metrics_read(struct process_metrics *ret_metrics);
-
-void self_metrics_write(const struct self_metrics *self, const struct process_metrics *process,
-			struct text *out);
+/* Writes them, those of the process included. */
+void self_metrics_write(const struct self_metrics *self, struct text *out);
 
 #endif

@@ -132,8 +132,7 @@ static void arm_retry(struct lifecycle *lifecycle, const struct retry *retry)
 
 	if (!retry->at)
 		return;
-	if (!uv_is_active(timer) ||
-	    now + uv_timer_get_due_in(&lifecycle->retry_timer) > retry->at)
+	if (!uv_is_active(timer) || now + uv_timer_get_due_in(&lifecycle->retry_timer) > retry->at)
 		schedule_retry(lifecycle, retry->at);
 }
 
@@ -156,8 +155,7 @@ static bool sync_slots(struct lifecycle *lifecycle, struct lifecycle_pod *pod,
 
 void lifecycle_sync(struct lifecycle *lifecycle, const char *uid)
 {
-	const struct selected_pod *selected =
-		lifecycle->handlers.find_pod(lifecycle->context, uid);
+	const struct selected_pod *selected = lifecycle->handlers.find_pod(lifecycle->context, uid);
 	struct lifecycle_pod *pod = find_pod(lifecycle, uid);
 	bool differs;
 

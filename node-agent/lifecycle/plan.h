@@ -24,7 +24,8 @@ struct plan_target {
 struct plan_wanted {
 	struct plan_target targets[SELECTION_CONTAINERS_LIMIT];
 	size_t count;
-	const char *waiting_reason; /* why there are not all targets yet (CamelCase); NULL: all are */
+	const char
+		*waiting_reason; /* why there are not all targets yet (CamelCase); NULL: all are */
 	const char *waiting_message;
 };
 

@@ -22,8 +22,7 @@ static int try_open(struct running_probe *running, uint64_t now)
 	const struct probe_kind *kind = running->kind;
 
 	running->open_error.message[0] = '\0';
-	running->open_result =
-		kind->open(running->host, &running->probe, &running->open_error);
+	running->open_result = kind->open(running->host, &running->probe, &running->open_error);
 	if (running->open_result == 0) {
 		running->retry = (struct retry){0};
 		log_info("probe %s: programs loaded", probe_type_name(kind->type));
@@ -93,8 +92,8 @@ int running_probe_attach(struct running_probe *running, const struct probe_slot 
 		return error_set(error, ENOMEM, "out of memory");
 	/* In the table first: events may come before the call returns. */
 	HASH_ADD(hh, running->attachments, cgroup_id, sizeof(uint64_t), attachment);
-	result = running->kind->attach(running->probe, target, settings, &attachment->handle,
-				       error);
+	result =
+		running->kind->attach(running->probe, target, settings, &attachment->handle, error);
 	if (result == 0) {
 		*ret_attachment = attachment;
 		return 0;

@@ -88,7 +88,8 @@ static size_t list_attached(const struct probe_slot *slot, struct plan_attached 
 	struct attachment *attachment;
 	size_t count = 0;
 
-	LL_FOREACH(slot->attachments, attachment) {
+	LL_FOREACH(slot->attachments, attachment)
+	{
 		ret_attached[count] =
 			(struct plan_attached){attachment->cgroup_id, attachment->settings};
 		ret_attachments[count++] = attachment;
@@ -136,9 +137,9 @@ static bool set_state(struct probe_slot *slot, enum probe_state state, const cha
 static bool conclude_failure(struct probe_slot *slot, const struct outcome *outcome, uint64_t now)
 {
 	bool unsupported = outcome->result == -EOPNOTSUPP;
-	bool differs = set_state(slot, unsupported ? PROBE_UNSUPPORTED : PROBE_FAILED,
-				 unsupported ? "Unsupported" : outcome->reason,
-				 outcome->error.message);
+	bool differs =
+		set_state(slot, unsupported ? PROBE_UNSUPPORTED : PROBE_FAILED,
+			  unsupported ? "Unsupported" : outcome->reason, outcome->error.message);
 
 	retry_failed(&slot->retry, now);
 	if (differs)

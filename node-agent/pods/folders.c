@@ -58,8 +58,7 @@ void pod_folders_clear(struct pod_folders *folders)
 		pod_folders_remove(folders, folder);
 }
 
-const struct container_folder *pod_folder_container(const struct pod_folder *folder,
-						    const char *id)
+const struct container_folder *pod_folder_container(const struct pod_folder *folder, const char *id)
 {
 	for (size_t i = folder->container_count; i-- > 0;)
 		if (folder->containers[i].present && strcmp(folder->containers[i].id, id) == 0)
@@ -84,8 +83,7 @@ static struct container_folder *append_container(struct pod_folder *folder)
 	if (folder->container_count == POD_CONTAINERS_KEPT) {
 		free(containers[0].path);
 		folder->container_count--;
-		memmove(containers, containers + 1,
-			folder->container_count * sizeof(*containers));
+		memmove(containers, containers + 1, folder->container_count * sizeof(*containers));
 		return &containers[folder->container_count++];
 	}
 	containers = reallocarray(containers, folder->container_count + 1, sizeof(*containers));

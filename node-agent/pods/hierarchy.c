@@ -47,8 +47,7 @@ static void measure_level(int directory, struct hierarchy *hierarchy)
 	int parent;
 
 	hierarchy->level = 0;
-	while (hierarchy->level < HIERARCHY_DEPTH_LIMIT &&
-	       (parent = open_parent(directory)) >= 0) {
+	while (hierarchy->level < HIERARCHY_DEPTH_LIMIT && (parent = open_parent(directory)) >= 0) {
 		close(directory);
 		directory = parent;
 		hierarchy->level++;

@@ -12,7 +12,7 @@
 struct hierarchy {
 	char *root;	    /* the folder to look in, owned */
 	unsigned int level; /* its depth as the kernel counts; the root's is 0 */
-	bool whole;	    /* the mount shows the hierarchy from its real root, so levels are right */
+	bool whole; /* the mount shows the hierarchy from its real root, so levels are right */
 };
 
 /*

@@ -14,8 +14,7 @@
  * Reads the whole file. Returns 0 with *ret_contents (text_free()), or a negative errno: -EFBIG
  * for more than `limit` bytes.
  */
-int small_file_read(const char *path, size_t limit, struct text *ret_contents,
-		    struct error *error);
+int small_file_read(const char *path, size_t limit, struct text *ret_contents, struct error *error);
 
 /*
  * Replaces the file by one with these contents (mode 0600): written beside it, synced, renamed, so

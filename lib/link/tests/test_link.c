@@ -280,7 +280,7 @@ static void test_looks_names_up(void **state)
 
 static void test_carries_messages_both_ways(void **state)
 {
-	static const size_t lengths[] = {0,	1,     100,   4095,    4096, 16000,
+	static const size_t lengths[] = {0,	1,     100,   4095,    4096,   16000,
 					 16320, 16384, 65536, 1 << 20, 3 << 20};
 	const unsigned int count = sizeof(lengths) / sizeof(lengths[0]);
 	struct fixture *f = *state;
@@ -319,7 +319,7 @@ static void test_says_connection_refused(void **state)
 	client_start(f);
 	run_until(f, f->disconnected == 3);
 	assert_non_null(strstr(f->why, "connect to 127.0.0.1 port"));
-	assert_non_null(strstr(f->why, "connection refused"));
+	assert_non_null(strstr(f->why, "refused"));
 	server_start(f);
 	run_until(f, f->connected == 1);
 }
@@ -473,6 +473,18 @@ static int raw_connect(int port)
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : fd;
 }
 
+/* The code of the close frame that ends the answer, which comes after the HTTP headers. */
+static int raw_close_code(const struct raw_peer *raw)
+{
+	const char *end = memmem(raw->answer, raw->answer_length, "\r\n\r\n", 4);
+	const unsigned char *frame = (const unsigned char *)end + 4;
+
+	if (!end || (size_t)((const char *)frame - raw->answer) + 4 > raw->answer_length ||
+	    frame[0] != 0x88 || frame[1] < 2)
+		return -1;
+	return frame[2] << 8 | frame[3];
+}
+
 static void raw_exchange_tls(struct raw_peer *raw, int fd)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -483,10 +495,10 @@ static void raw_exchange_tls(struct raw_peer *raw, int fd)
 	if (SSL_connect(tls) == 1 && raw->request.length)
 		SSL_write(tls, raw->request.data, (int)raw->request.length);
 	do {
-		raw->answer_length += (size_t)count;
 		count = SSL_read(tls, raw->answer + raw->answer_length,
 				 (int)(sizeof(raw->answer) - 1 - raw->answer_length));
-	} while (count > 0);
+		raw->answer_length += count > 0 ? (size_t)count : 0;
+	} while (count > 0 && raw_close_code(raw) < 0);
 	SSL_free(tls);
 	SSL_CTX_free(context);
 }
@@ -550,28 +562,17 @@ static void raw_upgrade_well(struct raw_peer *raw)
 static void raw_frame(struct raw_peer *raw, uint8_t first, uint64_t claim, const char *data,
 		      size_t length)
 {
-	unsigned char header[14] = {first, 0x80 | 127};
+	unsigned char header[14] = {first, (unsigned char)(0x80 | (claim < 126 ? claim : 127))};
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 8 && claim >= 126; i++)
 		header[2 + i] = (unsigned char)(claim >> (56 - 8 * i));
-	text_append(&raw->request, (char *)header, sizeof(header));
+	text_append(&raw->request, (char *)header, claim < 126 ? 6 : sizeof(header));
 	text_append(&raw->request, data, length);
 }
 
 static void raw_text(struct raw_peer *raw, const char *text)
 {
 	raw_frame(raw, 0x81, strlen(text), text, strlen(text));
-}
-
-/* The code of the close frame that ends the answer, which comes after the HTTP headers. */
-static int raw_close_code(const struct raw_peer *raw)
-{
-	const char *end = memmem(raw->answer, raw->answer_length, "\r\n\r\n", 4);
-	const unsigned char *frame = (const unsigned char *)end + 4;
-
-	if (!end || frame[0] != 0x88 || frame[1] < 2)
-		return -1;
-	return frame[2] << 8 | frame[3];
 }
 
 /* Sends one upgrade and what `fill` adds, and returns the code of the close frame. */
@@ -757,7 +758,10 @@ static void fill_fragments_then_close(struct raw_peer *raw)
 	raw_frame(raw, 0x00, 3, "ber", 3);
 	raw_frame(raw, 0x80, 4, "\":1}", 4);
 	raw_text(raw, "{\"number\":2}");
-	raw_frame(raw, 0x88, 5, "\x03\xe8" "by\n", 5);
+	raw_frame(raw, 0x88, 5,
+		  "\x03\xe8"
+		  "by\n",
+		  5);
 }
 
 static void test_joins_fragments(void **state)
@@ -896,8 +900,8 @@ static void test_says_what_is_wrong_with_settings(void **state)
 					 &server_handlers, f, &other, &error),
 			 -EINVAL);
 	assert_non_null(strstr(error.message, "key"));
-	assert_int_equal(link_server_new(f->net, "nowhere", 0, f->bundle.certificate,
-					 f->bundle.key, &server_handlers, f, &other, &error),
+	assert_int_equal(link_server_new(f->net, "nowhere", 0, f->bundle.certificate, f->bundle.key,
+					 &server_handlers, f, &other, &error),
 			 -EINVAL);
 	assert_null(other);
 }

@@ -108,15 +108,9 @@ static void test_steps(void **state)
 		const char *different; /* with others */
 		const char *steps;     /* what is done to which cgroup */
 	} rows[] = {
-		{"", "", "", ""},
-		{"p", "", "", "+p"},
-		{"p", "p", "", ""},
-		{"p", "", "p", "=p"},
-		{"", "p", "", "-p"},
-		{"ab", "p", "", "+a+b-p"},
-		{"p", "ab", "", "+p-a-b"},
-		{"ac", "a", "b", "+c-b"},
-		{"abc", "", "ab", "+c=a=b"},
+		{"", "", "", ""},	   {"p", "", "", "+p"},	     {"p", "p", "", ""},
+		{"p", "", "p", "=p"},	   {"", "p", "", "-p"},	     {"ab", "p", "", "+a+b-p"},
+		{"p", "ab", "", "+p-a-b"}, {"ac", "a", "b", "+c-b"}, {"abc", "", "ab", "+c=a=b"},
 	};
 
 	(void)state;
@@ -192,8 +186,8 @@ static void test_random_sequences(void **state)
 	(void)state;
 	srandom(1);
 	for (int round = 0; round < 20000; round++) {
-		union probe_settings settings = {.exec = {(enum exec_arguments)(random() % 3),
-							  random() % 2 == 0}};
+		union probe_settings settings = {
+			.exec = {(enum exec_arguments)(random() % 3), random() % 2 == 0}};
 		struct plan_wanted wanted = {0};
 		unsigned int mask = (unsigned int)random() % 4096;
 		size_t step_count;
@@ -201,16 +195,15 @@ static void test_random_sequences(void **state)
 		for (unsigned int id = 0; id < 12; id++)
 			if (mask & (1U << id))
 				wanted.targets[wanted.count++].cgroup_id = id + 1;
-		step_count =
-			plan_steps(PROBE_EXEC, &wanted, &settings, attached, count, steps);
+		step_count = plan_steps(PROBE_EXEC, &wanted, &settings, attached, count, steps);
 		for (size_t s = 1; s < step_count; s++)
 			assert_true(steps[s].action >= steps[s - 1].action);
 		count = carry_out(attached, count, &wanted, &settings, steps, step_count);
 		assert_int_equal(count, wanted.count);
 		for (size_t i = 0; i < wanted.count; i++)
 			assert_true(has(attached, count, wanted.targets[i].cgroup_id, &settings));
-		assert_int_equal(
-			plan_steps(PROBE_EXEC, &wanted, &settings, attached, count, steps), 0);
+		assert_int_equal(plan_steps(PROBE_EXEC, &wanted, &settings, attached, count, steps),
+				 0);
 	}
 }
 
@@ -218,8 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_whole_pod, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(test_named_containers, make_folder,
-						remove_folder),
+		cmocka_unit_test_setup_teardown(test_named_containers, make_folder, remove_folder),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_random_sequences),
 	};

@@ -105,12 +105,16 @@ static void test_uid_from_outside(void **state)
 static void test_container_id(void **state)
 {
 	static const char *const good[] = {
-		ID, "cri-containerd-" ID ".scope", "crio-" ID ".scope", "docker-" ID ".scope",
-		"crio-" ID, "libpod-" ID ".scope",
+		ID,
+		"cri-containerd-" ID ".scope",
+		"crio-" ID ".scope",
+		"docker-" ID ".scope",
+		"crio-" ID,
+		"libpod-" ID ".scope",
 	};
 	static const char *const bad[] = {
-		"", ".scope", "cri-containerd-.scope", "crio-conmon-" ID ".scope", "abc",
-		ID ID "0", "cri-containerd-" ID "x.scope", "-",
+		"",    ".scope",  "cri-containerd-.scope",	  "crio-conmon-" ID ".scope",
+		"abc", ID ID "0", "cri-containerd-" ID "x.scope", "-",
 	};
 
 	(void)state;

@@ -5,12 +5,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "lib/base/cleanup.h"
-#include "node-agent/export/self.h"
+#include "lib/metrics/exposition.h"
+#include "lib/metrics/process.h"
 
 #define PROC_LINE_SIZE 1024
 
@@ -74,12 +76,21 @@ static double read_start_time(void)
 	       ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-void process_metrics_read(struct process_metrics *ret_metrics)
+static void write_one(struct text *out, const char *name, enum metric_type type, const char *help,
+		      double value)
 {
-	*ret_metrics = (struct process_metrics){
-		.resident_bytes = read_resident_bytes(),
-		.descriptors = count_descriptors(),
-		.cpu_seconds = read_cpu_seconds(),
-		.start_time_seconds = read_start_time(),
-	};
+	metrics_family(out, name, type, help);
+	metrics_sample(out, name, NULL, 0, value);
+}
+
+void process_metrics_write(struct text *out)
+{
+	write_one(out, "process_resident_memory_bytes", METRIC_GAUGE, "Resident memory.",
+		  (double)read_resident_bytes());
+	write_one(out, "process_open_fds", METRIC_GAUGE, "Open file descriptors.",
+		  (double)count_descriptors());
+	write_one(out, "process_cpu_seconds_total", METRIC_COUNTER, "User and system time.",
+		  read_cpu_seconds());
+	write_one(out, "process_start_time_seconds", METRIC_GAUGE,
+		  "Start of the process, in seconds since 1970.", read_start_time());
 }

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Skep Authors
+"""Memory: small while at work, and no leak over a thousand policies."""
+
+from lib import cluster, daemons, kernel, pods, policies
+from lib.case import ClusterTest
+from lib.shell import wait_until
+
+WATCHED = {"app": "watched"}
+AGENT_KIB = 12 * 1024
+OPERATOR_KIB = 20 * 1024
+POLICIES = 1000
+BATCH = 100
+GROWTH_KIB = 2048
+
+
+def sanitized(pid):
+    """AddressSanitizer's own memory would be measured instead of the daemon's."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        return "libasan" in maps.read()
+
+
+class Limits(ClusterTest):
+    def setUp(self):
+        super().setUp()
+        self.watched = self.start_pod("watched", WATCHED, node="node-a")
+        self.agent = daemons.agent_process("node-a")
+        self.operator = daemons.operator_process()
+        if sanitized(self.agent):
+            self.skipTest("the daemons are built with sanitizers")
+
+    def test_resident(self):
+        """agent within 12 MiB with both probes, its peak included; operator within 20 MiB"""
+        self.apply_policy("both", WATCHED, [policies.TCP, policies.EXEC])
+        policies.wait_ready(self.namespace, "both", "Attached")
+        self.assertLessEqual(pods.resident_kib(self.agent), AGENT_KIB)
+        self.assertLessEqual(pods.resident_kib(self.agent, "VmHWM"), AGENT_KIB)
+        self.assertLessEqual(pods.resident_kib(self.operator), OPERATOR_KIB)
+
+    def test_thousand_policies(self):
+        """1,000 policies made and deleted leave no memory and no program behind"""
+        self.batch("warm")
+        before = [pods.resident_kib(pid) for pid in (self.agent, self.operator)]
+        for number in range(POLICIES // BATCH):
+            self.batch(f"b{number}")
+        wait_until("nothing is attached", lambda: not kernel.below(self.watched))
+        after = [pods.resident_kib(pid) for pid in (self.agent, self.operator)]
+        for name, early, late in zip(("agent", "operator"), before, after):
+            self.assertLess(late - early, GROWTH_KIB, f"{name}: {early} KiB, then {late} KiB")
+
+    def batch(self, name):
+        manifests = [
+            policies.policy(self.namespace, f"{name}-{number}", WATCHED, [policies.TCP])
+            for number in range(BATCH)
+        ]
+        cluster.create(*manifests)
+        policies.wait_ready(self.namespace, manifests[-1]["metadata"]["name"], seconds=60)
+        cluster.kubectl(
+            "delete", "observabilitypolicies", "--all", "-n", self.namespace, timeout=120
+        )

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Skep Authors
+"""What the TCP probe counts, for connections of IPv4 and IPv6, new and old."""
+
+from lib import daemons, pods, policies
+from lib.case import ClusterTest
+from lib.shell import wait_until
+
+SERVER = {"app": "server"}
+PORT = 8080
+SIZE = 100_000
+
+# Answers every connection with SIZE bytes as soon as a line comes, and keeps it open.
+SERVE = f"""
+import socketserver
+class Answer(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(b"x" * {SIZE})
+class Server(socketserver.ThreadingTCPServer):
+    address_family = __import__("socket").AF_INET6
+    allow_reuse_address = True
+    request_queue_size = 64
+Server(("::", {PORT}), Answer).serve_forever()
+"""
+
+ASK = f"""
+import socket, sys, time
+with socket.create_connection((sys.argv[1], {PORT}), 5) as s:
+    time.sleep(float(sys.argv[2]))
+    s.sendall(b"more\\n")
+    got = 0
+    while got < {SIZE}:
+        got += len(s.recv(65536))
+    if sys.argv[3:] == ["reset"]:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, __import__("struct").pack("ii", 1, 0))
+"""
+
+
+class Tcp(ClusterTest):
+    def setUp(self):
+        super().setUp()
+        python = "/usr/bin/python3"
+        self.server = self.start_pod("server", SERVER, command=(python, "-c", SERVE))
+        self.client = self.start_pod("client", {"app": "client"})
+        wait_until("the server answers", lambda: self.ask(check=True) is not None)
+
+    def watch(self, labels=None):
+        self.apply_policy("tcp", labels or SERVER)
+        policies.wait_ready(self.namespace, "tcp", "Attached")
+
+    def ask(self, *more, where="client", address=None, wait="0", check=True):
+        address = address or pods.address(self.server)
+        command = ("/usr/bin/python3", "-c", ASK, address, wait, *more)
+        return pods.execute(self.namespace, where, *command, check=check)
+
+    def metric(self, name, shown=None):
+        return daemons.pod_metric(shown or self.server, f"skep_tcp_{name}") or 0
+
+    def wait_metric(self, name, least, shown=None):
+        return wait_until(
+            f"skep_tcp_{name} of {least} or more",
+            lambda: self.metric(name, shown) >= least and self.metric(name, shown),
+        )
+
+    def test_accepted(self):
+        """connections accepted and bytes each way, exactly"""
+        self.watch()
+        for _ in range(3):
+            self.ask()
+        self.wait_metric("sent_bytes_total", 3 * SIZE)
+        self.assertEqual(self.metric("connections_accepted_total"), 3)
+        self.assertEqual(self.metric("connections_opened_total"), 0)
+        self.assertEqual(self.metric("sent_bytes_total"), 3 * SIZE)
+        self.assertEqual(self.metric("received_bytes_total"), 3 * len("more\n"))
+        wait_until("none is open", lambda: self.metric("connections_open") == 0)
+        self.wait_metric("srtt_seconds_count", 1)
+
+    def test_opened(self):
+        """connections opened and failed, by the client"""
+        self.watch({"app": "client"})
+        self.ask()
+        self.wait_metric("connections_opened_total", 1, self.client)
+        refused = "import socket; socket.create_connection(('127.0.0.1', 9), 2)"
+        pods.execute(self.namespace, "client", "/usr/bin/python3", "-c", refused, check=False)
+        self.wait_metric("connections_failed_total", 1, self.client)
+        self.assertEqual(self.metric("connections_opened_total", self.client), 1)
+
+    def test_reset(self):
+        """a connection that is reset counts as such"""
+        self.watch()
+        self.ask("reset")
+        self.wait_metric("connections_reset_total", 1)
+
+    def test_ipv6(self):
+        """IPv6 counts like IPv4"""
+        self.watch()
+        self.ask(where="server", address="::1")
+        self.wait_metric("connections_accepted_total", 1)
+        self.assertEqual(self.metric("connections_opened_total"), 1)
+
+    def test_older_connection(self):
+        """bytes of a connection that is older than the policy are counted"""
+        name = "older"
+        address = pods.address(self.server)
+        self.start_pod(name, command=("/usr/bin/python3", "-c", ASK, address, "6"))
+        self.watch()
+        self.assertEqual(self.metric("connections_accepted_total"), 0)
+        self.wait_metric("sent_bytes_total", SIZE)

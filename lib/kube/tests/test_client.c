@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/json.h"
+#include "lib/kube/client.h"
+#include "lib/kube/event.h"
+#include "lib/kube/tests/fake_server.h"
+#include "lib/kube/token_review.h"
+
+/* A client and its server on one loop, and what the last handler was told. */
+struct world {
+	uv_loop_t loop;
+	struct fake_server server;
+	struct kube_client *client;
+	int answers;
+	int status;
+	int retry_after_seconds;
+	bool has_body;
+	char reason[512];
+	char owner[256];
+};
+
+static void world_open(struct world *world, const struct fake_step *steps)
+{
+	struct kube_config config = {.token = (char *)"secret"};
+	char server[64];
+
+	memset(world, 0, sizeof(*world));
+	uv_loop_init(&world->loop);
+	fake_server_start(&world->server, &world->loop, steps);
+	snprintf(server, sizeof(server), "http://127.0.0.1:%d", world->server.port);
+	config.server = server;
+	assert_int_equal(kube_client_new(&world->loop, &config, &world->client, NULL), 0);
+}
+
+static void world_close(struct world *world)
+{
+	world->client = kube_client_free(world->client);
+	assert_false(world->server.is_wrong);
+	fake_server_stop(&world->server);
+	uv_run(&world->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&world->loop), 0);
+}
+
+static void wait_for_answers(struct world *world, int count)
+{
+	for (int i = 0; i < 1000 && world->answers < count; i++)
+		uv_run(&world->loop, UV_RUN_ONCE);
+	assert_int_equal(world->answers, count);
+}
+
+static void on_response(void *context, const struct kube_response *response)
+{
+	struct world *world = context;
+
+	world->answers++;
+	world->status = response->status;
+	world->retry_after_seconds = response->retry_after_seconds;
+	world->has_body = response->body;
+	snprintf(world->reason, sizeof(world->reason), "%s", response->reason ?: "");
+}
+
+static void ask(struct world *world, const char *method, const char *path, const cJSON *body)
+{
+	assert_int_equal(kube_request(world->client, method, path, KUBE_APPLY, body, on_response,
+				      world, NULL),
+			 0);
+}
+
+static void sends_what_it_is_given(void **state)
+{
+	static const struct fake_step steps[] = {
+		{"PATCH /apis/x/y?force=true ", FAKE_WHOLE, 200, NULL, "{\"a\":1}"}, {0}};
+	cJSON *body = cJSON_Parse("{\"spec\":{}}");
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	ask(&world, "PATCH", "/apis/x/y?force=true", body);
+	cJSON_Delete(body);
+	assert_int_equal(world.answers, 0); /* never from within the call */
+	wait_for_answers(&world, 1);
+	assert_int_equal(world.status, 200);
+	assert_true(world.has_body);
+	assert_string_equal(world.reason, "");
+	assert_non_null(strstr(world.server.last_request.data, "Bearer secret\r\n"));
+	assert_non_null(strstr(world.server.last_request.data, "Content-Type: " KUBE_APPLY "\r\n"));
+	assert_non_null(strstr(world.server.last_request.data, "\r\n\r\n{\"spec\":{}}"));
+	world_close(&world);
+}
+
+static void tells_refusals_in_the_servers_words(void **state)
+{
+	static const struct fake_step steps[] = {
+		{NULL, FAKE_WHOLE, 422, NULL, "{\"reason\":\"Invalid\",\"message\":\"spec.x\"}"},
+		{NULL, FAKE_WHOLE, 429, "Retry-After: 7\r\n", "slow down"},
+		{0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	ask(&world, "GET", "/api/v1/pods?limit=1", NULL);
+	wait_for_answers(&world, 1);
+	assert_int_equal(world.status, 422);
+	assert_string_equal(world.reason, "GET /api/v1/pods: status 422 Invalid: spec.x");
+	ask(&world, "GET", "/api/v1/pods", NULL);
+	wait_for_answers(&world, 2);
+	assert_int_equal(world.status, 429);
+	assert_int_equal(world.retry_after_seconds, 7);
+	assert_false(world.has_body);
+	world_close(&world);
+}
+
+static void tells_that_no_answer_came(void **state)
+{
+	static const struct fake_step steps[] = {{NULL, FAKE_STREAM_CUT, 200, NULL, "{\"cut\":"},
+						 {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	ask(&world, "GET", "/healthz", NULL);
+	wait_for_answers(&world, 1);
+	assert_int_equal(world.status, 0);
+	assert_non_null(strstr(world.reason, "GET /healthz: no answer from http://127.0.0.1"));
+	world_close(&world);
+}
+
+static void tells_that_nobody_listens(void **state)
+{
+	const struct kube_config config = {.server = (char *)"http://127.0.0.1:1"};
+	struct world world = {0};
+
+	(void)state;
+	uv_loop_init(&world.loop);
+	assert_int_equal(kube_client_new(&world.loop, &config, &world.client, NULL), 0);
+	ask(&world, "GET", "/healthz", NULL);
+	wait_for_answers(&world, 1);
+	assert_int_equal(world.status, 0);
+	assert_non_null(strstr(world.reason, "127.0.0.1"));
+	kube_client_free(world.client);
+	uv_run(&world.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&world.loop), 0);
+}
+
+static void cancels_all_when_freed(void **state)
+{
+	static const struct fake_step steps[] = {
+		{NULL, FAKE_SILENCE, 200, NULL, NULL}, {NULL, FAKE_SILENCE, 200, NULL, NULL}, {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	ask(&world, "GET", "/a", NULL);
+	ask(&world, "GET", "/b", NULL);
+	while (world.server.requests < 2)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	ask(&world, "GET", "/c", NULL);
+	world_close(&world);
+	assert_int_equal(world.answers, 0);
+}
+
+static void on_owner(void *context, const struct kube_token_owner *owner, const char *refusal)
+{
+	struct world *world = context;
+
+	world->answers++;
+	snprintf(world->reason, sizeof(world->reason), "%s", refusal ?: "");
+	snprintf(world->owner, sizeof(world->owner), "%s %s %s", owner ? owner->username : "-",
+		 owner && owner->pod_name ? owner->pod_name : "-",
+		 owner && owner->pod_uid ? owner->pod_uid : "-");
+}
+
+#define REVIEW(status) "{\"kind\":\"TokenReview\",\"status\":{" status "}}"
+#define OWNER                                                                                      \
+	"\"authenticated\":true,\"user\":{\"username\":\"system:serviceaccount:skep:agent\","      \
+	"\"extra\":{\"authentication.kubernetes.io/pod-name\":[\"agent-1\"],"                      \
+	"\"authentication.kubernetes.io/pod-uid\":[\"u-1\"]}}"
+
+struct review_case {
+	struct fake_step steps[2];
+	const char *owner;
+	const char *refusal;
+};
+
+static const struct review_case review_cases[] = {
+	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER ",\"audiences\":[\"skep-operator\"]")}},
+	 "system:serviceaccount:skep:agent agent-1 u-1",
+	 ""},
+	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER ",\"audiences\":[\"other\"]")}},
+	 "- - -",
+	 "not meant for this audience"},
+	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER)}}, "- - -", "not meant for this audience"},
+	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW("\"error\":\"expired\"")}}, "- - -", "expired"},
+	{{{NULL, FAKE_WHOLE, 201, NULL, "nonsense"}}, "- - -", "does not know the token"},
+	{{{NULL, FAKE_WHOLE, 403, NULL, "{}"}}, "- - -", "status 403"},
+	{{{NULL, FAKE_STREAM_CUT, 200, NULL, "{"}}, "- - -", "no answer"},
+};
+
+static void reviews_tokens(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(review_cases) / sizeof(review_cases[0]); i++) {
+		const struct review_case *review = &review_cases[i];
+		struct world world;
+
+		world_open(&world, review->steps);
+		assert_int_equal(kube_token_review(world.client, "t\"1", "skep-operator", on_owner,
+						   &world, NULL),
+				 0);
+		wait_for_answers(&world, 1);
+		assert_string_equal(world.owner, review->owner);
+		assert_non_null(strstr(world.reason, review->refusal));
+		assert_non_null(strstr(world.server.last_request.data, "\"token\":\"t\\\"1\""));
+		world_close(&world);
+	}
+}
+
+static void frees_a_review_that_is_cancelled(void **state)
+{
+	static const struct fake_step steps[] = {{0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	assert_int_equal(kube_token_review(world.client, "t", "a", on_owner, &world, NULL), 0);
+	uv_run(&world.loop, UV_RUN_ONCE);
+	world_close(&world);
+	assert_int_equal(world.answers, 0);
+}
+
+static void sends_events(void **state)
+{
+	static const struct fake_step steps[] = {
+		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 201, NULL, "{}"},
+		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 403, NULL, "{}"},
+		{0}};
+	const struct kube_object_reference object = {"v1", "Pod", "shop", "p", "u"};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
+	kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
+	while (world.server.requests < 2)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_non_null(strstr(world.server.last_request.data, "\"type\":\"Normal\""));
+	world_close(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sends_what_it_is_given),
+		cmocka_unit_test(tells_refusals_in_the_servers_words),
+		cmocka_unit_test(tells_that_no_answer_came),
+		cmocka_unit_test(tells_that_nobody_listens),
+		cmocka_unit_test(cancels_all_when_freed),
+		cmocka_unit_test(reviews_tokens),
+		cmocka_unit_test(frees_a_review_that_is_cancelled),
+		cmocka_unit_test(sends_events),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

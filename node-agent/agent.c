@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/log.h"
+#include "lib/http/server.h"
+#include "node-agent/export/exporter.h"
+#include "node-agent/export/self.h"
+#include "node-agent/lifecycle/lifecycle.h"
+#include "node-agent/pods/tree.h"
+#include "node-agent/selection/conversation.h"
+#include "node-agent/selection/store.h"
+
+/* Sockets at one time: the operator's, and those of scrapers and health checks. */
+#define AGENT_CONNECTIONS 72
+
+struct agent {
+	const struct options *options;
+	struct desired desired;
+	uint64_t starts;
+	struct net_context *net;
+	struct http_server *http;
+	struct cgroup_tree *tree;
+	struct store_writer *store;
+	struct exporter *exporter;
+	struct lifecycle *lifecycle;
+	struct conversation *conversation;
+	uv_timer_t last; /* its closing ends the agent's memory, after all that uses it */
+};
+
+/* What lifecycle asks. */
+
+static const struct selected_pod *on_find_pod(void *context, const char *uid)
+{
+	const struct agent *agent = context;
+
+	return desired_find(&agent->desired, uid);
+}
+
+static const struct pod_folder *on_find_folder(void *context, const char *uid)
+{
+	struct agent *agent = context;
+
+	cgroup_tree_watch_containers(agent->tree, uid);
+	return cgroup_tree_find(agent->tree, uid);
+}
+
+static void on_event(void *context, enum probe_type type, const struct event_source *source,
+		     cJSON *event)
+{
+	struct agent *agent = context;
+
+	exporter_emit(agent->exporter, type, source, event);
+}
+
+static void on_state_changed(void *context)
+{
+	struct agent *agent = context;
+
+	if (agent->conversation)
+		conversation_report_soon(agent->conversation);
+}
+
+/* What the cgroup tree tells. */
+static void on_tree_changed(void *context, const char *uid)
+{
+	struct agent *agent = context;
+
+	lifecycle_sync(agent->lifecycle, uid);
+	lifecycle_settle(agent->lifecycle);
+}
+
+/* What the conversation with the operator asks and brings. */
+
+static struct selection_version on_version(void *context)
+{
+	const struct agent *agent = context;
+
+	return desired_version(&agent->desired);
+}
+
+/* Carries out what has changed. New pods come before old ones go, so that programs stay loaded. */
+static void carry_out(struct agent *agent, const struct strings *changed)
+{
+	for (size_t i = 0; i < changed->count; i++) {
+		const char *uid = changed->items[i];
+
+		lifecycle_sync(agent->lifecycle, uid);
+		if (desired_find(&agent->desired, uid))
+			exporter_pod_changed(agent->exporter, desired_find(&agent->desired, uid));
+	}
+	lifecycle_settle(agent->lifecycle);
+	desired_release_retired(&agent->desired);
+}
+
+static int on_change(void *context, const struct selection_change *change, struct error *error)
+{
+	struct agent *agent = context;
+	struct strings changed = {0}, complaints = {0};
+	int result = desired_apply(&agent->desired, change, &changed, &complaints, error);
+
+	for (size_t i = 0; i < complaints.count; i++)
+		log_warn("not observed: %s", complaints.items[i]);
+	carry_out(agent, &changed);
+	if (result == 0) {
+		log_debug("selection: revision %llu, %zu pods changed",
+			  (unsigned long long)agent->desired.revision, changed.count);
+		store_writer_touch(agent->store);
+	}
+	strings_free(&changed);
+	strings_free(&complaints);
+	return result;
+}
+
+static int on_report(void *context, struct report *report)
+{
+	const struct agent *agent = context;
+
+	return lifecycle_report(agent->lifecycle, report);
+}
+
+/* What scrapers ask. */
+
+static int respond_health(void *context, struct text *body)
+{
+	(void)context;
+	text_append_string(body, "ok\n");
+	return 200;
+}
+
+static int respond_metrics(void *context, struct text *body)
+{
+	const struct agent *agent = context;
+	struct process_metrics process;
+	const struct self_metrics self = {
+		.version = SKEP_VERSION,
+		.starts = agent->starts,
+		.connected = agent->conversation && conversation_is_connected(agent->conversation),
+		.connections_lost =
+			agent->conversation ? conversation_losses(agent->conversation) : 0,
+		.revision = agent->desired.revision,
+		.counts = lifecycle_count(agent->lifecycle),
+		.events = exporter_stats(agent->exporter),
+	};
+
+	process_metrics_read(&process);
+	self_metrics_write(&self, &process, body);
+	lifecycle_collect(agent->lifecycle, body);
+	return body->failed ? 500 : 200;
+}
+
+/* Setting up, in the order in which the parts need one another. */
+
+static int set_up_tree(struct agent *agent, uv_loop_t *loop, struct error *error)
+{
+	static const struct cgroup_tree_handlers handlers = {.changed = on_tree_changed};
+	struct hierarchy hierarchy;
+	int result = hierarchy_find(agent->options->cgroup_root, &hierarchy, error);
+
+	if (result < 0)
+		return result;
+	if (!hierarchy.whole)
+		log_warn("%s is not the whole cgroup hierarchy: probes of processes may see "
+			 "nothing; mount the node's /sys/fs/cgroup and name it with --cgroup-root",
+			 hierarchy.root);
+	result = cgroup_tree_new(loop, &hierarchy, &handlers, agent, &agent->tree, error);
+	hierarchy_free(&hierarchy);
+	return result;
+}
+
+static int set_up_store(struct agent *agent, uv_loop_t *loop, struct error *error)
+{
+	const char *directory = agent->options->state_directory;
+	struct error damage;
+	int result = store_prepare(directory, error);
+
+	if (result == 0)
+		result = store_count_start(directory, &agent->starts, error);
+	if (result < 0)
+		return result;
+	if (store_load(directory, &agent->desired, &damage) < 0)
+		log_error("the stored selection is not used: %s; waiting for the operator's",
+			  damage.message);
+	return store_writer_new(loop, directory, &agent->desired, &agent->store, error);
+}
+
+static int set_up_probes(struct agent *agent, uv_loop_t *loop, struct error *error)
+{
+	static const struct lifecycle_handlers handlers = {
+		.find_pod = on_find_pod,
+		.find_folder = on_find_folder,
+		.emit = on_event,
+		.changed = on_state_changed,
+	};
+	int result =
+		exporter_new(loop, agent->options->node, STDOUT_FILENO, &agent->exporter, error);
+
+	if (result == 0)
+		result = lifecycle_new(loop, probe_kinds, agent->options->tracefs, &handlers, agent,
+				       &agent->lifecycle, error);
+	return result;
+}
+
+static int set_up_network(struct agent *agent, uv_loop_t *loop, struct error *error)
+{
+	static const struct conversation_handlers handlers = {
+		.version = on_version,
+		.change = on_change,
+		.report = on_report,
+	};
+	const struct options *options = agent->options;
+	const struct link_client_settings link = {
+		.host = options->operator_host,
+		.port = options->operator_port,
+		.server_name = options->operator_name,
+		.ca_file = options->ca_file,
+		.token_file = options->token_file,
+	};
+	const struct http_route routes[] = {
+		{"/healthz", "text/plain; charset=utf-8", respond_health, agent},
+		{"/metrics", METRICS_CONTENT_TYPE, respond_metrics, agent},
+	};
+	int result = net_context_new(loop, AGENT_CONNECTIONS, &agent->net, error);
+
+	if (result == 0)
+		result = http_server_new(agent->net, options->http_address, options->http_port,
+					 routes, sizeof(routes) / sizeof(routes[0]), &agent->http,
+					 error);
+	if (result == 0)
+		result = conversation_new(agent->net, &link, options->node, SKEP_VERSION, &handlers,
+					  agent, &agent->conversation, error);
+	return result;
+}
+
+/* Attaches what the stored selection asks for. */
+static void go_on_with_stored(struct agent *agent)
+{
+	struct desired_pod *entry, *next;
+
+	HASH_ITER(hh, agent->desired.pods, entry, next)
+		lifecycle_sync(agent->lifecycle, entry->pod->uid);
+	log_info("%u pods in the stored selection", HASH_COUNT(agent->desired.pods));
+}
+
+int agent_new(uv_loop_t *loop, const struct options *options, struct agent **ret_agent,
+	      struct error *error)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	int result;
+
+	if (!agent)
+		return error_set(error, ENOMEM, "out of memory");
+	agent->options = options;
+	agent->last.data = agent;
+	uv_timer_init(loop, &agent->last);
+	result = set_up_tree(agent, loop, error);
+	if (result == 0)
+		result = set_up_store(agent, loop, error);
+	if (result == 0)
+		result = set_up_probes(agent, loop, error);
+	if (result == 0)
+		go_on_with_stored(agent);
+	if (result == 0)
+		result = set_up_network(agent, loop, error);
+	if (result < 0) {
+		agent_free(agent);
+		return result;
+	}
+	*ret_agent = agent;
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+struct agent *agent_free(struct agent *agent)
+{
+	if (!agent)
+		return NULL;
+	agent->conversation = conversation_free(agent->conversation);
+	agent->http = http_server_free(agent->http);
+	agent->lifecycle = lifecycle_free(agent->lifecycle);
+	agent->exporter = exporter_free(agent->exporter);
+	agent->tree = cgroup_tree_free(agent->tree);
+	agent->store = store_writer_free(agent->store);
+	agent->net = net_context_free(agent->net);
+	desired_free(&agent->desired);
+	uv_close((uv_handle_t *)&agent->last, on_closed);
+	return NULL;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * What the tests on the running kernel share: cgroups of their own, a probe that is open, its events
+ * and its metrics as text. Included by each test, which is one program.
+ */
+#ifndef SKEP_NODE_AGENT_PROBES_TESTS_KERNEL_FIXTURE_H
+#define SKEP_NODE_AGENT_PROBES_TESTS_KERNEL_FIXTURE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+
+#include "node-agent/probes/kinds.h"
+
+#define CGROUPS_LIMIT 16
+#define EVENTS_LIMIT  20000
+
+struct emitted {
+	uint64_t target;
+	uint64_t container;
+	cJSON *event;
+};
+
+struct fixture {
+	const struct probe_kind *kind;
+	char mount[64]; /* of cgroup v2 */
+	char *cgroups[CGROUPS_LIMIT];
+	size_t cgroup_count;
+	uv_loop_t loop;
+	struct probe_host host;
+	struct probe *probe;
+	struct emitted *events;
+	size_t event_count;
+};
+
+static void fixture_emit(void *context, enum probe_type type, uint64_t target, uint64_t container,
+			 cJSON *event)
+{
+	struct fixture *fixture = context;
+
+	assert_int_equal(type, PROBE_EXEC);
+	assert_true(fixture->event_count < EVENTS_LIMIT);
+	fixture->events[fixture->event_count++] = (struct emitted){target, container, event};
+}
+
+/* Makes a cgroup below the mount; parents first. Returns its path, which the fixture owns. */
+static const char *fixture_cgroup(struct fixture *fixture, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/skep-test-%d%s", fixture->mount, getpid(), name);
+	assert_return_code(mkdir(path, 0755), errno);
+	assert_true(fixture->cgroup_count < CGROUPS_LIMIT);
+	return fixture->cgroups[fixture->cgroup_count++] = strdup(path);
+}
+
+static struct probe_target fixture_target(struct fixture *fixture, const char *path)
+{
+	struct probe_target target = {.path = path};
+	struct stat status;
+
+	assert_return_code(stat(path, &status), errno);
+	target.cgroup_id = status.st_ino;
+	for (const char *c = path + strlen(fixture->mount); *c; c++)
+		target.cgroup_level += *c == '/';
+	return target;
+}
+
+static void enter_cgroup(const char *path)
+{
+	char procs[PATH_MAX];
+	FILE *file;
+
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	file = fopen(procs, "we");
+	if (!file || fprintf(file, "0\n") < 0 || fclose(file) != 0)
+		fail_msg("enter %s: %s", path, strerror(errno));
+}
+
+static void leave_cgroups(struct fixture *fixture)
+{
+	enter_cgroup(fixture->mount);
+}
+
+static int fixture_setup(void **state, const struct probe_kind *kind)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct error error = {0};
+
+	*state = fixture;
+	fixture->kind = kind;
+	strcpy(fixture->mount, access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0
+				       ? "/sys/fs/cgroup"
+				       : "/sys/fs/cgroup/unified");
+	fixture->events = calloc(EVENTS_LIMIT, sizeof(*fixture->events));
+	uv_loop_init(&fixture->loop);
+	fixture->host = (struct probe_host){
+		.loop = &fixture->loop, .emit = fixture_emit, .context = fixture};
+	fixture_cgroup(fixture, "");
+	if (kind->open(&fixture->host, &fixture->probe, &error) < 0) {
+		print_error("%s\n", error.message);
+		return -1;
+	}
+	return 0;
+}
+
+static void forget_events(struct fixture *fixture)
+{
+	while (fixture->event_count > 0)
+		cJSON_Delete(fixture->events[--fixture->event_count].event);
+}
+
+static int fixture_teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	leave_cgroups(fixture);
+	fixture->kind->close(fixture->probe);
+	uv_run(&fixture->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&fixture->loop), 0);
+	while (fixture->cgroup_count > 0) {
+		char *path = fixture->cgroups[--fixture->cgroup_count];
+
+		if (rmdir(path) < 0 && errno != ENOENT)
+			print_error("%s stays: %s\n", path, strerror(errno));
+		free(path);
+	}
+	forget_events(fixture);
+	free(fixture->events);
+	free(fixture);
+	return 0;
+}
+
+static struct probe_attachment *fixture_attach(struct fixture *fixture, const char *path,
+					       const union probe_settings *settings)
+{
+	struct probe_target target = fixture_target(fixture, path);
+	struct probe_attachment *attachment = NULL;
+	struct error error = {0};
+	int result = fixture->kind->attach(fixture->probe, &target, settings, &attachment, &error);
+
+	if (result < 0)
+		fail_msg("attach to %s: %s", path, error.message);
+	return attachment;
+}
+
+static void fixture_detach(struct fixture *fixture, struct probe_attachment *attachment)
+{
+	assert_null(fixture->kind->detach(fixture->probe, attachment));
+}
+
+/* The value of a target's sample, by the name of its family and further labels ('' or ',a="b"'). */
+static double fixture_value(struct fixture *fixture, struct probe_attachment *attachment,
+			    const char *name, const char *labels)
+{
+	const struct metric_label label = {"target", "t"};
+	struct probe_series series = {attachment, &label, 1};
+	char sample[256];
+	struct text text = TEXT_EMPTY;
+	const char *found;
+	double value;
+
+	fixture->kind->collect(fixture->probe, &series, 1, &text);
+	assert_false(text.failed);
+	snprintf(sample, sizeof(sample), "\n%s{target=\"t\"%s} ", name, labels);
+	found = strstr(text.data, sample);
+	if (!found)
+		fail_msg("no sample%s in:\n%s", sample, text.data);
+	value = strtod(found + strlen(sample), NULL);
+	text_free(&text);
+	return value;
+}
+
+/* Says why nothing can be tested here, NULL when all is well. */
+static const char *fixture_missing(void)
+{
+	if (geteuid() != 0)
+		return "needs root";
+	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) != 0 &&
+	    access("/sys/fs/cgroup/unified/cgroup.controllers", F_OK) != 0)
+		return "needs cgroup v2 at /sys/fs/cgroup or /sys/fs/cgroup/unified";
+	return NULL;
+}
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* The command line of the operator. */
+#ifndef SKEP_OPERATOR_OPTIONS_H
+#define SKEP_OPERATOR_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "lib/base/endpoint.h"
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+
+/* Strings belong to the command line or the environment. */
+struct operator_options {
+	const char *kubeconfig; /* NULL: the pod's own service account */
+	const char *namespace;
+	const char *agent_service_account; /* its name in `namespace` */
+	struct endpoint agent_listen;
+	struct endpoint http_listen;
+	enum log_level log_level;
+	bool help;
+	bool version;
+};
+
+/* Reads the command line. Returns 0 with *ret_options, or -EINVAL. */
+int operator_options_parse(int argc, char *argv[], struct operator_options *ret_options,
+			   struct error *error);
+
+extern const char operator_usage[];
+
+#endif
