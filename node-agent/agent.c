@@ -136,7 +136,6 @@ static int respond_health(void *context, struct text *body)
 static int respond_metrics(void *context, struct text *body)
 {
 	const struct agent *agent = context;
-	struct process_metrics process;
 	const struct self_metrics self = {
 		.version = SKEP_VERSION,
 		.starts = agent->starts,
@@ -148,8 +147,7 @@ static int respond_metrics(void *context, struct text *body)
 		.events = exporter_stats(agent->exporter),
 	};
 
-	process_metrics_read(&process);
-	self_metrics_write(&self, &process, body);
+	self_metrics_write(&self, body);
 	lifecycle_collect(agent->lifecycle, body);
 	return body->failed ? 500 : 200;
 }
