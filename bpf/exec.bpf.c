@@ -2,12 +2,12 @@
 // Copyright The Skep Authors
 
 /*
- * Sees the execs of the watched cgroups: those that succeed at the scheduler's tracepoint, those that
- * fail at the end of the system call (attached only while somebody asks for them: tracing any
+ * Sees the execs of the watched cgroups: those that succeed at the scheduler's tracepoint, those
+ * that fail at the end of the system call (attached only while somebody asks for them: tracing any
  * system call slows all of them a little).
  *
- * Whoever is not watched is let go first thing: one lookup for each depth at which targets lie. An
- * exec belongs to the innermost target around it.
+ * Whoever is not watched is let go first thing: one bit to test for each depth at which targets
+ * lie. An exec belongs to the innermost target around it.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -49,23 +49,22 @@ struct {
 	__type(value, struct exec_record);
 } exec_scratch SEC(".maps");
 
-/*
- * The depths at which targets lie, a byte each, the deepest lowest: one word, so that a reader never
- * sees half of a change.
- */
-volatile __u64 exec_levels = 0;
+/* Written by user space, a word at a time, so that a reader never sees half of a change. */
+volatile struct exec_filter filter = {};
 
 const volatile struct exec_layout layout = {};
 
 /* The innermost target around the current process; NULL when there is none. */
 static __always_inline struct exec_target *find_target(__u64 *ret_cgroup)
 {
-	__u64 levels = exec_levels, cgroup;
+	__u64 levels = filter.levels, cgroup;
 	struct exec_target *target;
 	int i;
 
 	for (i = 0; i < EXEC_LEVELS_LIMIT && levels; i++, levels >>= 8) {
 		cgroup = bpf_get_current_ancestor_cgroup_id(levels & 0xff);
+		if (!(filter.bits[exec_filter_word(cgroup)] & exec_filter_bit(cgroup)))
+			continue;
 		target = bpf_map_lookup_elem(&exec_targets, &cgroup);
 		if (target) {
 			*ret_cgroup = cgroup;
@@ -86,8 +85,8 @@ static __always_inline struct exec_record *begin_record(struct exec_counters *co
 
 	__sync_fetch_and_add(result ? &counters->failed : &counters->execs, 1);
 	record = bpf_map_lookup_elem(&exec_scratch, &zero);
-	if (!record || !rate_limit_take(&counters->bucket, now, EXEC_RECORD_INTERVAL_NS,
-					EXEC_RECORD_BURST)) {
+	if (!record ||
+	    !rate_limit_take(&counters->bucket, now, EXEC_RECORD_INTERVAL_NS, EXEC_RECORD_BURST)) {
 		__sync_fetch_and_add(&counters->rate_limited, 1);
 		return NULL;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright The Skep Authors */
 
-/* What the two halves of the Exec probe share: who is watched, what is counted, one exec's record. */
+/* What the two halves of the Exec probe share: who is watched, what is counted, one exec's record.
+ */
 #ifndef SKEP_BPF_EXEC_H
 #define SKEP_BPF_EXEC_H
 
@@ -17,6 +18,28 @@
 /* A bucket of 4,000 records, refilled at 1,000 a second. */
 #define EXEC_RECORD_INTERVAL_NS 1000000ULL
 #define EXEC_RECORD_BURST	4000ULL
+
+/*
+ * What every exec of the node is held against first. It takes two cache lines, where a lookup in a
+ * hash takes five; after an exec, all of them are cold.
+ */
+#define EXEC_FILTER_BITS 4096
+
+struct exec_filter {
+	__u64 levels; /* depths of the targets, a byte each, the deepest lowest: see exec_levels.h
+		       */
+	__u64 bits[EXEC_FILTER_BITS / 64]; /* one for each target, by the low bits of its cgroup */
+};
+
+static inline __u32 exec_filter_word(__u64 cgroup)
+{
+	return (cgroup % EXEC_FILTER_BITS) / 64;
+}
+
+static inline __u64 exec_filter_bit(__u64 cgroup)
+{
+	return 1ULL << (cgroup % 64);
+}
 
 /* What is asked of a target. */
 #define EXEC_WANTS_ARGUMENTS 0x1
@@ -45,14 +68,15 @@ _Static_assert(sizeof(struct exec_counters) == 40, "shared with the kernel");
 struct exec_record {
 	__u64 time; /* ns, CLOCK_MONOTONIC */
 	__u64 target;
-	__u64 container; /* the cgroup one level below the target, 0 when the process is in the target */
+	__u64 container; /* the cgroup one level below the target, 0 when the process is in the
+			    target */
 	__u32 pid;
 	__u32 parent_pid; /* 0: unknown */
 	__u32 uid;
 	__s32 result; /* 0, or -errno of a failed exec */
 	__u32 flags;
-	__u16 binary_size;    /* with its NUL */
-	__u16 arguments_size; /* with their NULs */
+	__u16 binary_size;				   /* with its NUL */
+	__u16 arguments_size;				   /* with their NULs */
 	char text[EXEC_BINARY_SIZE + EXEC_ARGUMENTS_SIZE]; /* the binary, then the arguments */
 };
 

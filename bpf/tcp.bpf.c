@@ -278,7 +278,7 @@ static __always_inline void begin(struct bpf_sock_ops *operation, struct tcp_cou
 	watch = watch_find(connection, counters->target);
 	if (watch && !(watch->flags & WATCH_CLOSED))
 		return; /* adopted a moment ago */
-	if (!watch) /* otherwise the socket is used a second time */
+	if (!watch)	/* otherwise the socket is used a second time */
 		watch = watch_claim(connection, counters->target);
 	if (!watch)
 		return;
@@ -311,8 +311,8 @@ static __always_inline void end(struct bpf_sock_ops *operation, struct tcp_count
 
 static __always_inline void ask_for_states(struct bpf_sock_ops *operation)
 {
-	bpf_sock_ops_cb_flags_set(operation, operation->bpf_sock_ops_cb_flags |
-						     BPF_SOCK_OPS_STATE_CB_FLAG);
+	bpf_sock_ops_cb_flags_set(operation,
+				  operation->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
 /* Leaves `reply` alone: what the kernel or another program decides holds. */

@@ -20,7 +20,7 @@
 #define AGENT_CONNECTIONS 72
 
 struct agent {
-	const struct options *options;
+	const struct agent_options *options;
 	struct desired desired;
 	uint64_t starts;
 	struct net_context *net;
@@ -211,11 +211,12 @@ static int set_up_network(struct agent *agent, uv_loop_t *loop, struct error *er
 		.change = on_change,
 		.report = on_report,
 	};
-	const struct options *options = agent->options;
+	const struct agent_options *options = agent->options;
 	const struct link_client_settings link = {
-		.host = options->operator_host,
-		.port = options->operator_port,
-		.server_name = options->operator_name,
+		.host = options->operator.host,
+		.port = options->operator.port,
+		.server_name =
+			options->operator_name ? options->operator_name : options->operator.host,
 		.ca_file = options->ca_file,
 		.token_file = options->token_file,
 	};
@@ -226,9 +227,8 @@ static int set_up_network(struct agent *agent, uv_loop_t *loop, struct error *er
 	int result = net_context_new(loop, AGENT_CONNECTIONS, &agent->net, error);
 
 	if (result == 0)
-		result = http_server_new(agent->net, options->http_address, options->http_port,
-					 routes, sizeof(routes) / sizeof(routes[0]), &agent->http,
-					 error);
+		result = http_server_new(agent->net, options->http.host, options->http.port, routes,
+					 sizeof(routes) / sizeof(routes[0]), &agent->http, error);
 	if (result == 0)
 		result = conversation_new(agent->net, &link, options->node, SKEP_VERSION, &handlers,
 					  agent, &agent->conversation, error);
@@ -245,7 +245,7 @@ static void go_on_with_stored(struct agent *agent)
 	log_info("%u pods in the stored selection", HASH_COUNT(agent->desired.pods));
 }
 
-int agent_new(uv_loop_t *loop, const struct options *options, struct agent **ret_agent,
+int agent_new(uv_loop_t *loop, const struct agent_options *options, struct agent **ret_agent,
 	      struct error *error)
 {
 	struct agent *agent = calloc(1, sizeof(*agent));

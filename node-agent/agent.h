@@ -16,7 +16,7 @@ struct agent;
  * Sets the agent up, attaches what the stored selection asks for, and dials the operator. Borrows
  * `options`. A negative errno where this node or its options do not allow to start.
  */
-int agent_new(uv_loop_t *loop, const struct options *options, struct agent **ret_agent,
+int agent_new(uv_loop_t *loop, const struct agent_options *options, struct agent **ret_agent,
 	      struct error *error);
 
 /* Detaches everything. Returns NULL; the memory goes as the loop runs on, which then ends. */

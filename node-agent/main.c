@@ -53,7 +53,7 @@ static int check_readable(const char *option, const char *path, struct error *er
 	return error_set_errno(error, errno, "--%s=%s cannot be read", option, path);
 }
 
-static int run(const struct options *options, struct error *error)
+static int run(const struct agent_options *options, struct error *error)
 {
 	struct process process = {0};
 	uv_loop_t *loop = uv_default_loop();
@@ -79,12 +79,16 @@ static int run(const struct options *options, struct error *error)
 
 int main(int argc, char *argv[])
 {
-	struct options options;
+	struct agent_options options;
 	struct error error;
-	int result = options_parse(argc, argv, &options, &error);
+	int result = agent_options_parse(argc, argv, &options, &error);
 
 	if (result == 0 && options.help) {
-		options_print_help(stdout);
+		agent_options_print_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (result == 0 && options.version) {
+		puts("skep-node-agent " SKEP_VERSION);
 		return EXIT_SUCCESS;
 	}
 	if (result == 0) {
@@ -92,7 +96,6 @@ int main(int argc, char *argv[])
 		signal(SIGPIPE, SIG_IGN);
 		raise_descriptor_limit();
 		result = run(&options, &error);
-		options_free(&options);
 	}
 	if (result < 0)
 		fprintf(stderr, "skep-node-agent: %s\n", error.message);

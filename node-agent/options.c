@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_LIMIT 65535
-
 enum option_name {
 	OPTION_OPERATOR,
 	OPTION_OPERATOR_NAME,
@@ -45,7 +43,7 @@ static const struct option_row {
 	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "info", "debug, info, warn or error"},
 };
 
-void options_print_help(FILE *out)
+void agent_options_print_help(FILE *out)
 {
 	fputs("skep-node-agent: attaches the probes that policies ask for to the pods of this "
 	      "node.\n\nUsage: skep-node-agent --OPTION=VALUE ...\n\n",
@@ -58,45 +56,9 @@ void options_print_help(FILE *out)
 			fprintf(out, " (%s)", rows[i].otherwise);
 		fputc('\n', out);
 	}
-	fputs("  --help\n        this text\n\n"
+	fputs("  --help\n        this text\n  --version\n        the version\n\n"
 	      "Events go to standard output, one JSON object a line; the log to standard error.\n",
 	      out);
-}
-
-/* Splits "HOST:PORT" at the last colon; brackets around an IPv6 address are taken off. */
-static int split_address(const char *option, const char *given, char **ret_host, int *ret_port,
-			 struct error *error)
-{
-	const char *colon = strrchr(given, ':');
-	size_t length = colon ? (size_t)(colon - given) : 0;
-	char *end = NULL;
-	long port = colon ? strtol(colon + 1, &end, 10) : 0;
-
-	if (!end || *end || port < 1 || port > PORT_LIMIT)
-		return error_set(error, EINVAL,
-				 "--%s=%s: must end with a colon and a port from 1 to %d", option,
-				 given, PORT_LIMIT);
-	if (length >= 2 && given[0] == '[' && given[length - 1] == ']') {
-		given++;
-		length -= 2;
-	}
-	*ret_host = strndup(given, length);
-	*ret_port = (int)port;
-	return *ret_host ? 0 : error_set(error, ENOMEM, "out of memory");
-}
-
-static int parse_level(const char *given, enum log_level *ret_level, struct error *error)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(given, names[i]) == 0) {
-			*ret_level = (enum log_level)i;
-			return 0;
-		}
-	}
-	return error_set(error, EINVAL, "--log-level=%s: must be debug, info, warn or error",
-			 given);
 }
 
 /* Finds the row of "--name=value" or "--name", and the value in the word itself, if any. */
@@ -116,15 +78,22 @@ static int find_row(const char *word, const char **ret_value)
 	return -1;
 }
 
-static int read_values(int argc, char *argv[], const char *values[OPTION_COUNT], bool *ret_help,
-		       struct error *error)
+/* Notes --help and --version. */
+static bool take_question(const char *word, struct agent_options *options)
+{
+	options->help |= strcmp(word, "--help") == 0;
+	options->version |= strcmp(word, "--version") == 0;
+	return options->help || options->version;
+}
+
+static int read_values(int argc, char *argv[], const char *values[OPTION_COUNT],
+		       struct agent_options *options, struct error *error)
 {
 	for (int i = 1; i < argc; i++) {
 		const char *value = NULL;
 		int row = find_row(argv[i], &value);
 
-		*ret_help |= strcmp(argv[i], "--help") == 0;
-		if (*ret_help)
+		if (take_question(argv[i], options))
 			return 0;
 		if (row < 0)
 			return error_set(error, EINVAL, "%s is no option; see --help", argv[i]);
@@ -150,24 +119,32 @@ static int complete_values(const char *values[OPTION_COUNT], struct error *error
 	return 0;
 }
 
-static int take_values(const char *const values[OPTION_COUNT], struct options *options,
+static int take_endpoint(enum option_name option, const char *given, struct endpoint *endpoint,
+			 struct error *error)
+{
+	int result = endpoint_parse(given, endpoint, error);
+
+	return result < 0 ? error_wrap(error, result, "--%s", rows[option].name) : 0;
+}
+
+static int take_values(const char *const values[OPTION_COUNT], struct agent_options *options,
 		       struct error *error)
 {
-	int result = split_address("operator", values[OPTION_OPERATOR], &options->operator_host,
-				   &options->operator_port, error);
+	int result =
+		take_endpoint(OPTION_OPERATOR, values[OPTION_OPERATOR], &options->operator, error);
 
-	if (result == 0 && !*options->operator_host)
+	if (result == 0 && !*options->operator.host)
 		result = error_set(error, EINVAL, "--operator=%s: the host is missing",
 				   values[OPTION_OPERATOR]);
 	if (result == 0)
-		result = split_address("http-listen", values[OPTION_HTTP_LISTEN],
-				       &options->http_address, &options->http_port, error);
+		result = take_endpoint(OPTION_HTTP_LISTEN, values[OPTION_HTTP_LISTEN],
+				       &options->http, error);
 	if (result == 0)
-		result = parse_level(values[OPTION_LOG_LEVEL], &options->log_level, error);
+		result = log_level_parse(values[OPTION_LOG_LEVEL], &options->log_level, error);
 	if (result < 0)
 		return result;
-	options->operator_name = *values[OPTION_OPERATOR_NAME] ? values[OPTION_OPERATOR_NAME]
-							       : options->operator_host;
+	if (*values[OPTION_OPERATOR_NAME])
+		options->operator_name = values[OPTION_OPERATOR_NAME];
 	options->node = values[OPTION_NODE];
 	options->ca_file = values[OPTION_CA];
 	options->token_file = values[OPTION_TOKEN];
@@ -177,27 +154,19 @@ static int take_values(const char *const values[OPTION_COUNT], struct options *o
 	return 0;
 }
 
-int options_parse(int argc, char *argv[], struct options *ret_options, struct error *error)
+int agent_options_parse(int argc, char *argv[], struct agent_options *ret_options,
+			struct error *error)
 {
 	const char *values[OPTION_COUNT] = {0};
-	struct options options = {0};
-	int result = read_values(argc, argv, values, &options.help, error);
+	struct agent_options options = {0};
+	int result = read_values(argc, argv, values, &options, error);
 
-	if (result == 0 && !options.help)
+	if (result == 0 && !options.help && !options.version) {
 		result = complete_values(values, error);
-	if (result == 0 && !options.help)
-		result = take_values(values, &options, error);
-	if (result < 0) {
-		options_free(&options);
-		return result;
+		if (result == 0)
+			result = take_values(values, &options, error);
 	}
-	*ret_options = options;
-	return 0;
-}
-
-void options_free(struct options *options)
-{
-	free(options->operator_host);
-	free(options->http_address);
-	*options = (struct options){0};
+	if (result == 0)
+		*ret_options = options;
+	return result;
 }

@@ -8,35 +8,34 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "lib/base/endpoint.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 
-/* Strings belong to the command line, or to the struct where they were cut out of it. */
-struct options {
+/* Strings belong to the command line. */
+struct agent_options {
 	bool help;
-	char *operator_host; /* owned */
-	int operator_port;
-	const char *operator_name;
+	bool version;
+	struct endpoint operator;
+	const char *operator_name; /* NULL: as the host */
 	const char *node;
 	const char *ca_file;
 	const char *token_file;
 	const char *state_directory;
 	const char *cgroup_root;
 	const char *tracefs;
-	char *http_address; /* owned; "" for all */
-	int http_port;
+	struct endpoint http;
 	enum log_level log_level;
 };
 
 /*
- * Reads the command line. With --help, `help` is set and the rest is not checked. -EINVAL, with a
- * message that names the option and the remedy. *ret_options is to be released with options_free().
+ * Reads the command line. With --help or --version, only that member is set. -EINVAL, with a
+ * message that names the option and the remedy.
  */
-int options_parse(int argc, char *argv[], struct options *ret_options, struct error *error);
-
-void options_free(struct options *options);
+int agent_options_parse(int argc, char *argv[], struct agent_options *ret_options,
+			struct error *error);
 
 /* Writes what --help says. */
-void options_print_help(FILE *out);
+void agent_options_print_help(FILE *out);
 
 #endif

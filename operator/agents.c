@@ -248,9 +248,13 @@ static void on_closed(void *context, struct link_peer *peer, const char *why)
 void agents_push(struct agents *agents, struct fleet_node *node)
 {
 	struct session *session = node->changed ? find_greeted(agents, node->name) : NULL;
-	cJSON *delta = session ? fleet_node_delta(agents->fleet, node) : NULL;
+	cJSON *delta;
 
-	if (delta && link_peer_send(session->peer, delta) < 0)
+	if (!session)
+		return;
+	delta = fleet_node_delta(agents->fleet, node);
+	/* A change that is lost here reaches the agent with the snapshot of its next connection. */
+	if (!delta || link_peer_send(session->peer, delta) < 0)
 		refuse(session, "its selection cannot be sent");
 }
 

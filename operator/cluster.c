@@ -49,7 +49,7 @@ static struct cluster_namespace *ensure_namespace(struct cluster *cluster, const
 		return namespace;
 	namespace = calloc(1, sizeof(*namespace));
 	if (namespace)
-	namespace->name = strdup(name);
+		namespace->name = strdup(name);
 	if (!namespace || !namespace->name) {
 		free(namespace);
 		return NULL;
@@ -123,6 +123,10 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 	struct cluster_node *node = *pod->node ? ensure_node(cluster, pod->node) : NULL;
 
 	if (!namespace || (*pod->node && !node)) {
+		if (namespace)
+			drop_namespace_if_empty(cluster, namespace);
+		if (node)
+			drop_node_if_empty(cluster, node);
 		pod_free(pod);
 		return -ENOMEM;
 	}

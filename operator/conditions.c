@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/json.h"
+#include "lib/base/printable.h"
 
 static const char *const condition_names[CONDITIONS] = {
 	[CONDITION_READY] = "Ready",	   [CONDITION_RECONCILING] = "Reconciling",
@@ -25,6 +26,7 @@ __attribute__((format(printf, 4, 5))) static void judge(struct verdict *verdict,
 	va_start(arguments, format);
 	vsnprintf(verdict->message, sizeof(verdict->message), format, arguments);
 	va_end(arguments);
+	text_make_printable(verdict->message);
 }
 
 static void copy_verdict(struct verdict *to, bool holds, const struct verdict *from)
@@ -161,10 +163,8 @@ static bool add_condition(cJSON *array, const char *type, const struct verdict *
 			  int64_t generation, const cJSON *previous, const char *now)
 {
 	const char *status = verdict->holds ? "True" : "False";
-	cJSON *item = cJSON_CreateObject();
+	cJSON *item = json_append_object(array);
 
-	if (!item || !cJSON_AddItemToArray(array, item))
-		return false;
 	return cJSON_AddStringToObject(item, "type", type) &&
 	       cJSON_AddStringToObject(item, "status", status) &&
 	       cJSON_AddNumberToObject(item, "observedGeneration", (double)generation) &&

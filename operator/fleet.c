@@ -55,7 +55,8 @@ static int remove_entry(struct fleet_node *node, struct fleet_entry *entry)
 {
 	if (!entry)
 		return false;
-	if (strings_add(&node->removed, entry->pod->uid) < 0)
+	/* An agent that is away gets a snapshot when it comes; what goes meanwhile is no news. */
+	if (node->connected && strings_add(&node->removed, entry->pod->uid) < 0)
 		return -ENOMEM;
 	free_entry(node, entry);
 	node->changed = true;
@@ -84,21 +85,16 @@ static int add_entry(struct fleet_node *node, struct selected_pod *pod)
 static int replace_entry(struct fleet_node *node, struct fleet_entry *entry,
 			 struct selected_pod *pod)
 {
-	struct fleet_entry *added;
-	uint64_t since[PROBE_TYPES];
-	int result;
-
 	for (int type = 0; type < PROBE_TYPES; type++)
-		since[type] = selected_probe_equal((enum probe_type)type, &entry->pod->probes[type],
-						   &pod->probes[type])
-				      ? entry->since[type]
-				      : node->revision + 1;
-	free_entry(node, entry);
-	result = add_entry(node, pod);
-	if (result < 0)
-		return result;
-	added = find_entry(node, pod->uid);
-	memcpy(added->since, since, sizeof(since));
+		if (!selected_probe_equal((enum probe_type)type, &entry->pod->probes[type],
+					  &pod->probes[type]))
+			entry->since[type] = node->revision + 1;
+	HASH_DEL(node->entries, entry);
+	selected_pod_free(entry->pod);
+	entry->pod = pod;
+	entry->changed = true;
+	HASH_ADD_KEYPTR(hh, node->entries, entry->pod->uid, strlen(entry->pod->uid), entry);
+	node->changed = true;
 	return true;
 }
 
@@ -129,8 +125,10 @@ static cJSON *encode_pods(struct fleet_node *node, bool only_changed)
 		if (only_changed && !entry->changed)
 			continue;
 		pod = selected_pod_encode(entry->pod);
-		if (!pod || !cJSON_AddItemToArray(array, pod))
+		if (!pod || !array || !cJSON_AddItemToArray(array, pod)) {
+			cJSON_Delete(pod);
 			return NULL;
+		}
 		entry->changed = false;
 	}
 	return take_pointer(array);
@@ -143,6 +141,19 @@ static struct selection_version next_version(const struct fleet *fleet, struct f
 		node->revision++;
 	node->changed = false;
 	return (struct selection_version){.epoch = fleet->epoch, .revision = node->revision};
+}
+
+static cJSON *encode_removed(const struct fleet_node *node)
+{
+	cleanup_json cJSON *array = cJSON_CreateArray();
+
+	for (size_t i = 0; i < node->removed.count; i++) {
+		cJSON *uid = cJSON_CreateString(node->removed.items[i]);
+
+		if (!uid || !cJSON_AddItemToArray(array, uid))
+			return NULL;
+	}
+	return take_pointer(array);
 }
 
 cJSON *fleet_node_snapshot(const struct fleet *fleet, struct fleet_node *node)
@@ -162,8 +173,7 @@ cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node)
 	if (!node->changed)
 		return NULL;
 	version = next_version(fleet, node);
-	removed = cJSON_CreateStringArray((const char *const *)node->removed.items,
-					  (int)node->removed.count);
+	removed = encode_removed(node);
 	strings_free(&node->removed);
 	return delta_encode(&version, from, encode_pods(node, true), removed);
 }

@@ -76,7 +76,7 @@ int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_
 /* A snapshot message with all that holds; the next delta builds on it. NULL when memory ran out. */
 cJSON *fleet_node_snapshot(const struct fleet *fleet, struct fleet_node *node);
 
-/* A delta with all changes since the last message, or NULL when there are none (or no memory). */
+/* A delta with all changes since the last message; NULL when there are none, or no memory. */
 cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node);
 
 /* The agent connected or went away. */

@@ -80,6 +80,8 @@ static int parse_one(struct operator_options *options, int option, char *argv[],
 {
 	int result;
 
+	if (option == '?' && optopt >= ' ')
+		return error_set(error, EINVAL, "-%c is not known", optopt);
 	if (option == '?')
 		return error_set(error, EINVAL, "%s is not known", argv[optind - 1]);
 	if (option == ':')
@@ -101,7 +103,7 @@ int operator_options_parse(int argc, char *argv[], struct operator_options *ret_
 	};
 	int option;
 
-	optind = 1;
+	optind = 0; /* getopt_long(3): starts anew */
 	while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
 		int result = parse_one(&options, option, argv, error);
 

@@ -38,7 +38,8 @@ static const cJSON *find_controller(const cJSON *object)
 	const cJSON *owner;
 
 	cJSON_ArrayForEach(owner, json_find(object, "metadata", "ownerReferences")) {
-		if (json_boolean(owner, false, "controller"))
+		if (json_boolean(owner, false, "controller") && *json_text(owner, "kind") &&
+		    *json_text(owner, "name"))
 			return owner;
 	}
 	return NULL;

@@ -81,6 +81,14 @@ static int decode_containers(const cJSON *json, struct policy *policy, struct er
 	return 0;
 }
 
+static int decode_suspend(const cJSON *json, struct policy *policy, struct error *error)
+{
+	if (json && !cJSON_IsBool(json))
+		return error_set(error, EINVAL, "spec.suspend: must be true or false");
+	policy->suspend = cJSON_IsTrue(json);
+	return 0;
+}
+
 static int decode_spec(const cJSON *spec, struct policy *policy, struct error *error)
 {
 	int result = selector_decode(json_find(spec, "selector"), "spec.selector",
@@ -93,7 +101,8 @@ static int decode_spec(const cJSON *spec, struct policy *policy, struct error *e
 		result = decode_containers(json_find(spec, "containers"), policy, error);
 	if (result == 0)
 		result = decode_probes(json_find(spec, "probes"), policy, error);
-	policy->suspend = json_boolean(spec, false, "suspend");
+	if (result == 0)
+		result = decode_suspend(json_find(spec, "suspend"), policy, error);
 	return result;
 }
 

@@ -152,6 +152,8 @@ static int decode_values(const cJSON *json, const char *path, struct requirement
 	int count = cJSON_GetArraySize(json);
 	int result = 0;
 
+	if (json && !cJSON_IsArray(json))
+		return error_set(error, EINVAL, "%s.values: must be a list of strings", path);
 	if (wanted ? count == 0 : count > 0)
 		return error_set(error, EINVAL, "%s.values: %s with the operator %s", path,
 				 wanted ? "must be given" : "must be left out",
@@ -195,6 +197,8 @@ static int decode_expressions(const cJSON *json, const char *path, struct select
 	char place[128];
 	int index = 0, result = 0;
 
+	if (json && !cJSON_IsArray(json))
+		return error_set(error, EINVAL, "%s: must be a list of requirements", path);
 	if (cJSON_GetArraySize(json) > SELECTOR_REQUIREMENTS_LIMIT)
 		return error_set(error, EINVAL, "%s: at most %d can be given", path,
 				 SELECTOR_REQUIREMENTS_LIMIT);
@@ -214,6 +218,11 @@ int selector_decode(const cJSON *json, const char *path, struct selector *ret_se
 	char place[96];
 	int result;
 
+	if (json && !cJSON_IsObject(json))
+		return error_set(error, EINVAL,
+				 "%s: must be an object with matchLabels or matchExpressions; {} "
+				 "takes every pod",
+				 path);
 	snprintf(place, sizeof(place), "%s.matchLabels", path);
 	result = decode_labels(json_find(json, "matchLabels"), place, &selector, error);
 	if (result == 0) {

@@ -62,9 +62,8 @@ static bool add_probes(cJSON *status, const struct policy *policy,
 
 		if (!policy->probes[type].wanted)
 			continue;
-		item = cJSON_CreateObject();
-		if (!item || !cJSON_AddItemToArray(array, item) ||
-		    !cJSON_AddStringToObject(item, "type",
+		item = json_append_object(array);
+		if (!cJSON_AddStringToObject(item, "type",
 					     probe_type_name((enum probe_type)type)) ||
 		    !cJSON_AddNumberToObject(item, "pods", counts->attached) ||
 		    !cJSON_AddStringToObject(item, "state", probe_word(counts)))
@@ -79,10 +78,9 @@ static bool add_failures(cJSON *status, const struct aggregate *aggregate)
 
 	for (unsigned int i = 0; i < aggregate->failure_count; i++) {
 		const struct aggregate_failure *failure = &aggregate->failures[i];
-		cJSON *item = cJSON_CreateObject();
+		cJSON *item = json_append_object(array);
 
-		if (!item || !cJSON_AddItemToArray(array, item) ||
-		    !cJSON_AddStringToObject(item, "node", failure->node) ||
+		if (!cJSON_AddStringToObject(item, "node", failure->node) ||
 		    !cJSON_AddStringToObject(item, "pod", failure->pod) ||
 		    !cJSON_AddStringToObject(item, "probe", probe_type_name(failure->probe)) ||
 		    !cJSON_AddStringToObject(item, "reason", failure->reason) ||
@@ -173,9 +171,8 @@ size_t status_transitions(const cJSON *previous, const cJSON *status,
 
 		if (before && strcmp(json_text(before, "status"), json_text(after, "status")) == 0)
 			continue;
-		/* A policy that starts without trouble, or is on its way, is no news. */
-		if (!before && (good != (strcmp(told[i][0], "Degraded") != 0) ||
-				status_is_progressing(status)))
+		/* The first status is news where it is Ready, or in trouble; not on the way. */
+		if (!before && good != (strcmp(told[i][0], "Ready") == 0))
 			continue;
 		transitions[count++] = (struct status_transition){
 			.type = told[i][0],

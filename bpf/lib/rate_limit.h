@@ -15,8 +15,8 @@
 #define RATE_LIMIT_TRIES 4 /* CPUs that race for one bucket at the same moment */
 
 /*
- * Takes a token of a bucket of `burst` tokens, one coming back every `interval` ns. False when there
- * is none, or when too many others took one at the same time.
+ * Takes a token of a bucket of `burst` tokens, one coming back every `interval` ns. False when
+ * there is none, or when too many others took one at the same time.
  */
 static __always_inline bool rate_limit_take(__u64 *full_at, __u64 now, __u64 interval, __u64 burst)
 {

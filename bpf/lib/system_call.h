@@ -20,8 +20,8 @@ _Static_assert(offsetof(struct system_call_exit, result) == 16, "format of the t
 
 /*
  * Where struct pt_regs keeps the first three arguments; user space's view of it (asm/ptrace.h) is
- * ABI. On arm64 the result takes the place of the first argument, which orig_x0, right behind the ABI's
- * part, keeps.
+ * ABI. On arm64 the result takes the place of the first argument, which orig_x0, right behind the
+ * ABI's part, keeps.
  */
 #if defined(__TARGET_ARCH_x86)
 static const __u32 system_call_registers[] = {112, 104, 96}; /* rdi, rsi, rdx */

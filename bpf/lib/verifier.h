@@ -6,8 +6,8 @@
 #define SKEP_BPF_LIB_VERIFIER_H
 
 /*
- * The compiler forgets what it knows of a variable. Without it, clang bounds one register and uses a
- * copy of it, of which the verifier does not know that it is the same (seen with clang 14, kernel
+ * The compiler forgets what it knows of a variable. Without it, clang bounds one register and uses
+ * a copy of it, of which the verifier does not know that it is the same (seen with clang 14, kernel
  * 6.18).
  */
 #define verifier_forget(variable) asm volatile("" : "+r"(variable))

@@ -4,6 +4,7 @@
 #include "lib/base/endpoint.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,10 +13,10 @@
 /* The port, or -1 where `text` is none. */
 static int parse_port(const char *text)
 {
-	char *end;
-	long port = strtol(text, &end, 10);
+	bool digits = *text && strspn(text, "0123456789") == strlen(text);
+	long port = digits ? strtol(text, NULL, 10) : 0;
 
-	return *text && !*end && port > 0 && port <= PORT_LIMIT ? (int)port : -1;
+	return port > 0 && port <= PORT_LIMIT ? (int)port : -1;
 }
 
 int endpoint_parse(const char *text, struct endpoint *ret_endpoint, struct error *error)

@@ -18,7 +18,8 @@ struct error {
 
 /*
  * Sets the message and returns -number (number is an errno, positive), so that a failing function
- * can end with `return error_set(error, EINVAL, "...")`. A message that is too long is cut.
+ * can end with `return error_set(error, EINVAL, "...")`. A message that is too long is cut; what is
+ * not printable in it (it may quote what a stranger wrote) becomes '?'.
  */
 int error_set(struct error *error, int number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

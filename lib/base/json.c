@@ -39,3 +39,18 @@ bool json_boolean_of(const cJSON *item, bool otherwise)
 {
 	return cJSON_IsBool(item) ? cJSON_IsTrue(item) : otherwise;
 }
+
+cJSON *json_append_object(cJSON *array)
+{
+	cJSON *item = array ? cJSON_CreateObject() : NULL;
+
+	return item && cJSON_AddItemToArray(array, item) ? item : NULL;
+}
+
+bool json_add_item(cJSON *object, const char *name, cJSON *item)
+{
+	if (object && item && cJSON_AddItemToObject(object, name, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
+}

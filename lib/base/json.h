@@ -33,4 +33,10 @@ int64_t json_integer_of(const cJSON *item, int64_t otherwise);
 	json_boolean_of(json_find((json), __VA_ARGS__), (otherwise))
 bool json_boolean_of(const cJSON *item, bool otherwise);
 
+/* Appends an empty object to an array (that may be NULL) and returns it; NULL: no memory. */
+cJSON *json_append_object(cJSON *array);
+
+/* Adds `item` under `name`, and takes it also on failure. Both may be NULL. False: no memory. */
+bool json_add_item(cJSON *object, const char *name, cJSON *item);
+
 #endif

@@ -66,8 +66,7 @@ static void server_tick(uv_timer_t *tick)
 
 	DL_FOREACH_SAFE(server->connections, connection, next)
 	if (connection->deadline && now >= connection->deadline)
-		lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_REASON_BASE,
-				LWS_TO_KILL_ASYNC);
+		net_connection_kill(connection->wsi);
 	if (!server->connections)
 		uv_timer_stop(tick);
 }
@@ -253,12 +252,14 @@ static void vhost_gone(struct lws_vhost *vhost, void *context)
 static int server_vhost_new(struct http_server *server, struct net_context *net)
 {
 	struct lws_context_creation_info info = {
-		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		/* not ..._SERVER: by that, SNI would find this vhost for the link's connections */
+		.port = CONTEXT_PORT_NO_LISTEN,
 		.vhost_name = "http-server",
 		.protocols = protocols,
 		.alpn = "http/1.1",
 		.http_proxy_address = NET_NO_PROXY,
 		.keepalive_timeout = IDLE_SECONDS,
+		.timeout_secs_ah_idle = 2 * REQUEST_SECONDS, /* ours comes first */
 		.user = server,
 		.finalize = vhost_gone,
 		.finalize_arg = server,
@@ -331,7 +332,7 @@ struct http_server *http_server_free(struct http_server *server)
 	server->listener = net_listener_free(server->listener);
 	server->route_count = 0;
 	DL_FOREACH_SAFE(server->connections, connection, next)
-	lws_set_timeout(connection->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	net_connection_kill(connection->wsi);
 	uv_close((uv_handle_t *)&server->tick, tick_closed);
 	if (!server->connections)
 		lws_vhost_destroy(server->vhost);

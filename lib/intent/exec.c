@@ -79,6 +79,7 @@ static bool exec_equal(const union probe_settings *a, const union probe_settings
 
 const struct intent_kind exec_intent = {
 	.name = "Exec",
+	.member = "exec",
 	.decode = exec_decode,
 	.encode = exec_encode,
 	.merge = exec_merge,

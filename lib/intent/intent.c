@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/base/json.h"
 #include "lib/intent/probe_kind.h"
 
 static const struct intent_kind *const kinds[PROBE_TYPES] = {
@@ -29,9 +30,28 @@ int probe_type_parse(const char *name, enum probe_type *ret_type)
 	return -EINVAL;
 }
 
+/* Settings of another probe would have no effect: said, rather than passed over. */
+static int check_members(enum probe_type type, const cJSON *entry, struct error *error)
+{
+	for (int other = 0; other < PROBE_TYPES; other++) {
+		const char *member = kinds[other]->member;
+
+		if (other != (int)type && member && json_find(entry, member))
+			return error_set(error, EINVAL,
+					 "%s: goes with type %s only; leave it out, or change the "
+					 "type",
+					 member, kinds[other]->name);
+	}
+	return 0;
+}
+
 int probe_settings_decode(enum probe_type type, const cJSON *entry,
 			  union probe_settings *ret_settings, struct error *error)
 {
+	int result = check_members(type, entry, error);
+
+	if (result < 0)
+		return result;
 	if (kinds[type]->decode)
 		return kinds[type]->decode(entry, ret_settings, error);
 	memset(ret_settings, 0, sizeof(*ret_settings));

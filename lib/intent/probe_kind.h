@@ -8,7 +8,8 @@
 #include "lib/intent/intent.h"
 
 struct intent_kind {
-	const char *name; /* as the API writes the type */
+	const char *name;   /* as the API writes the type */
+	const char *member; /* of an entry: where its settings stand; NULL: it has none */
 	/* NULL functions: the probe has no settings. Contracts as in intent.h. */
 	int (*decode)(const cJSON *entry, union probe_settings *ret_settings, struct error *error);
 	int (*encode)(const union probe_settings *settings, cJSON *entry);

@@ -253,7 +253,8 @@ static void client_found(void *context, const char *address, const char *why)
 
 	client->lookup = NULL;
 	if (!address) {
-		client_failed(client, "look up %s: %s", client->settings.host, why ? why : "no answer");
+		client_failed(client, "look up %s: %s", client->settings.host,
+			      why ? why : "no answer");
 		return;
 	}
 	snprintf(client->address, sizeof(client->address), "%s", address);
@@ -532,7 +533,7 @@ struct link_client *link_client_free(struct link_client *client)
 	client->lookup = net_lookup_free(client->lookup);
 	client->probe = net_probe_free(client->probe);
 	if (client->wsi)
-		lws_set_timeout(client->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+		net_connection_kill(client->wsi);
 	client_forget_wsi(client);
 	uv_close((uv_handle_t *)&client->pause, pause_closed);
 	return NULL;

@@ -71,8 +71,9 @@ static cJSON *versioned_message(enum message_type type, const struct selection_v
 
 int hello_decode(const cJSON *message, struct hello *ret_hello, struct error *error)
 {
+	int64_t protocol = json_integer(message, 0, "protocol");
 	struct hello hello = {
-		.protocol = (int)json_integer(message, 0, "protocol"),
+		.protocol = LINK_PROTOCOL_VERSION,
 		.node = json_text(message, "node"),
 		.agent_version = json_text(message, "version"),
 		.kernel = json_text(message, "kernel"),
@@ -81,11 +82,11 @@ int hello_decode(const cJSON *message, struct hello *ret_hello, struct error *er
 
 	if (result < 0)
 		return result;
-	if (hello.protocol != LINK_PROTOCOL_VERSION)
+	if (protocol != LINK_PROTOCOL_VERSION)
 		return error_set(error, EPROTO,
-				 "protocol: %d is not spoken here, only %d; run agent and operator "
+				 "protocol: %lld is not spoken here, only %d; run agent and operator "
 				 "of one version",
-				 hello.protocol, LINK_PROTOCOL_VERSION);
+				 (long long)protocol, LINK_PROTOCOL_VERSION);
 	if (!*hello.node)
 		return error_set(error, EINVAL, "node: must be the name of the agent's node");
 	*ret_hello = hello;
@@ -106,20 +107,11 @@ cJSON *hello_encode(const struct hello *hello)
 	return message;
 }
 
-/* Adds `item` under `name`, taking it also on failure. */
-static bool add_item(cJSON *message, const char *name, cJSON *item)
-{
-	if (message && item && cJSON_AddItemToObject(message, name, item))
-		return true;
-	cJSON_Delete(item);
-	return false;
-}
-
 cJSON *snapshot_encode(const struct selection_version *version, cJSON *pods)
 {
 	cJSON *message = versioned_message(MESSAGE_SNAPSHOT, version);
 
-	if (add_item(message, "pods", pods))
+	if (json_add_item(message, "pods", pods))
 		return message;
 	cJSON_Delete(message);
 	return NULL;
@@ -129,9 +121,9 @@ cJSON *delta_encode(const struct selection_version *version, uint64_t from, cJSO
 		    cJSON *remove)
 {
 	cJSON *message = versioned_message(MESSAGE_DELTA, version);
-	bool added = add_item(message, "upsert", upsert);
+	bool added = json_add_item(message, "upsert", upsert);
 
-	added &= add_item(message, "remove", remove);
+	added &= json_add_item(message, "remove", remove);
 	if (added && cJSON_AddNumberToObject(message, "from", (double)from))
 		return message;
 	cJSON_Delete(message);

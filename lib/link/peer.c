@@ -61,7 +61,7 @@ void link_peer_cut(struct link_peer *peer, const char *why)
 	link_queue_free(&peer->early);
 	link_queue_free(&peer->outgoing);
 	if (peer->wsi)
-		lws_set_timeout(peer->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+		net_connection_kill(peer->wsi);
 }
 
 void link_peer_announce_closed(struct link_peer *peer)

@@ -9,6 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
+#include "lib/base/printable.h"
 
 static const char *const state_names[] = {
 	[PROBE_ATTACHED] = "Attached",
@@ -58,7 +59,11 @@ int report_add(struct report *report, const char *pod_uid, enum probe_type probe
 		.reason = strndup(reason, REPORT_REASON_LIMIT),
 		.message = strndup(message, REPORT_MESSAGE_LIMIT),
 	};
-	return exception->pod_uid && exception->reason && exception->message ? 0 : -ENOMEM;
+	if (!exception->pod_uid || !exception->reason || !exception->message)
+		return -ENOMEM;
+	text_make_printable(exception->reason);
+	text_make_printable(exception->message);
+	return 0;
 }
 
 static int decode_exception(const cJSON *item, struct report *report, struct error *error)
@@ -73,6 +78,8 @@ static int decode_exception(const cJSON *item, struct report *report, struct err
 	if (state_parse(json_text(item, "state"), &state) < 0)
 		return error_set(error, EINVAL, "pods: state \"%.40s\" is not known",
 				 json_text(item, "state"));
+	if (state > PROBE_WAITING && !*json_text(item, "reason"))
+		return error_set(error, EINVAL, "pods: a probe that failed without a reason");
 	result = report_add(report, json_text(item, "uid"), probe, state, json_text(item, "reason"),
 			    json_text(item, "message"));
 	return result < 0 ? error_set(error, -result, "pods: more than can be kept") : 0;
@@ -81,13 +88,17 @@ static int decode_exception(const cJSON *item, struct report *report, struct err
 int report_decode(const cJSON *json, struct report *ret_report, struct error *error)
 {
 	struct report report = {.revision = (uint64_t)json_integer(json, 0, "revision")};
-	const cJSON *item;
+	const cJSON *pods = json_find(json, "pods"), *item;
 	int result = 0;
 
+	if (!cJSON_IsArray(pods))
+		return error_set(error, EINVAL, "pods: must be an array");
+	if (json_integer(json, -1, "revision") < 0)
+		return error_set(error, EINVAL, "revision: must be a whole number from 0");
 	report.epoch = strdup(json_text(json, "epoch"));
 	if (!report.epoch)
 		return error_set(error, ENOMEM, "out of memory");
-	cJSON_ArrayForEach(item, json_find(json, "pods")) {
+	cJSON_ArrayForEach(item, pods) {
 		if (result == 0)
 			result = decode_exception(item, &report, error);
 	}
@@ -101,10 +112,8 @@ int report_decode(const cJSON *json, struct report *ret_report, struct error *er
 
 static bool encode_exception(cJSON *array, const struct report_exception *exception)
 {
-	cJSON *item = cJSON_CreateObject();
+	cJSON *item = json_append_object(array);
 
-	if (!item || !cJSON_AddItemToArray(array, item))
-		return false;
 	return cJSON_AddStringToObject(item, "uid", exception->pod_uid) &&
 	       cJSON_AddStringToObject(item, "probe", probe_type_name(exception->probe)) &&
 	       cJSON_AddStringToObject(item, "state", state_names[exception->state]) &&

@@ -151,20 +151,17 @@ int selected_pod_decode(const cJSON *json, struct selected_pod **ret_pod, struct
 
 static bool encode_strings(cJSON *object, const char *name, const struct strings *strings)
 {
-	cJSON *array;
-
 	if (strings->count == 0)
 		return true;
-	array = cJSON_CreateStringArray((const char *const *)strings->items, (int)strings->count);
-	return array && cJSON_AddItemToObject(object, name, array);
+	return json_add_item(object, name,
+			     cJSON_CreateStringArray((const char *const *)strings->items,
+						     (int)strings->count));
 }
 
 static bool encode_probe(cJSON *array, enum probe_type type, const struct selected_probe *probe)
 {
-	cJSON *entry = cJSON_CreateObject();
+	cJSON *entry = json_append_object(array);
 
-	if (!entry || !cJSON_AddItemToArray(array, entry))
-		return false;
 	return cJSON_AddStringToObject(entry, "type", probe_type_name(type)) &&
 	       encode_strings(entry, "containers", &probe->containers) &&
 	       encode_strings(entry, "policies", &probe->policies) &&
@@ -176,10 +173,9 @@ static bool encode_containers(cJSON *json, const struct selected_pod *pod)
 	cJSON *array = cJSON_AddArrayToObject(json, "containers");
 
 	for (size_t i = 0; array && i < pod->container_count; i++) {
-		cJSON *item = cJSON_CreateObject();
+		cJSON *item = json_append_object(array);
 
-		if (!item || !cJSON_AddItemToArray(array, item) ||
-		    !cJSON_AddStringToObject(item, "name", pod->containers[i].name) ||
+		if (!cJSON_AddStringToObject(item, "name", pod->containers[i].name) ||
 		    !cJSON_AddStringToObject(item, "id", pod->containers[i].id))
 			return false;
 	}

@@ -294,6 +294,7 @@ static int server_vhost_new(struct link_server *server, struct net_context *net)
 			   LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX,
 		.alpn = "http/1.1",
 		.http_proxy_address = NET_NO_PROXY,
+		.timeout_secs_ah_idle = 2 * LINK_ADMISSION_SECONDS, /* ours comes first */
 		.retry_and_idle_policy = &keepalive,
 		.user = server,
 		.finalize = vhost_gone,

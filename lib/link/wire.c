@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/net/context.h"
+
 _Static_assert(LINK_QUEUE_HEADROOM >= LWS_PRE, "lws_write() puts the frame's header before it");
 
 struct link_piece link_wire_piece(struct lws *wsi, const void *in, size_t length)
@@ -41,6 +43,7 @@ int link_wire_write(struct lws *wsi, struct link_queue *queue)
 void link_wire_ask_to_close(struct lws *wsi)
 {
 	lws_set_timer_usecs(wsi, 1);
+	net_connection_wake(wsi);
 }
 
 int link_wire_close(struct lws *wsi, int code, const char *why)

@@ -132,3 +132,14 @@ struct lws_context *net_context_lws(const struct net_context *net)
 {
 	return net->lws;
 }
+
+void net_connection_wake(struct lws *connection)
+{
+	lws_cancel_service_pt(connection);
+}
+
+void net_connection_kill(struct lws *connection)
+{
+	lws_set_timeout(connection, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	net_connection_wake(connection);
+}

@@ -9,6 +9,7 @@
 
 #include "lib/base/error.h"
 
+struct lws;
 struct lws_context;
 
 struct net_context;
@@ -30,5 +31,17 @@ struct net_context *net_context_free(struct net_context *net);
 
 uv_loop_t *net_context_loop(const struct net_context *net);
 struct lws_context *net_context_lws(const struct net_context *net);
+
+/*
+ * Ends a connection: from the loop, soon, and not from within the call. Its callbacks for the end
+ * come as always.
+ */
+void net_connection_kill(struct lws *connection);
+
+/*
+ * To be called after a timer of libwebsockets was set outside of its callbacks, which it would else
+ * notice with the next byte that comes.
+ */
+void net_connection_wake(struct lws *connection);
 
 #endif

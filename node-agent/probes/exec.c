@@ -3,7 +3,8 @@
 
 /*
  * The Exec probe: one program on the scheduler's tracepoint, a row in a map for each target, a ring
- * buffer that is read on a timer (a wake-up per record would cost the watched more than the record).
+ * buffer that is read on a timer (a wake-up per record would cost the watched more than the
+ * record).
  */
 
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include "node-agent/probes/tracepoint.h"
 
 #define READ_INTERVAL_MS 100
-#define DRAIN_TRIES	 50 /* looks at the ring for a record that is being written, */
+#define DRAIN_TRIES	 50    /* looks at the ring for a record that is being written, */
 #define DRAIN_PAUSE_NS	 20000 /* with a pause between two: a program takes a few microseconds */
 #define NS_PER_SECOND	 1000000000LL
 
@@ -51,8 +52,8 @@ struct probe {
 	int targets; /* maps */
 	int counters;
 	int ring_map;
-	int settings; /* the map behind `levels` */
-	volatile uint64_t *levels;
+	int settings; /* the map behind `filter` */
+	volatile struct exec_filter *filter;
 	struct ring_buffer *ring;
 	uv_timer_t timer;
 	uv_poll_t poll;
@@ -65,7 +66,7 @@ struct probe_attachment {
 	unsigned int level;
 	bool is_container;
 	struct exec_settings settings;
-	uint64_t received;	      /* records */
+	uint64_t received;	     /* records */
 	struct exec_counters totals; /* when last collected */
 	UT_hash_handle hh;
 };
@@ -164,8 +165,8 @@ static void close_descriptors(struct probe *probe)
 	close_descriptor(&probe->counters);
 	close_descriptor(&probe->ring_map);
 	close_descriptor(&probe->settings);
-	if (probe->levels)
-		munmap((void *)probe->levels, (size_t)sysconf(_SC_PAGESIZE));
+	if (probe->filter)
+		munmap((void *)probe->filter, (size_t)sysconf(_SC_PAGESIZE));
 }
 
 /* The loop lets go of the handles later; the probe's memory goes with the last of them. */
@@ -201,7 +202,7 @@ static struct probe *probe_new(const struct probe_host *host)
 
 /* In the order of struct exec_layout. */
 static const struct kernel_field layout_fields[] = {
-	{"task_struct", "real_parent"}, {"task_struct", "tgid"},   {"task_struct", "mm"},
+	{"task_struct", "real_parent"}, {"task_struct", "tgid"},  {"task_struct", "mm"},
 	{"mm_struct", "arg_start"},	{"mm_struct", "arg_end"}, {"linux_binprm", "filename"},
 };
 
@@ -221,7 +222,8 @@ static void set_layout(struct exec_bpf *skeleton)
 	memcpy((void *)&skeleton->rodata->layout, &layout, sizeof(layout));
 }
 
-/* Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded. */
+/* Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
+ */
 static int take_descriptors(struct probe *probe, const struct exec_bpf *skeleton)
 {
 	const struct bpf_object *object = skeleton->obj;
@@ -261,15 +263,15 @@ static int load(struct probe *probe, struct error *error)
 	return result;
 }
 
-/* The levels share a page with nothing else; see `exec_levels` in the kernel half. */
-static int map_levels(struct probe *probe, struct error *error)
+/* The only variable of the kernel half that is not fixed: it has a page of its own. */
+static int map_filter(struct probe *probe, struct error *error)
 {
 	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
 			  probe->settings, 0);
 
 	if (page == MAP_FAILED)
 		return error_set_errno(error, errno, "map the settings of Exec");
-	probe->levels = page;
+	probe->filter = page;
 	return 0;
 }
 
@@ -314,7 +316,7 @@ static int bring_up(struct probe *probe, struct error *error)
 	int result = load(probe, error);
 
 	if (!result)
-		result = map_levels(probe, error);
+		result = map_filter(probe, error);
 	if (!result)
 		result = open_ring(probe, error);
 	if (!result)
@@ -378,7 +380,8 @@ static int write_target(struct probe *probe, const struct probe_attachment *atta
 	if (!bpf_map_update_elem(probe->targets, &attachment->cgroup_id, &row, BPF_ANY))
 		return 0;
 	if (errno == E2BIG)
-		return error_set(error, ENOSPC, "watch a cgroup: %d are watched already, no more fit",
+		return error_set(error, ENOSPC,
+				 "watch a cgroup: %d are watched already, no more fit",
 				 EXEC_TARGETS_LIMIT);
 	return error_set_errno(error, errno, "write a row of the Exec probe's targets");
 }
@@ -403,9 +406,25 @@ static uint64_t levels_of(const struct probe *probe)
 	return levels;
 }
 
-static void update_levels(struct probe *probe)
+static uint64_t filter_word_of(const struct probe *probe, uint32_t word)
 {
-	*probe->levels = levels_of(probe);
+	uint64_t bits = 0;
+
+	for (const struct probe_attachment *attachment = probe->attachments; attachment;
+	     attachment = attachment->hh.next)
+		if (exec_filter_word(attachment->cgroup_id) == word)
+			bits |= exec_filter_bit(attachment->cgroup_id);
+	return bits;
+}
+
+/* Lets execs of a cgroup that has come through to its row, or no longer those of one that has gone.
+ */
+static void update_filter(struct probe *probe, uint64_t cgroup_id)
+{
+	uint32_t word = exec_filter_word(cgroup_id);
+
+	probe->filter->bits[word] = filter_word_of(probe, word);
+	probe->filter->levels = levels_of(probe);
 }
 
 static int check_level(const struct probe *probe, unsigned int level, struct error *error)
@@ -499,7 +518,7 @@ static int exec_attach(struct probe *probe, const struct probe_target *target,
 		return error_wrap(error, result, "%s", target->path);
 	}
 	add_attachment(probe, attachment);
-	update_levels(probe);
+	update_filter(probe, attachment->cgroup_id);
 	*ret_attachment = attachment;
 	return 0;
 }
@@ -564,7 +583,7 @@ static struct probe_attachment *exec_detach(struct probe *probe,
 	bpf_map_delete_elem(probe->targets, &attachment->cgroup_id);
 	drain(probe, attachment);
 	remove_attachment(probe, attachment);
-	update_levels(probe);
+	update_filter(probe, attachment->cgroup_id);
 	if (attachment->settings.failures)
 		leave_failures(probe);
 	bpf_map_delete_elem(probe->counters, &attachment->cgroup_id);

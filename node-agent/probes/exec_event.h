@@ -17,8 +17,8 @@
 bool exec_record_valid(const struct exec_record *record, size_t size);
 
 /*
- * The event of a valid record, with `arguments` as the policy wants them. `clock_offset` is the time
- * of day less the monotonic clock, in ns. Owned by the caller; NULL when memory ran out.
+ * The event of a valid record, with `arguments` as the policy wants them. `clock_offset` is the
+ * time of day less the monotonic clock, in ns. Owned by the caller; NULL when memory ran out.
  */
 cJSON *exec_event_build(const struct exec_record *record, enum exec_arguments arguments,
 			int64_t clock_offset);

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 /*
- * Adds a depth, unless it is there already. Returns false, with the word as it was, for a depth that
- * is not 1 to 255 or one too many (EXEC_LEVELS_LIMIT).
+ * Adds a depth, unless it is there already. Returns false, with the word as it was, for a depth
+ * that is not 1 to 255 or one too many (EXEC_LEVELS_LIMIT).
  */
 bool exec_levels_add(uint64_t *levels, unsigned int level);
 

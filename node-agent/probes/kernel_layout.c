@@ -46,7 +46,8 @@ static uint32_t field_offset(const struct btf *btf, const struct kernel_field *f
 	return bits < 0 ? 0 : (uint32_t)(bits / BITS_PER_BYTE);
 }
 
-/* The child: writes the offsets, one after the other. What it leaves to the kernel is freed fastest. */
+/* The child: writes the offsets, one after the other. What it leaves to the kernel is freed
+ * fastest. */
 static void write_offsets(const char *path, const struct kernel_field *fields, size_t count,
 			  int output)
 {

@@ -2,8 +2,8 @@
 /* Copyright The Skep Authors */
 
 /*
- * Where this kernel keeps fields of its structs, from its own type information (BTF). That is 5 MiB,
- * so a child process of a few milliseconds reads it and passes on a few numbers: the agent
+ * Where this kernel keeps fields of its structs, from its own type information (BTF). That is 5
+ * MiB, so a child process of a few milliseconds reads it and passes on a few numbers: the agent
  * itself never holds it.
  */
 #ifndef SKEP_NODE_AGENT_PROBES_KERNEL_LAYOUT_H

@@ -70,8 +70,8 @@ struct probe_kind {
 	 * From return on, nothing that happens in the cgroup is missed.
 	 */
 	int (*attach)(struct probe *probe, const struct probe_target *target,
-		      const union probe_settings *settings, struct probe_attachment **ret_attachment,
-		      struct error *error);
+		      const union probe_settings *settings,
+		      struct probe_attachment **ret_attachment, struct error *error);
 	/* Changes the settings in place, without a gap. */
 	int (*configure)(struct probe *probe, struct probe_attachment *attachment,
 			 const union probe_settings *settings, struct error *error);

@@ -39,10 +39,11 @@ static int explain_refusal(struct error *error, int number, const char *what)
 				 "%s: no memory: raise the agent's memory limit or, before kernel "
 				 "5.11, its limit of locked memory",
 				 what);
-	return error_set(error, EOPNOTSUPP,
-			 "%s: this kernel refuses it (%s): Skep needs 5.11 or newer with "
-			 "CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF; --log-level=debug shows its reason",
-			 what, strerror(number));
+	return error_set(
+		error, EOPNOTSUPP,
+		"%s: this kernel refuses it (%s): Skep needs 5.11 or newer with "
+		"CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF; --log-level=debug shows its reason",
+		what, strerror(number));
 }
 
 int programs_load(struct bpf_object *object, const char *probe_name, struct error *error)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* What all probes do with BPF programs: load a skeleton, keep its descriptors, attach to a cgroup. */
+/* What all probes do with BPF programs: load a skeleton, keep its descriptors, attach to a cgroup.
+ */
 #ifndef SKEP_NODE_AGENT_PROBES_PROGRAMS_H
 #define SKEP_NODE_AGENT_PROBES_PROGRAMS_H
 
@@ -14,8 +15,8 @@
 #include "node-agent/probes/probe.h"
 
 /*
- * Loads the programs and maps of an object that has been opened, with libbpf's messages going to our
- * log at debug level. Returns 0, -EOPNOTSUPP where the kernel lacks what they need, or another
+ * Loads the programs and maps of an object that has been opened, with libbpf's messages going to
+ * our log at debug level. Returns 0, -EOPNOTSUPP where the kernel lacks what they need, or another
  * negative errno; the message says what to do.
  */
 int programs_load(struct bpf_object *object, const char *probe_name, struct error *error);
@@ -28,15 +29,15 @@ int programs_take_program(const struct bpf_object *object, const char *name);
 int programs_take_map(const struct bpf_object *object, const char *name);
 
 /*
- * Opens the cgroup of a target. Returns 0 with a descriptor for the caller to close, -ENOENT when the
- * cgroup has gone (also when another has come in its place), or another negative errno.
+ * Opens the cgroup of a target. Returns 0 with a descriptor for the caller to close, -ENOENT when
+ * the cgroup has gone (also when another has come in its place), or another negative errno.
  */
 int programs_open_cgroup(const struct probe_target *target, int *ret_descriptor,
 			 struct error *error);
 
 /*
- * Attaches a program to a cgroup, beside whatever else is attached there. The attachment lasts as long
- * as the link, whose descriptor goes to the caller. Returns 0 or a negative errno.
+ * Attaches a program to a cgroup, beside whatever else is attached there. The attachment lasts as
+ * long as the link, whose descriptor goes to the caller. Returns 0 or a negative errno.
  */
 int programs_attach_cgroup(int program, int cgroup, enum bpf_attach_type type, int *ret_link,
 			   struct error *error);

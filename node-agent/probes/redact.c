@@ -19,13 +19,12 @@
 
 #define DEPTH_LIMIT 6 /* of words within words */
 
-#define NAME_CHARACTERS                                                                            \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-#define BLANKS	      " \t\r\n"
-#define QUOTES	      "\"'"
-#define SHELL_SIGNS   BLANKS ";|&()<>`"
-#define FINER_SIGNS   "{}[],?&;"
-#define WORD_SPLITTERS SHELL_SIGNS QUOTES
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+#define BLANKS		" \t\r\n"
+#define QUOTES		"\"'"
+#define SHELL_SIGNS	BLANKS ";|&()<>`"
+#define FINER_SIGNS	"{}[],?&;"
+#define WORD_SPLITTERS	SHELL_SIGNS QUOTES
 
 enum expected {
 	EXPECTED_NOTHING,
@@ -48,8 +47,8 @@ static void redact_word(struct command_line *line, char *word);
 
 static bool is_switch(const char *value)
 {
-	static const char *const switches[] = {"true", "false", "yes", "no", "none", "null", "on",
-					       "off",  "0",	"1"};
+	static const char *const switches[] = {"true", "false", "yes", "no", "none",
+					       "null", "on",	"off", "0",  "1"};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
 		if (strcasecmp(value, switches[i]) == 0)
@@ -78,7 +77,8 @@ static void mask_value(char *value, enum secrecy secrecy)
 
 	if (length == 0 || is_switch(value) || is_reference(value))
 		return;
-	if (secrecy == SECRECY_LIKELY && is_path(value) && !redact_looks_random(value + 1, length - 1))
+	if (secrecy == SECRECY_LIKELY && is_path(value) &&
+	    !redact_looks_random(value + 1, length - 1))
 		return;
 	redact_mask(value, length);
 }
@@ -111,9 +111,9 @@ static size_t scheme_length(const char *text)
 
 static bool is_header_of_secret(const char *name, size_t length)
 {
-	static const char *const headers[] = {"authorization", "proxy-authorization", "cookie",
-					      "set-cookie",    "x-api-key",	      "x-auth-token",
-					      "private-token", "password",	      "pass"};
+	static const char *const headers[] = {
+		"authorization", "proxy-authorization", "cookie",   "set-cookie", "x-api-key",
+		"x-auth-token",	 "private-token",	"password", "pass"};
 
 	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
 		if (strlen(headers[i]) == length && strncasecmp(name, headers[i], length) == 0)
@@ -173,22 +173,35 @@ static enum expected expected_of(enum secrecy secrecy)
 	return secrecy == SECRECY_SURE ? EXPECTED_SECRET : EXPECTED_LIKELY_SECRET;
 }
 
-/* Cuts the closing quote off while the value is masked. */
-static void mask_quoted_value(char *value, enum secrecy secrecy)
+/*
+ * The length of a value that begins behind `quote`: up to the quote that closes it where only
+ * brackets and the like come after, otherwise all there is.
+ */
+static size_t quoted_length(const char *value, char quote)
 {
 	size_t length = strlen(value);
-	char quote = length && value[-1] == value[length - 1] && strchr(QUOTES, value[-1])
-			     ? value[length - 1]
-			     : '\0';
+	size_t end = length;
 
-	if (quote)
-		value[length - 1] = '\0';
+	if (!strchr(QUOTES, quote))
+		return length;
+	while (end > 0 && strchr(FINER_SIGNS, value[end - 1]))
+		end--;
+	return end > 0 && value[end - 1] == quote ? end - 1 : length;
+}
+
+/* Masks a value and leaves the quote that closes it. The byte before it is part of the word, too.
+ */
+static void mask_quoted_value(char *value, enum secrecy secrecy)
+{
+	char *rest = value + quoted_length(value, value[-1]);
+	char first_of_rest = *rest;
+	char *end;
+
+	*rest = '\0';
 	mask_value(value + scheme_length(value), secrecy);
-	if (quote) {
-		length = strlen(value);
-		value[length] = quote;
-		value[length + 1] = '\0';
-	}
+	end = value + strlen(value);
+	*rest = first_of_rest;
+	memmove(end, rest, strlen(rest) + 1);
 }
 
 static bool is_user_option(const struct pair *pair)
@@ -339,6 +352,14 @@ static void redact_inside(struct command_line *line, char *word)
 		redact_words(line, word, SHELL_SIGNS);
 }
 
+static void mask_expected(char *word, enum secrecy secrecy)
+{
+	if (word[0] && strchr(QUOTES, word[0]))
+		mask_quoted_value(word + 1, secrecy);
+	else
+		mask_value(word + scheme_length(word), secrecy);
+}
+
 /* True when the word was the value that the one before has announced. */
 static bool redact_expected(struct command_line *line, char *word)
 {
@@ -352,9 +373,7 @@ static bool redact_expected(struct command_line *line, char *word)
 	if (expected == EXPECTED_USER)
 		mask_user(word);
 	else
-		mask_value(word + scheme_length(word), expected == EXPECTED_SECRET
-							       ? SECRECY_SURE
-							       : SECRECY_LIKELY);
+		mask_expected(word, expected == EXPECTED_SECRET ? SECRECY_SURE : SECRECY_LIKELY);
 	return true;
 }
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /*
- * Replaces `length` bytes at `start` by three asterisks, or as many as there were bytes; the rest of
- * the string moves up. Returns where it goes on.
+ * Replaces `length` bytes at `start` by three asterisks, or as many as there were bytes; the rest
+ * of the string moves up. Returns where it goes on.
  */
 char *redact_mask(char *start, size_t length);
 

@@ -2,8 +2,8 @@
 // Copyright The Skep Authors
 
 /*
- * A name is cut into its parts ("dbPasswordFile" and "DB_PASSWORD_FILE" into db, password, file). The
- * last part says what the value is; a file, a length or a type is no secret.
+ * A name is cut into its parts ("dbPasswordFile" and "DB_PASSWORD_FILE" into db, password, file).
+ * The last part says what the value is; a file, a length or a type is no secret.
  */
 
 #include "node-agent/probes/redact_name.h"
@@ -25,27 +25,29 @@ static const char *const sure[] = {"password",	 "passwd", "passphrase", "secret"
 				   "credential", "apikey", NULL};
 
 /* As the last part. */
-static const char *const likely[] = {
-	"pass",	    "pwd",	 "pw",	    "token",  "tokens",	   "key",      "keys",
-	"auth",	    "cookie",	 "cookies", "session", "sessionid", "private",  "signature",
-	"sig",	    "cred",	 "creds",   "bearer", "jwt",	   "authorization", "accesskey",
-	"authtoken", "privatekey", "secretkey", "accountkey", NULL};
+static const char *const likely[] = {"pass",	   "pwd",	"pw",	      "token",
+				     "tokens",	   "key",	"keys",	      "auth",
+				     "cookie",	   "cookies",	"session",    "sessionid",
+				     "private",	   "signature", "sig",	      "cred",
+				     "creds",	   "bearer",	"jwt",	      "authorization",
+				     "accesskey",  "authtoken", "privatekey", "secretkey",
+				     "accountkey", NULL};
 
 /* As the last part: the value is about the secret, not the secret. */
 static const char *const about[] = {
-	"file",	   "files",   "path",	 "dir",	     "directory", "type",   "ttl",     "timeout",
-	"length",  "size",    "name",	 "names",    "algorithm", "method", "mode",    "policy",
-	"url",	   "uri",     "endpoint", "host",    "port",	  "format", "version", "count",
-	"max",	   "min",     "lifetime", "expiry",  "rotation",  "enabled", "required", "prompt",
-	"stdin",   "ref",     "manager", "provider", "store",	  "class",  "namespace", NULL};
+	"file",	  "files", "path",     "dir",	   "directory", "type",	   "ttl",	"timeout",
+	"length", "size",  "name",     "names",	   "algorithm", "method",  "mode",	"policy",
+	"url",	  "uri",   "endpoint", "host",	   "port",	"format",  "version",	"count",
+	"max",	  "min",   "lifetime", "expiry",   "rotation",	"enabled", "required",	"prompt",
+	"stdin",  "ref",   "manager",  "provider", "store",	"class",   "namespace", NULL};
 
 /* Before "key": no secret key. */
 static const char *const open_keys[] = {"public",    "sort",  "primary", "foreign",
 					"partition", "group", "index",	 NULL};
 
 /* Behind a part that is likely: part of it all the same. */
-static const char *const neutral[] = {"id", "value", "data", "string", "base64", "b64", "header",
-				      NULL};
+static const char *const neutral[] = {"id",	"value", "data",   "string",
+				      "base64", "b64",	 "header", NULL};
 
 static bool listed(const char *const *list, const char *part)
 {

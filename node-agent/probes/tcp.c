@@ -75,7 +75,8 @@ static struct probe *probe_new(void)
 	return probe->per_cpu ? probe : tcp_close(probe);
 }
 
-/* Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded. */
+/* Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
+ */
 static int take_descriptors(struct probe *probe, const struct bpf_object *object)
 {
 	probe->counters = programs_take_map(object, "tcp_targets");
@@ -132,7 +133,8 @@ static int set_target(struct probe *probe, uint64_t cgroup_id, uint32_t target)
 {
 	for (int i = 0; i < probe->cpus; i++)
 		probe->per_cpu[i] = (struct tcp_counters){.target = target};
-	return bpf_map_update_elem(probe->counters, &cgroup_id, probe->per_cpu, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(probe->counters, &cgroup_id, probe->per_cpu, BPF_ANY) ? -errno
+											 : 0;
 }
 
 static int attach_programs(struct probe *probe, int cgroup, struct probe_attachment *attachment,
@@ -151,7 +153,8 @@ static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_att
 	if (!attachment)
 		return NULL;
 	close_all(attachment->links);
-	(void)set_target(probe, attachment->cgroup_id, 0); /* fails when the cgroup has gone: well */
+	(void)set_target(probe, attachment->cgroup_id,
+			 0); /* fails when the cgroup has gone: well */
 	free(attachment);
 	return NULL;
 }
@@ -323,8 +326,8 @@ static void collect_srtt(const struct probe_series *series, size_t count, struct
 
 		for (unsigned int slot = 0; slot < HISTOGRAM_SLOTS; slot++)
 			counts[bound_of_slot(slot)] += totals->srtt[slot];
-		metrics_histogram(out, name, series[i].labels, series[i].label_count, bounds, counts,
-				  BOUNDS, (double)totals->srtt_sum / 1e6);
+		metrics_histogram(out, name, series[i].labels, series[i].label_count, bounds,
+				  counts, BOUNDS, (double)totals->srtt_sum / 1e6);
 	}
 }
 

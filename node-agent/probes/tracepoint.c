@@ -21,7 +21,8 @@ static int read_id(const char *tracefs, const char *name, uint64_t *ret_id, stru
 	unsigned long long id;
 
 	if (snprintf(path, sizeof(path), "%s/events/%s/id", tracefs, name) >= (int)sizeof(path))
-		return error_set(error, ENAMETOOLONG, "find the tracepoint %s: path too long", name);
+		return error_set(error, ENAMETOOLONG, "find the tracepoint %s: path too long",
+				 name);
 	file = fopen(path, "re");
 	if (!file || fscanf(file, "%llu", &id) != 1)
 		return error_set(error, EOPNOTSUPP,
@@ -54,10 +55,11 @@ int tracepoint_attach(const char *tracefs, const char *name, int program, int *r
 	int result;
 
 	if (!tracefs)
-		return error_set(error, EOPNOTSUPP,
-				 "attach to %s: tracefs is not mounted: mount it on the node (mount "
-				 "-t tracefs tracefs /sys/kernel/tracing) and restart the agent",
-				 name);
+		return error_set(
+			error, EOPNOTSUPP,
+			"attach to %s: tracefs is not mounted: mount it on the node (mount "
+			"-t tracefs tracefs /sys/kernel/tracing) and restart the agent",
+			name);
 	result = read_id(tracefs, name, &id, error);
 	if (result < 0)
 		return result;

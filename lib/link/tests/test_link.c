@@ -434,6 +434,30 @@ static void test_admits_later(void **state)
 	assert_true(f->in_order);
 }
 
+/* From outside of any callback of the connection, as an answer from the API server would. */
+static void test_refuses_later(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start;
+
+	f->hold = true;
+	server_start(f);
+	client_start(f);
+	run_until(f, f->connected && f->asked);
+	start = uv_now(&f->loop);
+	run_until(f, uv_now(&f->loop) - start > 300);
+	start = uv_hrtime();
+	link_peer_refuse(f->peer, "not found by TokenReview");
+	run_until(f, f->disconnected == 1 && f->closed == 1);
+	assert_in_range(uv_hrtime() - start, 0, 500000000);
+	assert_non_null(strstr(f->why, "not found by TokenReview"));
+	run_until(f, f->asked == 2);
+	start = uv_hrtime();
+	f->client = link_client_free(f->client);
+	run_until(f, f->closed == 2);
+	assert_in_range(uv_hrtime() - start, 0, 500000000);
+}
+
 static void test_comes_back_to_a_restarted_server(void **state)
 {
 	struct fixture *f = *state;
@@ -923,6 +947,7 @@ int main(void)
 		test(test_missing_files_are_tried_again),
 		test(test_tells_why_it_refuses),
 		test(test_admits_later),
+		test(test_refuses_later),
 		test(test_comes_back_to_a_restarted_server),
 		test(test_closes_on_garbage),
 		test(test_answers_http),

@@ -2,8 +2,8 @@
 /* Copyright The Skep Authors */
 
 /*
- * What the tests on the running kernel share: cgroups of their own, a probe that is open, its events
- * and its metrics as text. Included by each test, which is one program.
+ * What the tests on the running kernel share: cgroups of their own, a probe that is open, its
+ * events and its metrics as text. Included by each test, which is one program.
  */
 #ifndef SKEP_NODE_AGENT_PROBES_TESTS_KERNEL_FIXTURE_H
 #define SKEP_NODE_AGENT_PROBES_TESTS_KERNEL_FIXTURE_H

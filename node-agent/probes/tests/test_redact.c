@@ -72,7 +72,8 @@ static const struct redaction secrets[] = {
 	{"openssl|rsa|-passin|pass:hunter2", "openssl|rsa|-passin|pass:***"},
 	{"psql|postgres://me:hunter2@db/shop", "psql|postgres://me:***@db/shop"},
 	{"psql|postgres://me:p@ss@db:5432/shop", "psql|postgres://me:***@db:5432/shop"},
-	{"git|clone|https://ghp_a1B2c3D4e5F6g7H8i9J0@github.com/x", "git|clone|https://***@github.com/x"},
+	{"git|clone|https://ghp_a1B2c3D4e5F6g7H8i9J0@github.com/x",
+	 "git|clone|https://***@github.com/x"},
 	{"psql|host=db password=hunter2 user=me", "psql|host=db password=*** user=me"},
 	{"app|Server=db;Password=hunter2;Encrypt=1", "app|Server=db;Password=***;Encrypt=1"},
 	{"curl|https://h/p?token=abc&page=2", "curl|https://h/p?token=***&page=2"},
@@ -86,7 +87,8 @@ static const struct redaction secrets[] = {
 	{"sh|-c|app --password=\"two words\" -v", "sh|-c|app --password=\"***\" -v"},
 	{"bash|-lc|curl -H \"Authorization: Bearer abc\" http://h",
 	 "bash|-lc|curl -H \"Authorization: Bearer ***\" http://h"},
-	{"sh|-c|curl -u me:hunter2 http://h; echo done", "sh|-c|curl -u me:*** http://h; echo done"},
+	{"sh|-c|curl -u me:hunter2 http://h; echo done",
+	 "sh|-c|curl -u me:*** http://h; echo done"},
 	{"sh|-c|export TOKEN=abc; app", "sh|-c|export TOKEN=***; app"},
 	{"sh|-c|bash -c 'mysql -phunter2'", "sh|-c|bash -c 'mysql -p***'"},
 	{"ssh|host|mysql -phunter2", "ssh|host|mysql -p***"},
@@ -134,7 +136,8 @@ static const struct redaction harmless[] = {
 	{"app|2f1c8a52-9d1e-4f60-8a6e-0d5b1c9e7f33", "app|2f1c8a52-9d1e-4f60-8a6e-0d5b1c9e7f33"},
 	{"app|libstdc++-12.2.0-14-deb12u1-amd64", "app|libstdc++-12.2.0-14-deb12u1-amd64"},
 	{"app|/usr/lib/x86_64-linux-gnu/libc.so.6", "app|/usr/lib/x86_64-linux-gnu/libc.so.6"},
-	{"app|src/main/java/com/example/Service2Impl", "app|src/main/java/com/example/Service2Impl"},
+	{"app|src/main/java/com/example/Service2Impl",
+	 "app|src/main/java/com/example/Service2Impl"},
 	{"app|internationalizationhandler", "app|internationalizationhandler"},
 	{"app|20261121042500000000000", "app|20261121042500000000000"},
 	{"app|--password=$PASSWORD", "app|--password=$PASSWORD"},
@@ -150,7 +153,7 @@ static const struct redaction harmless[] = {
 static void redact(const char *command, char ret_text[ARGUMENT_SIZE])
 {
 	char copies[ARGUMENTS_LIMIT][ARGUMENT_SIZE];
-	char *arguments[ARGUMENTS_LIMIT];
+	char *arguments[ARGUMENTS_LIMIT] = {NULL};
 	size_t count = 0;
 
 	for (const char *next = command; next; count++) {
@@ -211,9 +214,9 @@ static void test_masking_twice_changes_nothing(void **state)
 /* Words drawn at random from what the rules look for: no argument may grow. */
 static void test_nothing_grows(void **state)
 {
-	static const char *const pieces[] = {"password", "=",  ":",  " ",	"\"", "'",  "\\",
-					     "--",	 "-p", "://", "@",	"x",  "eyJ", "***",
-					     "mysql",	 "{",  "}",  "Bearer ", "&",  "a1B2c3D4"};
+	static const char *const pieces[] = {
+		"password", "=", ":",	" ",   "\"",	"'", "\\", "--",      "-p", "://",
+		"@",	    "x", "eyJ", "***", "mysql", "{", "}",  "Bearer ", "&",  "a1B2c3D4"};
 	uint32_t seed = 1;
 
 	(void)state;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-/* The TCP probe on the running kernel: real sockets over loopback, every counter against the truth. */
+/* The TCP probe on the running kernel: real sockets over loopback, every counter against the truth.
+ */
 
 #include "node-agent/probes/tests/kernel_fixture.h"
 
@@ -176,8 +177,8 @@ static void test_refused_connection_is_failed_and_no_reset(void **state)
 	listen_in(fixture, &pair, fixture->mount, IPV4);
 	close(pair.listener);
 	pair.client = socket_in(fixture, cgroup, AF_INET);
-	assert_int_equal(
-		connect(pair.client, (struct sockaddr *)&pair.address, pair.address_size), -1);
+	assert_int_equal(connect(pair.client, (struct sockaddr *)&pair.address, pair.address_size),
+			 -1);
 	close(pair.client);
 	assert_value(fixture, attachment, FAILED, 1);
 	assert_value(fixture, attachment, OPENED, 0);
@@ -451,13 +452,11 @@ static void test_cgroup_that_is_gone_is_said_to_be(void **state)
 	struct error error;
 
 	target.cgroup_id++;
-	assert_int_equal(
-		tcp_probe_kind.attach(fixture->probe, &target, &none, &attachment, &error),
-		-ENOENT);
+	assert_int_equal(tcp_probe_kind.attach(fixture->probe, &target, &none, &attachment, &error),
+			 -ENOENT);
 	rmdir(target.path);
-	assert_int_equal(
-		tcp_probe_kind.attach(fixture->probe, &target, &none, &attachment, &error),
-		-ENOENT);
+	assert_int_equal(tcp_probe_kind.attach(fixture->probe, &target, &none, &attachment, &error),
+			 -ENOENT);
 	assert_null(attachment);
 }
 

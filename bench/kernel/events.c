@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/*
+ * What one event costs in the kernel: the run time of each program by the kernel's own statistics
+ * (BPF_ENABLE_STATS), less that of an empty program at the same hook in the same run; the median of
+ * several rounds. Needs root and cgroup v2; makes two cgroups and removes them.
+ *
+ * usage: events [--json]
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "lib/base/cleanup.h"
+#include "node-agent/probes/kinds.h"
+
+#define ROUNDS	     5
+#define REQUESTS     30000
+#define REQUEST_SIZE 100
+#define CONNECTIONS  1000
+#define EXECS	     500
+#define MESSAGE_SIZE 256
+
+enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_SOCK_OPS, HOOK_EXEC };
+#define HOOKS 4
+
+/* A program that does nothing, at the same hook. */
+static const struct {
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach_type;
+} hooks[HOOKS] = {
+	[HOOK_INGRESS] = {BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+	[HOOK_EGRESS] = {BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
+	[HOOK_SOCK_OPS] = {BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS},
+	[HOOK_EXEC] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
+};
+
+enum load { LOAD_REQUESTS, LOAD_CONNECTIONS, LOAD_EXECS, LOAD_FOREIGN_EXECS };
+
+static const struct measurement {
+	const char *program;
+	const char *event;
+	enum hook hook;
+	enum load load;
+	double limit; /* ns that docs/benchmarks.md holds us to; 0: none */
+} measurements[] = {
+	{"tcp_received", "packet in, request and response", HOOK_INGRESS, LOAD_REQUESTS, 60},
+	{"tcp_sent", "packet out, request and response", HOOK_EGRESS, LOAD_REQUESTS, 60},
+	{"tcp_received", "packet in, short connections", HOOK_INGRESS, LOAD_CONNECTIONS, 0},
+	{"tcp_sent", "packet out, short connections", HOOK_EGRESS, LOAD_CONNECTIONS, 0},
+	{"tcp_operation", "call of sock_ops, short connections", HOOK_SOCK_OPS, LOAD_CONNECTIONS,
+	 0},
+	{"exec_succeeded", "exec, watched", HOOK_EXEC, LOAD_EXECS, 3000},
+	{"exec_succeeded", "exec, not watched", HOOK_EXEC, LOAD_FOREIGN_EXECS, 150},
+};
+
+#define MEASUREMENTS (sizeof(measurements) / sizeof(measurements[0]))
+
+struct usage {
+	uint64_t runs;
+	uint64_t time; /* ns */
+};
+
+struct result {
+	struct usage program;
+	struct usage empty;
+};
+
+struct bench {
+	char watched[PATH_MAX]; /* cgroups */
+	char foreign[PATH_MAX];
+	struct probe_host host;
+	struct probe *probes[PROBE_TYPES];
+	struct probe_attachment *attachments[PROBE_TYPES];
+	uint32_t last_foreign_id; /* programs of others have up to this one */
+	int empty[HOOKS];
+	int empty_links[HOOKS];
+	int statistics;
+};
+
+static void require(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+/* --- programs --- */
+
+static uint32_t last_program_id(void)
+{
+	uint32_t id = 0;
+
+	while (bpf_prog_get_next_id(id, &id) == 0)
+		;
+	return id;
+}
+
+static struct usage usage_of(int program, char ret_name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+
+	require(bpf_obj_get_info_by_fd(program, &info, &size) == 0, "read a program's statistics");
+	if (ret_name)
+		memcpy(ret_name, info.name, BPF_OBJ_NAME_LEN);
+	return (struct usage){info.run_cnt, info.run_time_ns};
+}
+
+/* The kernel keeps the first 15 characters of a name. */
+static struct usage usage_by_name(const struct bench *bench, const char *name)
+{
+	uint32_t id = bench->last_foreign_id;
+
+	while (bpf_prog_get_next_id(id, &id) == 0) {
+		cleanup_close int program = bpf_prog_get_fd_by_id(id);
+		char found[BPF_OBJ_NAME_LEN];
+		struct usage usage;
+
+		if (program < 0)
+			continue;
+		usage = usage_of(program, found);
+		if (strncmp(found, name, BPF_OBJ_NAME_LEN - 1) == 0)
+			return usage;
+	}
+	errno = ENOENT;
+	require(false, name);
+	return (struct usage){0};
+}
+
+static struct usage usage_between(struct usage before, struct usage after)
+{
+	return (struct usage){after.runs - before.runs, after.time - before.time};
+}
+
+static int load_empty(enum hook hook)
+{
+	const struct bpf_insn instructions[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = hooks[hook].attach_type);
+	int program = bpf_prog_load(hooks[hook].type, "skep_empty", "Dual BSD/GPL", instructions, 2,
+				    &options);
+
+	require(program >= 0, "load an empty program");
+	return program;
+}
+
+static void attach_empty(struct bench *bench)
+{
+	int cgroup = open(bench->watched, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (enum hook hook = 0; hook < HOOKS; hook++) {
+		bench->empty[hook] = load_empty(hook);
+		bench->empty_links[hook] =
+			hook == HOOK_EXEC
+				? bpf_raw_tracepoint_open("sched_process_exec", bench->empty[hook])
+				: bpf_link_create(bench->empty[hook], cgroup,
+						  hooks[hook].attach_type, NULL);
+		require(bench->empty_links[hook] >= 0, "attach an empty program");
+	}
+	close(cgroup);
+}
+
+static struct probe_target target_of(const struct bench *bench, const char *mount)
+{
+	struct probe_target target = {.path = bench->watched};
+	struct stat status;
+
+	require(stat(bench->watched, &status) == 0, bench->watched);
+	target.cgroup_id = status.st_ino;
+	for (const char *c = bench->watched + strlen(mount); *c; c++)
+		target.cgroup_level += *c == '/';
+	return target;
+}
+
+static void attach_probes(struct bench *bench, const char *mount)
+{
+	const union probe_settings settings = {.exec = {.arguments = EXEC_ARGUMENTS_REDACTED}};
+	struct probe_target target = target_of(bench, mount);
+	struct error error = {0};
+
+	for (int type = 0; type < PROBE_TYPES; type++) {
+		const struct probe_kind *kind = probe_kinds[type];
+
+		if (kind->open(&bench->host, &bench->probes[type], &error) < 0 ||
+		    kind->attach(bench->probes[type], &target, &settings, &bench->attachments[type],
+				 &error) < 0) {
+			fprintf(stderr, "bench: %s\n", error.message);
+			exit(1);
+		}
+	}
+}
+
+/* --- load --- */
+
+static void enter(const char *cgroup)
+{
+	char path[PATH_MAX + 16];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	file = fopen(path, "we");
+	require(file && fprintf(file, "0\n") > 0 && fclose(file) == 0, path);
+}
+
+static int listen_on_loopback(struct sockaddr_in *ret_address)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(*ret_address);
+
+	*ret_address = (struct sockaddr_in){.sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	require(bind(listener, (struct sockaddr *)ret_address, size) == 0 &&
+			listen(listener, 128) == 0 &&
+			getsockname(listener, (struct sockaddr *)ret_address, &size) == 0,
+		"listen");
+	return listener;
+}
+
+static void serve(int listener, int connections)
+{
+	char message[MESSAGE_SIZE];
+	ssize_t size;
+
+	for (int i = 0; i < connections; i++) {
+		cleanup_close int server = accept(listener, NULL, NULL);
+
+		while ((size = recv(server, message, sizeof(message), 0)) > 0)
+			if (send(server, message, (size_t)size, MSG_NOSIGNAL) != size)
+				break;
+	}
+	_exit(0);
+}
+
+static void ask(const struct sockaddr_in *address, int requests)
+{
+	cleanup_close int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char message[MESSAGE_SIZE] = {0};
+
+	require(connect(client, (const struct sockaddr *)address, sizeof(*address)) == 0,
+		"connect");
+	for (int i = 0; i < requests; i++)
+		require(send(client, message, REQUEST_SIZE, MSG_NOSIGNAL) == REQUEST_SIZE &&
+				recv(client, message, sizeof(message), 0) > 0,
+			"request");
+}
+
+static void converse(int connections, int requests)
+{
+	struct sockaddr_in address;
+	int listener = listen_on_loopback(&address);
+
+	if (fork() == 0)
+		serve(listener, connections);
+	for (int i = 0; i < connections; i++)
+		ask(&address, requests);
+	close(listener);
+	wait(NULL);
+}
+
+static void execute(void)
+{
+	for (int i = 0; i < EXECS; i++) {
+		if (vfork() == 0) {
+			execl("/bin/true", "true", "--some=argument", NULL);
+			_exit(1);
+		}
+		wait(NULL);
+	}
+}
+
+/* Runs a load in a child, so that the bench itself stays out of the cgroups. */
+static void run(const struct bench *bench, enum load load)
+{
+	if (fork() == 0) {
+		enter(load == LOAD_FOREIGN_EXECS ? bench->foreign : bench->watched);
+		if (load == LOAD_REQUESTS)
+			converse(1, REQUESTS);
+		else if (load == LOAD_CONNECTIONS)
+			converse(CONNECTIONS, 1);
+		else
+			execute();
+		_exit(0);
+	}
+	wait(NULL);
+	uv_run(bench->host.loop, UV_RUN_NOWAIT);
+}
+
+static void measure_load(const struct bench *bench, enum load load, int round,
+			 struct result results[MEASUREMENTS][ROUNDS])
+{
+	struct result before[MEASUREMENTS];
+
+	for (size_t i = 0; i < MEASUREMENTS; i++)
+		before[i] = (struct result){usage_by_name(bench, measurements[i].program),
+					    usage_of(bench->empty[measurements[i].hook], NULL)};
+	run(bench, load);
+	for (size_t i = 0; i < MEASUREMENTS; i++) {
+		if (measurements[i].load != load)
+			continue;
+		results[i][round].program = usage_between(
+			before[i].program, usage_by_name(bench, measurements[i].program));
+		results[i][round].empty = usage_between(
+			before[i].empty, usage_of(bench->empty[measurements[i].hook], NULL));
+	}
+}
+
+/* --- output --- */
+
+static double mean(struct usage usage)
+{
+	return usage.runs ? (double)usage.time / (double)usage.runs : 0;
+}
+
+static double cost(const struct result *result)
+{
+	return mean(result->program) - mean(result->empty);
+}
+
+static int compare_costs(const void *a, const void *b)
+{
+	double left = cost(a), right = cost(b);
+
+	return (left > right) - (left < right);
+}
+
+/* The round whose cost is in the middle, for each measurement. */
+static void choose_medians(struct result rounds[MEASUREMENTS][ROUNDS], struct result *results)
+{
+	for (size_t i = 0; i < MEASUREMENTS; i++) {
+		qsort(rounds[i], ROUNDS, sizeof(rounds[i][0]), compare_costs);
+		results[i] = rounds[i][ROUNDS / 2];
+	}
+}
+
+static void print_table(const struct result *results)
+{
+	printf("%-16s %-36s %9s %8s %8s %8s %6s\n", "program", "event", "runs", "ns", "empty",
+	       "cost ns", "hold");
+	for (size_t i = 0; i < MEASUREMENTS; i++) {
+		printf("%-16s %-36s %9llu %8.1f %8.1f %8.1f", measurements[i].program,
+		       measurements[i].event, (unsigned long long)results[i].program.runs,
+		       mean(results[i].program), mean(results[i].empty), cost(&results[i]));
+		if (measurements[i].limit > 0)
+			printf(" %6.0f", measurements[i].limit);
+		printf("\n");
+	}
+}
+
+static void print_json(const struct result *results)
+{
+	cleanup_json cJSON *array = cJSON_CreateArray();
+	cleanup_free char *text = NULL;
+
+	for (size_t i = 0; i < MEASUREMENTS; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(item, "program", measurements[i].program);
+		cJSON_AddStringToObject(item, "event", measurements[i].event);
+		cJSON_AddNumberToObject(item, "runs", (double)results[i].program.runs);
+		cJSON_AddNumberToObject(item, "ns", mean(results[i].program));
+		cJSON_AddNumberToObject(item, "emptyNs", mean(results[i].empty));
+		cJSON_AddNumberToObject(item, "costNs", cost(&results[i]));
+		if (measurements[i].limit > 0)
+			cJSON_AddNumberToObject(item, "holdNs", measurements[i].limit);
+		cJSON_AddItemToArray(array, item);
+	}
+	text = cJSON_Print(array);
+	puts(text ? text : "[]");
+}
+
+/* --- all of it --- */
+
+static void drop_event(void *context, enum probe_type probe, uint64_t target, uint64_t container,
+		       cJSON *event)
+{
+	(void)context, (void)probe, (void)target, (void)container;
+	cJSON_Delete(event);
+}
+
+static void set_up(struct bench *bench)
+{
+	const char *mount = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0
+				    ? "/sys/fs/cgroup"
+				    : "/sys/fs/cgroup/unified";
+
+	snprintf(bench->watched, PATH_MAX, "%s/skep-bench-%d-a", mount, getpid());
+	snprintf(bench->foreign, PATH_MAX, "%s/skep-bench-%d-b", mount, getpid());
+	require(mkdir(bench->watched, 0755) == 0, bench->watched);
+	require(mkdir(bench->foreign, 0755) == 0, bench->foreign);
+	bench->last_foreign_id = last_program_id();
+	bench->host = (struct probe_host){.loop = uv_default_loop(), .emit = drop_event};
+	attach_empty(bench);
+	attach_probes(bench, mount);
+	bench->statistics = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	require(bench->statistics >= 0, "enable statistics (BPF_ENABLE_STATS, kernel 5.8)");
+}
+
+static void tear_down(struct bench *bench)
+{
+	close(bench->statistics);
+	for (int type = 0; type < PROBE_TYPES; type++) {
+		probe_kinds[type]->detach(bench->probes[type], bench->attachments[type]);
+		probe_kinds[type]->close(bench->probes[type]);
+	}
+	for (enum hook hook = 0; hook < HOOKS; hook++) {
+		close(bench->empty_links[hook]);
+		close(bench->empty[hook]);
+	}
+	uv_run(bench->host.loop, UV_RUN_DEFAULT);
+	uv_loop_close(bench->host.loop);
+	rmdir(bench->watched);
+	rmdir(bench->foreign);
+}
+
+int main(int argc, char **argv)
+{
+	struct result rounds[MEASUREMENTS][ROUNDS] = {0}, results[MEASUREMENTS];
+	struct bench bench = {0};
+
+	set_up(&bench);
+	for (int round = 0; round < ROUNDS; round++)
+		for (enum load load = LOAD_REQUESTS; load <= LOAD_FOREIGN_EXECS; load++)
+			measure_load(&bench, load, round, rounds);
+	choose_medians(rounds, results);
+	tear_down(&bench);
+	if (argc > 1 && strcmp(argv[1], "--json") == 0)
+		print_json(results);
+	else
+		print_table(results);
+	return 0;
+}
