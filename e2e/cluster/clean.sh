@@ -9,7 +9,7 @@
 shims() {
 	local file
 	for file in /proc/[0-9]*/cmdline; do
-		tr '\0' ' ' <"$file" 2>/dev/null | grep -q "containerd-shim.* -address $state/" || continue
+		grep -qa "containerd-shim.*address.$state/" "$file" 2>/dev/null || continue
 		basename "${file%/cmdline}"
 	done
 }
@@ -53,18 +53,15 @@ remove_dead_sockets() {
 	done
 }
 
-# CNI results, pod logs and the agents' state also lie in fixed folders; ours are known by sandbox,
-# by pod UID and by node.
+# CNI results and the agents' state lie in fixed folders; ours are known by sandbox and by node.
 remove_traces() {
 	local path
 	for path in "$state"/*/containerd/io.containerd.grpc.v1.cri/sandboxes/*; do
 		rm -f /var/lib/cni/results/*"${path##*/}"*
 	done
-	for path in "$state"/*/kubelet/pods/*; do rm -rf /var/log/pods/*_"${path##*/}"; done
-	find /var/log/containers -xtype l -delete 2>/dev/null || true
 	for path in $nodes; do rm -rf "/var/lib/skep/$path"; done
 	rmdir /var/lib/skep 2>/dev/null || true
-	[ ! -e "$state/made-var-lib-kubelet" ] || rm -rf /var/lib/kubelet
+	[ ! -e "$state/made-folders" ] || xargs rmdir <"$state/made-folders" 2>/dev/null || true
 }
 
 # Only empty cgroups can be removed, so nobody else's pods are in danger.

@@ -45,7 +45,8 @@ write_containerd_config() {
 start_containerd() {
 	local node=$1
 	write_containerd_config "$node"
-	process_start "containerd-$node" containerd --config "$state/$node/containerd.toml"
+	share_mounts "$node"
+	process_start "containerd-$node" "$here/node-view" "$state/$node" containerd --config "$state/$node/containerd.toml"
 	wait_ready "containerd-$node" 30 ctr -a "$(containerd_socket "$node")" version
 }
 
@@ -104,15 +105,25 @@ mount_tracefs() {
 	touch "$state/mounted-tracefs"
 }
 
-# Kubelets keep their device plugins in a fixed folder, whatever their own root.
-note_fixed_folder() { [ -e /var/lib/kubelet ] || touch "$state/made-var-lib-kubelet"; }
+# Volumes that the kubelet mounts must be seen by its containerd, each in a view of its own. The
+# folders that the views replace are made here, and noted if they were not there.
+share_mounts() {
+	local node=$1 fixed
+	mountpoint -q "$state/$node" && return
+	mount --bind "$state/$node" "$state/$node"
+	mount --make-shared "$state/$node"
+	for fixed in /var/log/pods /var/log/containers /var/lib/kubelet; do
+		[ ! -e "$fixed" ] || continue
+		mkdir -p "$fixed"
+		echo "$fixed" >>"$state/made-folders"
+	done
+}
 
 start_kubelet() {
 	local node=$1
-	note_fixed_folder
 	make_cgroup_root "${node_cgroup_root[$node]}"
 	write_kubelet_config "$node"
-	process_start "kubelet-$node" "$programs/kubelet" \
+	process_start "kubelet-$node" "$here/node-view" "$state/$node" "$programs/kubelet" \
 		--config "$state/$node/kubelet.yaml" --root-dir "$state/$node/kubelet" \
 		--cert-dir "$state/$node/kubelet-certificates" \
 		--kubeconfig "$certificates/$node.kubeconfig" \

@@ -50,9 +50,24 @@ agent_metrics() {
 
 show_tcp_metrics() {
 	title "TCP metrics of shop (http://AGENT:9810/metrics)"
-	agent_metrics | grep 'k8s_namespace_name="shop"' | grep '^skep_tcp_' | grep -v _bucket |
-		sed -E 's/^([a-z_]+)\{.*k8s_pod_name="([^"]*)"[^}]*\} (.*)/\2\t\1\t\3/' |
-		sort | column -t -s $'\t' | indent
+	agent_metrics | grep '^skep_tcp_.*k8s_namespace_name="shop"' |
+		sed -E 's/^skep_tcp_([a-z_]+)\{.*k8s_pod_name="([^"]*)"[^}]*\} (.*)/\2 \1 \3/' |
+		awk '
+			{value[$1, $2] = $3; pods[$1]}
+			END {
+				print "POD\tACCEPTED\tFAILED\tRESET\tSENT\tRECEIVED\tRETRANSMITTED\tMEAN RTT"
+				for (pod in pods) {
+					looks = value[pod, "srtt_seconds_count"]
+					rtt = looks ? 1e6 * value[pod, "srtt_seconds_sum"] / looks : 0
+					printf "%s\t%d\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", pod,
+						value[pod, "connections_accepted_total"],
+						value[pod, "connections_failed_total"],
+						value[pod, "connections_reset_total"],
+						value[pod, "sent_bytes_total"],
+						value[pod, "received_bytes_total"],
+						value[pod, "retransmitted_segments_total"], rtt
+				}
+			}' | column -t -s $'\t' | indent
 }
 
 # The cgroup of a pod in the v2 hierarchy, by its UID in either driver's spelling.
@@ -61,7 +76,11 @@ pod_cgroup() {
 		-exec test -e {}/cgroup.controllers \; -print -quit
 }
 
-programs_of() { bpftool -j cgroup show "$1" | jq -r '[.[]?.attach_type] | join(",")'; }
+programs_of() {
+	local names
+	names=$(bpftool -j cgroup show "$1" | jq -r '[.[]?.attach_type] | join(" ")')
+	echo "${names:-none}"
+}
 
 show_attached() {
 	local namespace name uid node
@@ -70,7 +89,7 @@ show_attached() {
 		printf 'NAMESPACE\tPOD\tNODE\tPROGRAMS\n'
 		pods_of_demo | while read -r namespace name uid node; do
 			printf '%s\t%s\t%s\t%s\n' "$namespace" "$name" "$node" \
-				"$(programs_of "$(pod_cgroup "$uid")" | sed 's/^$/none/')"
+				"$(programs_of "$(pod_cgroup "$uid")")"
 		done
 	} | column -t -s $'\t' | indent
 }

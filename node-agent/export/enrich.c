@@ -27,13 +27,15 @@ static bool add_workload(cJSON *out, const struct selected_pod *pod)
 
 static bool add_policies(cJSON *out, const struct strings *policies)
 {
-	cJSON *array =
-		cJSON_CreateStringArray((const char *const *)policies->items, (int)policies->count);
+	cJSON *array = cJSON_AddArrayToObject(out, "policies");
 
-	if (array && cJSON_AddItemToObject(out, "policies", array))
-		return true;
-	cJSON_Delete(array);
-	return false;
+	for (size_t i = 0; array && i < policies->count; i++) {
+		cJSON *policy = cJSON_CreateString(policies->items[i]);
+
+		if (!policy || !cJSON_AddItemToArray(array, policy))
+			return false;
+	}
+	return array != NULL;
 }
 
 /* Moves the member `name` over; one that is not there is no failure. */

@@ -48,7 +48,7 @@ struct fixture {
 	struct link_peer *peer;
 	char token[64], closed_why[LAST_WORDS];
 	unsigned int asked, closed, received;
-	size_t last_length;
+	size_t last_length, token_length;
 	bool refuse, hold, in_order, echo;
 	double last_number;
 	/* What the client saw. */
@@ -62,6 +62,7 @@ static void on_authenticate(void *context, struct link_peer *peer, const char *t
 
 	f->peer = peer;
 	f->asked++;
+	f->token_length = strlen(token);
 	snprintf(f->token, sizeof(f->token), "%s", token);
 	link_peer_set_data(peer, f);
 	assert_non_null(strstr(link_peer_address(peer), "127.0.0.1:"));
@@ -395,6 +396,24 @@ static void test_missing_files_are_tried_again(void **state)
 	file_write(f->token_file, "late");
 	run_until(f, f->connected == 1 && f->asked);
 	assert_string_equal(f->token, "late");
+}
+
+static void test_bounds_tokens(void **state)
+{
+	struct fixture *f = *state;
+	char token[7001];
+
+	memset(token, 'x', sizeof(token));
+	token[7000] = '\0';
+	file_write(f->token_file, token);
+	server_start(f);
+	client_start(f);
+	run_until(f, f->disconnected == 1);
+	assert_non_null(strstr(f->why, "longer than"));
+	token[6000] = '\0';
+	file_write(f->token_file, token);
+	run_until(f, f->connected == 1 && f->asked == 1);
+	assert_int_equal(f->token_length, 6000);
 }
 
 static void test_tells_why_it_refuses(void **state)
@@ -945,6 +964,7 @@ int main(void)
 		test(test_refuses_another_name),
 		test(test_refuses_an_address_for_a_name),
 		test(test_missing_files_are_tried_again),
+		test(test_bounds_tokens),
 		test(test_tells_why_it_refuses),
 		test(test_admits_later),
 		test(test_refuses_later),

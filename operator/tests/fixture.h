@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* Policies, pods and labels for tests, built from the JSON that the API server would send. */
+#ifndef SKEP_OPERATOR_TESTS_FIXTURE_H
+#define SKEP_OPERATOR_TESTS_FIXTURE_H
+
+#include "lib/base/tests/parse.h"
+
+#include <stdio.h>
+
+#include "lib/base/cleanup.h"
+#include "operator/labels.h"
+#include "operator/pod.h"
+#include "operator/policy.h"
+
+#define FIXTURE_SIZE 8192
+
+/* The policy `namespace`/`name` of generation 3 with this spec, accepted or not. */
+static inline struct policy *policy_in(const char *namespace, const char *name, const char *spec)
+{
+	struct policy *policy = NULL;
+	char text[FIXTURE_SIZE];
+	cJSON *object;
+
+	snprintf(text, sizeof(text),
+		 "{'metadata': {'namespace': '%s', 'name': '%s', 'uid': 'u-%s', 'generation': 3},"
+		 " 'spec': %s}",
+		 namespace, name, name, spec);
+	object = json_of(text);
+	assert_int_equal(policy_decode(object, &policy), 0);
+	cJSON_Delete(object);
+	return policy;
+}
+
+/* An accepted policy of the namespace shop. */
+static inline struct policy *policy_of(const char *name, const char *spec)
+{
+	struct policy *policy = policy_in("shop", name, spec);
+
+	if (!policy->accepted)
+		fail_msg("refused: %s", policy->refusal.message);
+	return policy;
+}
+
+static inline struct pod *pod_from(const char *text)
+{
+	struct pod *pod = NULL;
+	cJSON *object = json_of(text);
+
+	assert_int_equal(pod_decode(object, &pod), 0);
+	cJSON_Delete(object);
+	return pod;
+}
+
+/* A running pod with UID "uid-<name>" and the containers `server` and `proxy`, IDs `s` and `p`. */
+static inline struct pod *pod_in(const char *namespace, const char *name, const char *node,
+				 const char *labels)
+{
+	char text[FIXTURE_SIZE];
+
+	snprintf(text, sizeof(text),
+		 "{'metadata': {'namespace': '%s', 'name': '%s', 'uid': 'uid-%s', 'labels': %s},"
+		 " 'spec': {'nodeName': '%s', 'containers': [{'name': 'server'},"
+		 " {'name': 'proxy'}]},"
+		 " 'status': {'phase': 'Running', 'containerStatuses': ["
+		 "{'name': 'server', 'containerID': 'containerd://s'},"
+		 "{'name': 'proxy', 'containerID': 'containerd://p'}]}}",
+		 namespace, name, name, labels, node);
+	return pod_from(text);
+}
+
+static inline struct pod *pod_of(const char *name, const char *node, const char *labels)
+{
+	return pod_in("shop", name, node, labels);
+}
+
+static inline struct labels labels_of(const char *text)
+{
+	struct labels labels = {0};
+	cJSON *json = json_of(text);
+
+	assert_int_equal(labels_decode(json, &labels), 0);
+	cJSON_Delete(json);
+	return labels;
+}
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/tests/fixture.h"
+
+#include <errno.h>
+
+#define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void reads_what_is_asked(void **state)
+{
+	struct policy *policy = policy_of(
+		"checkout", "{'selector': {'matchLabels': {'app': 'checkout'}},"
+			    " 'containers': ['server', 'proxy', 'server'],"
+			    " 'nodeSelector': {'pool': 'canary'},"
+			    " 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec':"
+			    " {'arguments': 'Raw', 'failures': true}}]}");
+
+	(void)state;
+	assert_string_equal(policy->id, "shop/checkout");
+	assert_string_equal(policy->uid, "u-checkout");
+	assert_int_equal(policy->generation, 3);
+	assert_int_equal(policy->containers.count, 2);
+	assert_true(policy->probes[PROBE_TCP].wanted);
+	assert_true(policy->probes[PROBE_EXEC].wanted);
+	assert_int_equal(policy->probes[PROBE_EXEC].settings.exec.arguments, EXEC_ARGUMENTS_RAW);
+	assert_true(policy->probes[PROBE_EXEC].settings.exec.failures);
+	assert_false(policy->suspend);
+	policy_free(policy);
+}
+
+static void redacts_unless_told_otherwise(void **state)
+{
+	static const char *const specs[] = {
+		"{'selector': {}, 'probes': [{'type': 'Exec'}]}",
+		"{'selector': {}, 'probes': [{'type': 'Exec', 'exec': {}}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(specs); i++) {
+		struct policy *policy = policy_of("p", specs[i]);
+		const struct exec_settings *exec = &policy->probes[PROBE_EXEC].settings.exec;
+
+		assert_int_equal(exec->arguments, EXEC_ARGUMENTS_REDACTED);
+		assert_false(exec->failures);
+		assert_false(policy->probes[PROBE_TCP].wanted);
+		policy_free(policy);
+	}
+}
+
+/* Each refusal names the field first and then what to do. */
+static void refuses_with_field_and_remedy(void **state)
+{
+	static const struct {
+		const char *spec, *field, *remedy;
+	} cases[] = {
+		{"null", "spec.probes: ", "from 1 to 2"},
+		{"{}", "spec.probes: ", "from 1 to 2"},
+		{"{'probes': []}", "spec.probes: ", "from 1 to 2"},
+		{"{'probes': {'type': 'TCP'}}", "spec.probes: ", "must list"},
+		{"{'probes': [{'type': 'TCP'}, {'type': 'Exec'}, {'type': 'TCP'}]}",
+		 "spec.probes: ", "from 1 to 2"},
+		{"{'probes': [{'type': 'TCP'}, {'type': 'TCP'}]}", "spec.probes[1]: type: ",
+		 "join the two"},
+		{"{'probes': [{'type': 'HTTP'}]}", "spec.probes[0]: type: \"HTTP\"",
+		 "use TCP or Exec"},
+		{"{'probes': [{'type': 'tcp'}]}", "spec.probes[0]: type: \"tcp\"",
+		 "use TCP or Exec"},
+		{"{'probes': [{'type': 7}]}", "spec.probes[0]: type: ", "use TCP or Exec"},
+		{"{'probes': ['TCP']}", "spec.probes[0]: type: ", "use TCP or Exec"},
+		{"{'probes': [{'type': 'Exec', 'exec': {'arguments': 'All'}}]}",
+		 "spec.probes[0]: exec.arguments: \"All\"", "use None, Redacted or Raw"},
+		{"{'probes': [{'type': 'Exec', 'exec': {'failures': 'yes'}}]}",
+		 "spec.probes[0]: exec.failures: ", "true or false"},
+		{"{'probes': [{'type': 'Exec', 'exec': true}]}", "spec.probes[0]: exec: ",
+		 "must be an object"},
+		{"{'probes': [{'type': 'TCP', 'exec': {}}]}", "spec.probes[0]: exec: ",
+		 "goes with type Exec only"},
+		{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}", "spec.containers: ",
+		 "list of names"},
+		{"{'containers': [''], 'probes': [{'type': 'TCP'}]}", "spec.containers: ",
+		 "container's name"},
+		{"{'containers': [1], 'probes': [{'type': 'TCP'}]}", "spec.containers: ",
+		 "container's name"},
+		{"{'selector': 'app', 'probes': [{'type': 'TCP'}]}", "spec.selector: ",
+		 "must be an object"},
+		{"{'selector': {'matchLabels': {'a': 'b c'}}, 'probes': [{'type': 'TCP'}]}",
+		 "spec.selector.matchLabels[a]: ", "at most 63"},
+		{"{'nodeSelector': {'a b': 'c'}, 'probes': [{'type': 'TCP'}]}",
+		 "spec.nodeSelector: ", "use at most 63"},
+		{"{'suspend': 'yes', 'probes': [{'type': 'TCP'}]}", "spec.suspend: ",
+		 "true or false"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct policy *policy = policy_in("shop", "p", cases[i].spec);
+		const char *message = policy->refusal.message;
+
+		if (policy->accepted ||
+		    strncmp(message, cases[i].field, strlen(cases[i].field)) != 0)
+			fail_msg("%s: \"%s\"", cases[i].spec, message);
+		assert_says(message, cases[i].remedy);
+		policy_free(policy);
+	}
+}
+
+static void refuses_too_many_containers(void **state)
+{
+	char spec[FIXTURE_SIZE] = "{'probes': [{'type': 'TCP'}], 'containers': ['c'";
+	struct policy *policy;
+
+	(void)state;
+	for (int i = 1; i <= POLICY_CONTAINERS_LIMIT; i++)
+		snprintf(spec + strlen(spec), sizeof(spec) - strlen(spec), ", 'c%d'", i);
+	strcat(spec, "]}");
+	policy = policy_in("shop", "p", spec);
+	assert_false(policy->accepted);
+	assert_says(policy->refusal.message, "spec.containers: at most 32");
+	policy_free(policy);
+}
+
+/* A refusal quotes the policy; what is quoted must not spoil the status that it stands in. */
+static void quotes_only_what_can_be_written(void **state)
+{
+	struct policy *policy = policy_in(
+		"shop", "p",
+		"{'selector': {'matchLabels': {'a': 'x\x7f€€€€€€€€€€€€€€€€€€€€€€€€€€€€€€€€€€'}},"
+		" 'probes': [{'type': 'TCP'}]}");
+
+	(void)state;
+	assert_false(policy->accepted);
+	assert_says(policy->refusal.message, "\"x?€€");
+	assert_says(policy->refusal.message, "€??\" is no label value");
+	policy_free(policy);
+}
+
+static void passes_over_what_has_no_name(void **state)
+{
+	static const char *const objects[] = {
+		"null",
+		"[]",
+		"'policy'",
+		"{}",
+		"{'metadata': 'p'}",
+		"{'metadata': {'namespace': 'shop', 'name': 'p'}}",
+		"{'metadata': {'namespace': 'shop', 'uid': 'u'}}",
+		"{'metadata': {'name': 'p', 'uid': 'u'}}",
+		"{'metadata': {'namespace': 'shop', 'name': 7, 'uid': 'u'}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(objects); i++) {
+		cleanup_json cJSON *object = json_of(objects[i]);
+		struct policy *policy = (struct policy *)state;
+
+		assert_int_equal(policy_decode(object, &policy), -EINVAL);
+		assert_ptr_equal(policy, state);
+	}
+}
+
+static bool selects(const char *spec, struct pod *pod)
+{
+	struct policy *policy = policy_in("shop", "p", spec);
+	bool result = policy_selects_pod(policy, pod);
+
+	policy_free(policy);
+	pod_free(pod);
+	return result;
+}
+
+static void selects_pods_that_run_in_its_namespace(void **state)
+{
+	static const char web[] = "{'selector': {'matchLabels': {'app': 'web'}},"
+				  " 'probes': [{'type': 'TCP'}]}";
+	static const char suspended[] = "{'selector': {}, 'suspend': true,"
+					" 'probes': [{'type': 'TCP'}]}";
+	struct pod *finished = pod_of("a", "n1", "{'app': 'web'}");
+
+	(void)state;
+	finished->finished = true;
+	assert_true(selects(web, pod_of("a", "n1", "{'app': 'web'}")));
+	assert_false(selects(web, pod_of("a", "n1", "{'app': 'db'}")));
+	assert_false(selects(web, pod_in("bank", "a", "n1", "{'app': 'web'}")));
+	assert_false(selects(web, pod_of("a", "", "{'app': 'web'}")));
+	assert_false(selects(web, finished));
+	assert_false(selects(suspended, pod_of("a", "n1", "{'app': 'web'}")));
+	assert_false(selects("{}", pod_of("a", "n1", "{'app': 'web'}")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_what_is_asked),
+		cmocka_unit_test(redacts_unless_told_otherwise),
+		cmocka_unit_test(refuses_with_field_and_remedy),
+		cmocka_unit_test(refuses_too_many_containers),
+		cmocka_unit_test(quotes_only_what_can_be_written),
+		cmocka_unit_test(passes_over_what_has_no_name),
+		cmocka_unit_test(selects_pods_that_run_in_its_namespace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
