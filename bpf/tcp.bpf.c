@@ -35,7 +35,7 @@ struct watch {
 	__u32 flags;
 	__u32 retransmitted; /* segments that have been counted */
 	__u32 reserved;
-	__u64 sampled_at; /* ns */
+	__u64 sampled_at; /* jiffies */
 };
 
 /*
@@ -196,10 +196,10 @@ static __always_inline void end_by_packet(struct watch *watch, struct tcp_counte
 static __always_inline void sample_by_packet(struct bpf_sock *sk, struct watch *watch,
 					     struct tcp_counters *counters)
 {
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now = bpf_jiffies64();
 	struct bpf_tcp_sock *tcp;
 
-	if (now - watch->sampled_at < TCP_SAMPLE_INTERVAL_NS)
+	if (now - watch->sampled_at < TCP_SAMPLE_INTERVAL)
 		return;
 	watch->sampled_at = now;
 	tcp = bpf_tcp_sock(sk);
@@ -282,7 +282,7 @@ static __always_inline void begin(struct bpf_sock_ops *operation, struct tcp_cou
 		watch = watch_claim(connection, counters->target);
 	if (!watch)
 		return;
-	watch_start(watch, 0, operation->total_retrans, bpf_ktime_get_coarse_ns());
+	watch_start(watch, 0, operation->total_retrans, bpf_jiffies64());
 	count(counter, 1);
 	count_first_payload(operation, counters);
 }

@@ -9,7 +9,11 @@
 
 #include "bpf/lib/histogram.h"
 
-#define TCP_SAMPLE_INTERVAL_NS 100000000ULL /* between two looks at one connection's srtt */
+/*
+ * Between two looks at one connection's srtt, in jiffies (3 to 30 hundredths of a second, by the
+ * kernel's HZ): programs read them as a variable, where any clock costs a packet up to 20 ns more.
+ */
+#define TCP_SAMPLE_INTERVAL 32
 
 struct tcp_counters {
 	__u32 target; /* the number that user space gave to the target; 0: nothing is counted */

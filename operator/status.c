@@ -37,6 +37,12 @@ static bool add_pods(cJSON *status, const struct aggregate *aggregate)
 	       cJSON_AddNumberToObject(nodes, "unsupported", aggregate->nodes.unsupported);
 }
 
+/* An empty text is left out: server-side apply before Kubernetes 1.21 makes null of it. */
+static bool add_text(cJSON *object, const char *name, const char *text)
+{
+	return !*text || cJSON_AddStringToObject(object, name, text);
+}
+
 /* One word for all pods of a probe: the worst that any of them is in. */
 static const char *probe_word(const struct standing_counts *counts)
 {
@@ -83,8 +89,8 @@ static bool add_failures(cJSON *status, const struct aggregate *aggregate)
 		if (!cJSON_AddStringToObject(item, "node", failure->node) ||
 		    !cJSON_AddStringToObject(item, "pod", failure->pod) ||
 		    !cJSON_AddStringToObject(item, "probe", probe_type_name(failure->probe)) ||
-		    !cJSON_AddStringToObject(item, "reason", failure->reason) ||
-		    !cJSON_AddStringToObject(item, "message", failure->message))
+		    !add_text(item, "reason", failure->reason) ||
+		    !add_text(item, "message", failure->message))
 			return false;
 	}
 	return array != NULL;
@@ -101,7 +107,7 @@ static bool add_summary(cJSON *status, const struct policy *policy,
 	join_probes(policy, probes, sizeof(probes));
 	snprintf(pods, sizeof(pods), "%u/%u", aggregate->pods.attached, aggregate->pods.matched);
 	snprintf(nodes, sizeof(nodes), "%u/%u", aggregate->nodes.ready, aggregate->nodes.matched);
-	return cJSON_AddStringToObject(summary, "probes", probes) &&
+	return add_text(summary, "probes", probes) &&
 	       cJSON_AddStringToObject(summary, "pods", pods) &&
 	       cJSON_AddStringToObject(summary, "nodes", nodes);
 }

@@ -8,12 +8,13 @@
 
 #define MASK_LENGTH 3
 
-#define RANDOM_LENGTH	    20 /* the shortest word that is taken for random, */
-#define RANDOM_SEGMENT	    16 /* its longest piece between dashes, */
-#define RANDOM_TURNS	    4  /* and the changes between small, capital and digit in that */
-#define RANDOM_OF_EACH	    3  /* letters, and digits */
-#define RANDOM_SLASH_LENGTH 32 /* with slashes, as base64 has them, it must be longer than a path  \
-				*/
+#define RANDOM_LENGTH  20 /* the shortest word that is taken for random, */
+#define RANDOM_SEGMENT 16 /* its longest piece between dashes, */
+#define RANDOM_TURNS   4  /* and the changes between small, capital and digit in that */
+#define RANDOM_OF_EACH 3  /* letters, and digits */
+#define RANDOM_SLASH_LENGTH                                                                        \
+	32 /* with slashes, as base64 has them, it must be longer than a path                      \
+	    */
 #define RANDOM_SLASH_TURNS 10
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -7,27 +7,19 @@
 
 #include "lib/base/tests/parse.h"
 
-#include <stdio.h>
-
 #include "lib/base/cleanup.h"
 #include "operator/labels.h"
 #include "operator/pod.h"
 #include "operator/policy.h"
 
-#define FIXTURE_SIZE 8192
-
 /* The policy `namespace`/`name` of generation 3 with this spec, accepted or not. */
 static inline struct policy *policy_in(const char *namespace, const char *name, const char *spec)
 {
 	struct policy *policy = NULL;
-	char text[FIXTURE_SIZE];
-	cJSON *object;
+	cJSON *object = json_format("{'metadata': {'namespace': '%s', 'name': '%s', 'uid': 'u-%s',"
+				    " 'generation': 3}, 'spec': %s}",
+				    namespace, name, name, spec);
 
-	snprintf(text, sizeof(text),
-		 "{'metadata': {'namespace': '%s', 'name': '%s', 'uid': 'u-%s', 'generation': 3},"
-		 " 'spec': %s}",
-		 namespace, name, name, spec);
-	object = json_of(text);
 	assert_int_equal(policy_decode(object, &policy), 0);
 	cJSON_Delete(object);
 	return policy;
@@ -43,10 +35,10 @@ static inline struct policy *policy_of(const char *name, const char *spec)
 	return policy;
 }
 
-static inline struct pod *pod_from(const char *text)
+/* Takes `object`. */
+static inline struct pod *pod_from(cJSON *object)
 {
 	struct pod *pod = NULL;
-	cJSON *object = json_of(text);
 
 	assert_int_equal(pod_decode(object, &pod), 0);
 	cJSON_Delete(object);
@@ -57,17 +49,14 @@ static inline struct pod *pod_from(const char *text)
 static inline struct pod *pod_in(const char *namespace, const char *name, const char *node,
 				 const char *labels)
 {
-	char text[FIXTURE_SIZE];
-
-	snprintf(text, sizeof(text),
-		 "{'metadata': {'namespace': '%s', 'name': '%s', 'uid': 'uid-%s', 'labels': %s},"
-		 " 'spec': {'nodeName': '%s', 'containers': [{'name': 'server'},"
-		 " {'name': 'proxy'}]},"
-		 " 'status': {'phase': 'Running', 'containerStatuses': ["
-		 "{'name': 'server', 'containerID': 'containerd://s'},"
-		 "{'name': 'proxy', 'containerID': 'containerd://p'}]}}",
-		 namespace, name, name, labels, node);
-	return pod_from(text);
+	return pod_from(json_format(
+		"{'metadata': {'namespace': '%s', 'name': '%s', 'uid': 'uid-%s', 'labels': %s},"
+		" 'spec': {'nodeName': '%s', 'containers': [{'name': 'server'},"
+		" {'name': 'proxy'}]},"
+		" 'status': {'phase': 'Running', 'containerStatuses': ["
+		"{'name': 'server', 'containerID': 'containerd://s'},"
+		"{'name': 'proxy', 'containerID': 'containerd://p'}]}}",
+		namespace, name, name, labels, node));
 }
 
 static inline struct pod *pod_of(const char *name, const char *node, const char *labels)

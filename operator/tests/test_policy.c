@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "lib/base/text.h"
+
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void reads_what_is_asked(void **state)
@@ -107,14 +109,16 @@ static void refuses_with_field_and_remedy(void **state)
 
 static void refuses_too_many_containers(void **state)
 {
-	char spec[FIXTURE_SIZE] = "{'probes': [{'type': 'TCP'}], 'containers': ['c'";
+	struct text spec = TEXT_EMPTY;
 	struct policy *policy;
 
 	(void)state;
+	text_append_string(&spec, "{'probes': [{'type': 'TCP'}], 'containers': ['c'");
 	for (int i = 1; i <= POLICY_CONTAINERS_LIMIT; i++)
-		snprintf(spec + strlen(spec), sizeof(spec) - strlen(spec), ", 'c%d'", i);
-	strcat(spec, "]}");
-	policy = policy_in("shop", "p", spec);
+		text_append_format(&spec, ", 'c%d'", i);
+	text_append_string(&spec, "]}");
+	policy = policy_in("shop", "p", spec.data);
+	text_free(&spec);
 	assert_false(policy->accepted);
 	assert_says(policy->refusal.message, "spec.containers: at most 32");
 	policy_free(policy);

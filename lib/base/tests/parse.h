@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,21 @@ static inline cJSON *json_of(const char *text)
 	if (!json)
 		fail_msg("no JSON: %s", copy);
 	free(copy);
+	return json;
+}
+
+/* As json_of(), of a text that is put together as printf() does. */
+__attribute__((format(printf, 1, 2))) static inline cJSON *json_format(const char *format, ...)
+{
+	char *text = NULL;
+	va_list arguments;
+	cJSON *json;
+
+	va_start(arguments, format);
+	assert_true(vasprintf(&text, format, arguments) >= 0);
+	va_end(arguments);
+	json = json_of(text);
+	free(text);
 	return json;
 }
 
