@@ -146,7 +146,7 @@ fmt: ## lay the C sources out
 .PHONY: lint
 lint: $(SKELETONS) ## check layout and look for mistakes (clang-format, clang-tidy, bash -n)
 	clang-format --dry-run -Werror $(C_FILES)
-	.ci/tidy $(CPPFLAGS)
+	.ci/tidy
 	git ls-files --cached --others --exclude-standard | xargs grep -lE '^#!.*bash' | xargs -n1 bash -n
 
 .PHONY: clean

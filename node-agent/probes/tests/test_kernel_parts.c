@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/* What the kernel half computes, run in user space: histogram slots; and the kernel's layout. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bpf/lib/histogram.h"
+#include "node-agent/probes/kernel_layout.h"
+
+/* The upper bound of a slot, which it includes. */
+static uint64_t bound_of(uint32_t slot)
+{
+	uint32_t octave = slot ? (slot - 1) / 4 + 1 : 0;
+
+	if (slot <= 4)
+		return slot;
+	return (1ULL << octave) + ((slot - 1) % 4 + 1) * (1ULL << (octave - 2));
+}
+
+static void test_slots_hold_what_is_up_to_their_bound(void **state)
+{
+	(void)state;
+	for (uint32_t slot = 0; slot + 1 < HISTOGRAM_SLOTS; slot++) {
+		assert_int_equal(histogram_slot((uint32_t)bound_of(slot)), slot);
+		assert_int_equal(histogram_slot((uint32_t)bound_of(slot) + 1), slot + 1);
+	}
+	assert_int_equal(bound_of(HISTOGRAM_SLOTS - 1), 1ULL << HISTOGRAM_OCTAVES);
+	assert_int_equal(histogram_slot(UINT32_MAX), HISTOGRAM_SLOTS - 1);
+}
+
+static void test_log2(void **state)
+{
+	(void)state;
+	for (uint32_t power = 0; power < 32; power++) {
+		assert_int_equal(histogram_log2(1U << power), power);
+		assert_int_equal(histogram_log2((1U << power) | ((1U << power) - 1)), power);
+	}
+}
+
+static const struct kernel_field fields[] = {
+	{"task_struct", "tgid"},
+	{"mm_struct", "arg_start"},
+	{"task_struct", "no_such_member"},
+	{"no_such_struct", "tgid"},
+};
+
+static void test_layout_of_this_kernel(void **state)
+{
+	uint32_t offsets[4] = {1, 1, 1, 1};
+
+	(void)state;
+	if (access(KERNEL_BTF, R_OK) != 0) {
+		printf("skipped: no %s\n", KERNEL_BTF);
+		skip();
+	}
+	assert_int_equal(kernel_layout_find(KERNEL_BTF, fields, 4, offsets), 2);
+	assert_int_not_equal(offsets[0], 0);
+	assert_int_not_equal(offsets[1], 0);
+	assert_int_equal(offsets[2], 0);
+	assert_int_equal(offsets[3], 0);
+}
+
+static void test_without_btf_nothing_is_known(void **state)
+{
+	uint32_t offsets[4] = {1, 1, 1, 1};
+
+	(void)state;
+	assert_int_equal(kernel_layout_find("/dev/null", fields, 4, offsets), 0);
+	assert_int_equal(kernel_layout_find("/no/such/file", fields, 4, offsets), 0);
+	assert_int_equal(offsets[0], 0);
+	assert_int_equal(offsets[3], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slots_hold_what_is_up_to_their_bound),
+		cmocka_unit_test(test_log2),
+		cmocka_unit_test(test_layout_of_this_kernel),
+		cmocka_unit_test(test_without_btf_nothing_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
