@@ -143,7 +143,7 @@ static int take_values(const char *const values[OPTION_COUNT], struct agent_opti
 		result = log_level_parse(values[OPTION_LOG_LEVEL], &options->log_level, error);
 	if (result < 0)
 		return result;
-	if (*values[OPTION_OPERATOR_NAME])
+	if (values[OPTION_OPERATOR_NAME] && *values[OPTION_OPERATOR_NAME])
 		options->operator_name = values[OPTION_OPERATOR_NAME];
 	options->node = values[OPTION_NODE];
 	options->ca_file = values[OPTION_CA];

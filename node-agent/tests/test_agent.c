@@ -20,6 +20,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
 /* A test is one program of one file. */
+// NOLINTNEXTLINE(bugprone-suspicious-include)
 #include "node-agent/tests/operator_double.c"
 
 #define UID_A "aaaaaaaa-0000-4000-8000-000000000001"
@@ -414,6 +415,7 @@ static void test_memory(void **state)
 	assert_true(double_wait(operator, reported_5));
 	assert_true(all_attached(operator));
 	metrics = agent_get(operator, "/metrics");
+	assert_non_null(strstr(metrics, "skep_agent_pods{state=\"Attached\"} 1\n"));
 	print_message("VmRSS %ld kB, VmHWM %ld kB\n", agent_memory(operator, "VmRSS"),
 		      agent_memory(operator, "VmHWM"));
 	if (!getenv("SKEP_NODE_AGENT")) /* which may be one with sanitizers */

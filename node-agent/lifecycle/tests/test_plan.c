@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "lib/base/text.h"
 #include "node-agent/lifecycle/plan.h"
 
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -119,7 +120,7 @@ static void test_steps(void **state)
 		struct plan_step steps[PLAN_STEPS_LIMIT];
 		union probe_settings settings = {.exec = {EXEC_ARGUMENTS_RAW, true}};
 		struct plan_wanted wanted;
-		char text[64] = "";
+		struct text text = TEXT_EMPTY;
 		size_t count = 0, step_count;
 
 		want_ids(&wanted, rows[i].wanted);
@@ -129,14 +130,13 @@ static void test_steps(void **state)
 			attached[count++].cgroup_id = (uint64_t)*id;
 		step_count = plan_steps(PROBE_EXEC, &wanted, &settings, attached, count, steps);
 		for (size_t s = 0; s < step_count; s++) {
-			char mark[3] = {"+=-"[steps[s].action]};
-
-			mark[1] = (char)(steps[s].action == PLAN_ATTACH
-						 ? wanted.targets[steps[s].index].cgroup_id
-						 : attached[steps[s].index].cgroup_id);
-			strcat(text, mark);
+			text_append_format(&text, "%c%c", "+=-"[steps[s].action],
+					   (int)(steps[s].action == PLAN_ATTACH
+							 ? wanted.targets[steps[s].index].cgroup_id
+							 : attached[steps[s].index].cgroup_id));
 		}
-		assert_string_equal(text, rows[i].steps);
+		assert_string_equal(text.data ? text.data : "", rows[i].steps);
+		text_free(&text);
 	}
 }
 

@@ -26,6 +26,7 @@ static int apply(struct desired *desired, const char *text, char ret_changed[256
 	struct strings changed = {0}, complaints = {0};
 	struct selection_change change;
 	struct error error;
+	size_t used = 0;
 	int result;
 
 	assert_non_null(json);
@@ -33,10 +34,9 @@ static int apply(struct desired *desired, const char *text, char ret_changed[256
 	result = desired_apply(desired, &change, &changed, &complaints, &error);
 	strings_sort(&changed);
 	ret_changed[0] = '\0';
-	for (size_t i = 0; i < changed.count; i++) {
-		strcat(ret_changed, i ? " " : "");
-		strcat(ret_changed, changed.items[i]);
-	}
+	for (size_t i = 0; i < changed.count; i++)
+		used += (size_t)snprintf(ret_changed + used, 256 - used, "%s%s", i ? " " : "",
+					 changed.items[i]);
 	strings_free(&changed);
 	strings_free(&complaints);
 	return result;

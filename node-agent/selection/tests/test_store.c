@@ -86,8 +86,7 @@ static void test_damage(void **state)
 		"{",
 		"7",
 		"{\"type\":\"snapshot\"}",
-		"{\"type\":\"delta\",\"epoch\":\"\",\"from\":0,\"revision\":1,\"upsert\":[],"
-		"\"remove\":[]}",
+		"{\"type\":\"delta\",\"epoch\":\"\",\"from\":0,\"revision\":1,\"upsert\":[]}",
 		"{\"type\":\"snapshot\",\"epoch\":\"e\",\"revision\":3,\"pods\":[{}]}",
 	};
 	const struct place *place = *state;

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/* Aggregation, conditions and status together: from what agents report to what an owner reads. */
+
+#include "operator/tests/fixture.h"
+
+#include "lib/base/json.h"
+#include "lib/base/text.h"
+#include "operator/cluster.h"
+#include "operator/compile.h"
+#include "operator/conditions.h"
+#include "operator/fleet.h"
+#include "operator/status.h"
+
+#define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TCP		   "{'selector': {}, 'probes': [{'type': 'TCP'}]}"
+
+/* A cluster, its agents, and the clock. */
+struct scene {
+	struct cluster cluster;
+	struct fleet fleet;
+	struct policy *policy;
+	uint64_t now_ms;
+};
+
+static void add_node(struct scene *scene, const char *name, const char *label_text)
+{
+	struct labels labels = labels_of(label_text);
+	struct fleet_node *node;
+	bool changed;
+
+	assert_int_equal(cluster_set_node(&scene->cluster, name, &labels, &changed), 0);
+	node = fleet_ensure_node(&scene->fleet, name, scene->now_ms);
+	assert_non_null(node);
+	fleet_node_connect(node, true, scene->now_ms);
+}
+
+/* Adds a pod and selects it on its node, as the operator does. */
+static void add_pod(struct scene *scene, const char *name, const char *node_name)
+{
+	const struct cluster_node *cluster_node = cluster_find_node(&scene->cluster, node_name);
+	struct fleet_node *node = fleet_find_node(&scene->fleet, node_name);
+	struct pod *pod = pod_of(name, node_name, "{}");
+	struct selected_pod *selected = NULL;
+
+	assert_int_equal(cluster_add_pod(&scene->cluster, pod), 0);
+	assert_int_equal(compile_pod(scene->policy, pod, &cluster_node->labels, &selected), 0);
+	assert_true(fleet_node_select(node, pod->uid, selected) >= 0);
+}
+
+static struct scene scene_with(struct policy *policy)
+{
+	struct scene scene = {.fleet = {.epoch = strdup("e")}, .policy = policy};
+
+	assert_int_equal(cluster_add_policy(&scene.cluster, policy), 0);
+	add_node(&scene, "n1", "{'pool': 'main'}");
+	add_node(&scene, "n2", "{'pool': 'canary'}");
+	return scene;
+}
+
+static struct scene scene_of(const char *spec)
+{
+	return scene_with(policy_in("shop", "p", spec));
+}
+
+static void scene_end(struct scene *scene)
+{
+	cluster_clear(&scene->cluster);
+	fleet_clear(&scene->fleet);
+}
+
+/* The agent of the node has done all that it was told, except for what stands in `pods`. */
+static void answer(struct scene *scene, const char *node_name, const char *pods)
+{
+	struct fleet_node *node = fleet_find_node(&scene->fleet, node_name);
+	cleanup_json cJSON *json = NULL;
+	struct report report;
+	struct error error = {0};
+
+	cJSON_Delete(fleet_node_delta(&scene->fleet, node));
+	json = json_format("{'epoch': 'e', 'revision': %d, 'pods': [%s]}", (int)node->revision,
+			   pods);
+	if (report_decode(json, &report, &error) < 0)
+		fail_msg("%s", error.message);
+	fleet_node_take_report(&scene->fleet, node, &report);
+}
+
+#define EXCEPTION(pod, state)                                                                      \
+	"{'uid': 'uid-" pod "', 'probe': 'TCP', 'state': '" state                                  \
+	"', 'reason': 'Some" state "', 'message': 'do something'}"
+
+static cJSON *status_of(const struct scene *scene, const cJSON *previous, time_t now)
+{
+	struct aggregate aggregate = aggregate_policy(scene->policy, &scene->cluster, &scene->fleet,
+						      scene->now_ms);
+	cJSON *status = status_make(scene->policy, &aggregate, previous, now);
+
+	assert_non_null(status);
+	return status;
+}
+
+/* "Ready=True Attached ..." of every condition, in order. */
+static void describe(const cJSON *status, char *out, size_t size)
+{
+	static const char *const types[] = {"Ready", "Reconciling", "Stalled", "Accepted",
+					    "Degraded"};
+	size_t length = 0;
+
+	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+		const cJSON *condition =
+			condition_find(json_find(status, "conditions"), types[i]);
+
+		assert_non_null(condition);
+		assert_int_equal(json_integer(condition, 0, "observedGeneration"), 3);
+		assert_true(*json_text(condition, "reason") && *json_text(condition, "message"));
+		length += (size_t)snprintf(out + length, size - length, "%s%s=%s:%s",
+					   i ? " " : "", types[i], json_text(condition, "status"),
+					   json_text(condition, "reason"));
+	}
+}
+
+static const char *message_of(const cJSON *status, const char *type)
+{
+	return json_text(condition_find(json_find(status, "conditions"), type), "message");
+}
+
+/*
+ * What kstatus makes of the conditions (cli-utils, pkg/kstatus/status/generic.go): Reconciling means
+ * InProgress, Stalled means Failed, then Ready=False means InProgress.
+ */
+static const char *kstatus_of(const cJSON *status)
+{
+	const cJSON *conditions = json_find(status, "conditions");
+
+	if (strcmp(json_text(condition_find(conditions, "Reconciling"), "status"), "True") == 0)
+		return "InProgress";
+	if (strcmp(json_text(condition_find(conditions, "Stalled"), "status"), "True") == 0)
+		return "Failed";
+	if (strcmp(json_text(condition_find(conditions, "Ready"), "status"), "True") == 0)
+		return "Current";
+	return "InProgress";
+}
+
+/* What one pod `a` on node n1 comes to. */
+struct verdict_case {
+	const char *spec;
+	bool pod;
+	const char *answer; /* NULL: the agent has not answered */
+	const char *conditions, *kstatus, *pods, *nodes, *state;
+};
+
+static const struct verdict_case verdict_cases[] = {
+	{"{'probes': []}", true, NULL,
+	 "Ready=False:InvalidSpec Reconciling=False:Settled Stalled=True:InvalidSpec "
+	 "Accepted=False:InvalidSpec Degraded=False:NoFailures",
+	 "Failed", "0/0", "0/0", ""},
+	{"{'selector': {}, 'suspend': true, 'probes': [{'type': 'TCP'}]}", true, "",
+	 "Ready=True:Suspended Reconciling=False:Settled Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Current", "0/0", "0/0", "Idle"},
+	{TCP, false, "",
+	 "Ready=True:NoMatchingPods Reconciling=False:Settled Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Current", "0/0", "0/0", "Idle"},
+	{"{'selector': {}, 'nodeSelector': {'pool': 'canary'}, 'probes': [{'type': 'TCP'}]}", true,
+	 "",
+	 "Ready=True:NoMatchingNodes Reconciling=False:Settled Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Current", "0/0", "0/0", "Idle"},
+	{TCP, true, NULL,
+	 "Ready=False:Progressing Reconciling=True:Progressing Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "InProgress", "0/1", "0/1", "Progressing"},
+	{TCP, true, "",
+	 "Ready=True:Attached Reconciling=False:Settled Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Current", "1/1", "1/1", "Attached"},
+	{TCP, true, EXCEPTION("a", "Waiting"),
+	 "Ready=True:Attached Reconciling=False:Settled Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Current", "0/1", "1/1", "Waiting"},
+	{TCP, true, EXCEPTION("a", "Failed"),
+	 "Ready=False:SomeFailed Reconciling=True:Retrying Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=True:SomeFailed",
+	 "InProgress", "0/1", "0/1", "Failed"},
+	{TCP, true, EXCEPTION("a", "Unsupported"),
+	 "Ready=False:SomeUnsupported Reconciling=False:Settled Stalled=True:SomeUnsupported "
+	 "Accepted=True:Valid Degraded=True:SomeUnsupported",
+	 "Failed", "0/1", "0/1", "Unsupported"},
+};
+
+static void check_verdict(const struct verdict_case *test)
+{
+	struct scene scene = scene_of(test->spec);
+	cJSON *status;
+	char conditions[512];
+
+	if (test->pod)
+		add_pod(&scene, "a", "n1");
+	if (test->answer)
+		answer(&scene, "n1", test->answer);
+	status = status_of(&scene, NULL, 0);
+	describe(status, conditions, sizeof(conditions));
+	assert_string_equal(conditions, test->conditions);
+	assert_string_equal(kstatus_of(status), test->kstatus);
+	assert_string_equal(json_text(status, "summary", "pods"), test->pods);
+	assert_string_equal(json_text(status, "summary", "nodes"), test->nodes);
+	assert_string_equal(json_text(json_find(status, "probes")->child, "state"), test->state);
+	assert_int_equal(json_integer(status, 0, "observedGeneration"), 3);
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+static void judges_every_state(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(verdict_cases); i++)
+		check_verdict(&verdict_cases[i]);
+}
+
+static void counts_nodes_that_are_left_out(void **state)
+{
+	struct scene scene = scene_of("{'selector': {}, 'nodeSelector': {'pool': 'canary'},"
+				      " 'probes': [{'type': 'TCP'}, {'type': 'Exec'}]}");
+	cJSON *status;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	add_pod(&scene, "b", "n2");
+	answer(&scene, "n2", "");
+	status = status_of(&scene, NULL, 0);
+	assert_int_equal(json_integer(status, -1, "nodes", "skipped"), 1);
+	assert_int_equal(json_integer(status, -1, "nodes", "matched"), 1);
+	assert_int_equal(json_integer(status, -1, "nodes", "ready"), 1);
+	assert_int_equal(json_integer(status, -1, "pods", "matched"), 1);
+	assert_string_equal(json_text(status, "summary", "probes"), "TCP,Exec");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+static void notices_an_agent_that_is_away(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	cJSON *status;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	add_pod(&scene, "b", "n2");
+	answer(&scene, "n1", "");
+	answer(&scene, "n2", "");
+	fleet_node_connect(fleet_find_node(&scene.fleet, "n2"), false, 0);
+	scene.now_ms = FLEET_AGENT_GRACE_MS;
+	status = status_of(&scene, NULL, 0);
+	assert_int_equal(json_integer(status, -1, "nodes", "failed"), 1);
+	assert_int_equal(json_integer(status, -1, "nodes", "ready"), 1);
+	assert_string_equal(json_text(json_find(status, "failures")->child, "reason"),
+			    "AgentNotConnected");
+	assert_says(message_of(status, "Ready"), "1 of 2 pods");
+	assert_says(message_of(status, "Ready"), "node n2, pod b, probe TCP");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+static void tells_ten_failures_at_most(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	struct text pods = TEXT_EMPTY;
+	struct aggregate aggregate;
+	cJSON *status;
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "pod%d", i);
+		add_pod(&scene, name, "n1");
+		text_append_format(&pods,
+				   "%s{'uid': 'uid-%s', 'probe': 'TCP', 'state': 'Failed',"
+				   " 'reason': 'NoRoom'}",
+				   i ? "," : "", name);
+	}
+	answer(&scene, "n1", pods.data);
+	aggregate = aggregate_policy(scene.policy, &scene.cluster, &scene.fleet, 0);
+	assert_int_equal(aggregate.failure_total, 12);
+	assert_int_equal(aggregate.failure_count, AGGREGATE_FAILURES_LIMIT);
+	assert_int_equal(aggregate_totals(&aggregate).failed, 12);
+	status = status_of(&scene, NULL, 0);
+	assert_int_equal(cJSON_GetArraySize(json_find(status, "failures")), 10);
+	cJSON_Delete(status);
+	text_free(&pods);
+	scene_end(&scene);
+}
+
+static void names_the_field_of_a_refusal(void **state)
+{
+	struct scene scene = scene_of("{'probes': [{'type': 'HTTP'}]}");
+	cJSON *status = status_of(&scene, NULL, 0);
+
+	(void)state;
+	assert_says(message_of(status, "Accepted"), "spec.probes[0]");
+	assert_says(message_of(status, "Ready"), "spec.probes[0]");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+static const char *since(const cJSON *status, const char *type)
+{
+	return json_text(condition_find(json_find(status, "conditions"), type),
+			 "lastTransitionTime");
+}
+
+static void keeps_the_time_of_the_last_change(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	cJSON *first, *second, *third;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	first = status_of(&scene, NULL, 1000);
+	assert_string_equal(since(first, "Ready"), "1970-01-01T00:16:40Z");
+	answer(&scene, "n1", "");
+	second = status_of(&scene, first, 2000);
+	assert_string_equal(since(second, "Ready"), "1970-01-01T00:33:20Z");
+	assert_string_equal(since(second, "Accepted"), "1970-01-01T00:16:40Z");
+	third = status_of(&scene, second, 3000);
+	assert_true(cJSON_Compare(second, third, true));
+	assert_false(status_conditions_differ(second, third));
+	assert_true(status_conditions_differ(first, second));
+	cJSON_Delete(first);
+	cJSON_Delete(second);
+	cJSON_Delete(third);
+	scene_end(&scene);
+}
+
+static void knows_progress_and_readiness(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	cJSON *status;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	status = status_of(&scene, NULL, 0);
+	assert_true(status_is_progressing(status));
+	assert_false(status_is_ready(status, scene.policy));
+	cJSON_Delete(status);
+	answer(&scene, "n1", "");
+	status = status_of(&scene, NULL, 0);
+	assert_false(status_is_progressing(status));
+	assert_true(status_is_ready(status, scene.policy));
+	scene.policy->generation++;
+	assert_false(status_is_ready(status, scene.policy));
+	cJSON_Delete(status);
+	answer(&scene, "n1", EXCEPTION("a", "Failed"));
+	status = status_of(&scene, NULL, 0);
+	assert_false(status_is_progressing(status));
+	cJSON_Delete(status);
+	assert_false(status_is_progressing(NULL));
+	assert_false(status_is_ready(NULL, scene.policy));
+	scene_end(&scene);
+}
+
+/* "Ready- Degraded-" and so on: what would become an Event. */
+static void assert_told(const cJSON *previous, const cJSON *status, const char *wanted)
+{
+	struct status_transition transitions[STATUS_TRANSITIONS_LIMIT];
+	size_t count = status_transitions(previous, status, transitions);
+	char told[256] = "";
+
+	for (size_t i = 0; i < count; i++) {
+		assert_true(*transitions[i].reason);
+		snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s%s%s", i ? " " : "",
+			 transitions[i].type, transitions[i].good ? "+" : "-");
+	}
+	assert_string_equal(told, wanted);
+}
+
+static void tells_changes_and_nothing_else(void **state)
+{
+	struct scene scene = scene_of(TCP), refused = scene_of("{}");
+	cJSON *progressing, *ready, *failed, *bad;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	progressing = status_of(&scene, NULL, 0);
+	answer(&scene, "n1", "");
+	ready = status_of(&scene, progressing, 0);
+	answer(&scene, "n1", EXCEPTION("a", "Failed"));
+	failed = status_of(&scene, ready, 0);
+	bad = status_of(&refused, NULL, 0);
+	assert_told(NULL, progressing, "");
+	assert_told(NULL, ready, "Ready+");
+	assert_told(NULL, failed, "Degraded-");
+	assert_told(NULL, bad, "Accepted-");
+	assert_told(progressing, ready, "Ready+");
+	assert_told(ready, ready, "");
+	assert_told(ready, failed, "Ready- Degraded-");
+	assert_told(failed, ready, "Ready+ Degraded+");
+	assert_told(ready, bad, "Accepted- Ready-");
+	assert_told(bad, ready, "Accepted+ Ready+");
+	cJSON_Delete(progressing);
+	cJSON_Delete(ready);
+	cJSON_Delete(failed);
+	cJSON_Delete(bad);
+	scene_end(&scene);
+	scene_end(&refused);
+}
+
+/* An agent's words end up in the status; odd bytes in them must not spoil it. */
+static void passes_on_only_printable_words(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	cJSON *status;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	answer(&scene, "n1",
+	       "{'uid': 'uid-a', 'probe': 'TCP', 'state': 'Failed', 'reason': 'R',"
+	       " 'message': 'bad \\u009b \x7f ü'}");
+	status = status_of(&scene, NULL, 0);
+	assert_string_equal(json_text(json_find(status, "failures")->child, "message"),
+			    "bad ?? ? ü");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(judges_every_state),
+		cmocka_unit_test(counts_nodes_that_are_left_out),
+		cmocka_unit_test(notices_an_agent_that_is_away),
+		cmocka_unit_test(tells_ten_failures_at_most),
+		cmocka_unit_test(names_the_field_of_a_refusal),
+		cmocka_unit_test(keeps_the_time_of_the_last_change),
+		cmocka_unit_test(knows_progress_and_readiness),
+		cmocka_unit_test(tells_changes_and_nothing_else),
+		cmocka_unit_test(passes_on_only_printable_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
