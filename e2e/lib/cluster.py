@@ -2,9 +2,11 @@
 # Copyright The Skep Authors
 """The cluster of e2e/cluster/up, and kubectl on it."""
 
+import http.client
 import json
 import os
 import pathlib
+import ssl
 
 from lib.shell import run
 
@@ -41,6 +43,26 @@ def kubectl(*arguments, stdin=None, check=True, timeout=60):
         check=check,
         timeout=timeout,
     )
+
+
+class ApiConnection:
+    """Requests without kubectl, which allows itself only a few a second."""
+
+    def __init__(self):
+        certificates = STATE / "certificates"
+        context = ssl.create_default_context(cafile=certificates / "ca.crt")
+        context.load_cert_chain(certificates / "admin.crt", certificates / "admin.key")
+        server = kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
+        host, port = server.removeprefix("https://").split(":")
+        self.connection = http.client.HTTPSConnection(host, int(port), timeout=60, context=context)
+
+    def request(self, method, path, body=None):
+        headers = {"Content-Type": "application/json"}
+        self.connection.request(method, path, json.dumps(body) if body else None, headers)
+        answer = self.connection.getresponse()
+        text = answer.read().decode()
+        assert answer.status < 300, f"{method} {path}: {answer.status} {text[:500]}"
+        return json.loads(text)
 
 
 def get(kind, name=None, namespace=None, selector=None):

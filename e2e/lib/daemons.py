@@ -103,11 +103,18 @@ def kill_operator():
 
 
 def agent_process(node):
-    return pods.processes(agent_pod(node), "skep-node-agent")[0]
+    """The agent's process id on the host; an assertion fails while there is none."""
+    return only_process(agent_pod(node), "skep-node-agent")
 
 
 def operator_process():
-    return pods.processes(operator_pod(), "skep-operator")[0]
+    return only_process(operator_pod(), "skep-operator")
+
+
+def only_process(shown, name):
+    found = pods.processes(shown, name)
+    assert len(found) == 1, f"{len(found)} processes {name}"
+    return found[0]
 
 
 def wait_agent_healthy(node, seconds=30):

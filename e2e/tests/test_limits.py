@@ -39,6 +39,8 @@ class Limits(ClusterTest):
 
     def test_thousand_policies(self):
         """1,000 policies made and deleted leave no memory and no program behind"""
+        self.api = cluster.ApiConnection()
+        self.path = f"/apis/{policies.API_VERSION}/namespaces/{self.namespace}/observabilitypolicies"
         self.batch("warm")
         before = [pods.resident_kib(pid) for pid in (self.agent, self.operator)]
         for number in range(POLICIES // BATCH):
@@ -53,8 +55,7 @@ class Limits(ClusterTest):
             policies.policy(self.namespace, f"{name}-{number}", WATCHED, [policies.TCP])
             for number in range(BATCH)
         ]
-        cluster.create(*manifests)
+        for manifest in manifests:
+            self.api.request("POST", self.path, manifest)
         policies.wait_ready(self.namespace, manifests[-1]["metadata"]["name"], seconds=60)
-        cluster.kubectl(
-            "delete", "observabilitypolicies", "--all", "-n", self.namespace, timeout=120
-        )
+        self.api.request("DELETE", self.path)

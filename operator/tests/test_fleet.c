@@ -269,7 +269,7 @@ static void assert_agent_has(const struct agent *agent, const int variants[UIDS]
 {
 	for (int i = 0; i < UIDS; i++) {
 		struct selected_pod *wanted;
-		char uid[8];
+		char uid[16];
 
 		snprintf(uid, sizeof(uid), "%d", i);
 		if (variants[i] < 0) {
@@ -307,7 +307,7 @@ static void change_one(struct fleet_node *node, int variants[UIDS], uint32_t *se
 {
 	int pod = (int)(next_random(seed) % UIDS);
 	int variant = (int)(next_random(seed) % (VARIANTS + 1)) - 1;
-	char uid[8];
+	char uid[16];
 
 	snprintf(uid, sizeof(uid), "%d", pod);
 	assert_int_equal(pick(node, uid, variant), variant != variants[pod]);

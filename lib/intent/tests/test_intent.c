@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "lib/base/tests/parse.h"
+
+#include <errno.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/intent/intent.h"
+
+#define EXEC_OF(arguments, failures)                                                               \
+	((union probe_settings){.exec = {EXEC_ARGUMENTS_##arguments, failures}})
+
+static void names_every_type(void **state)
+{
+	enum probe_type type;
+
+	(void)state;
+	for (int i = 0; i < PROBE_TYPES; i++) {
+		assert_int_equal(probe_type_parse(probe_type_name((enum probe_type)i), &type), 0);
+		assert_int_equal(type, i);
+	}
+	assert_string_equal(probe_type_name(PROBE_TCP), "TCP");
+	assert_string_equal(probe_type_name(PROBE_EXEC), "Exec");
+	assert_int_equal(probe_type_parse("exec", &type), -EINVAL);
+	assert_int_equal(probe_type_parse("", &type), -EINVAL);
+	assert_int_equal(probe_type_parse(NULL, &type), -EINVAL);
+}
+
+static void reads_back_what_it_wrote(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		const union probe_settings settings = {
+			.exec = {(enum exec_arguments)(i / 2), i % 2}};
+		cleanup_json cJSON *entry = json_of("{'type': 'Exec'}");
+		union probe_settings decoded;
+
+		assert_int_equal(probe_settings_encode(PROBE_EXEC, &settings, entry), 0);
+		assert_int_equal(probe_settings_decode(PROBE_EXEC, entry, &decoded, NULL), 0);
+		assert_true(probe_settings_equal(PROBE_EXEC, &settings, &decoded));
+	}
+}
+
+static void merges_to_the_union(void **state)
+{
+	for (int i = 0; i < 36; i++) {
+		union probe_settings a = {.exec = {(enum exec_arguments)(i / 12), i / 6 % 2}};
+		const union probe_settings b = {.exec = {(enum exec_arguments)(i / 2 % 3), i % 2}};
+		const union probe_settings before = a;
+
+		(void)state;
+		probe_settings_merge(PROBE_EXEC, &a, &b);
+		assert_true(a.exec.arguments >= before.exec.arguments);
+		assert_true(a.exec.arguments >= b.exec.arguments);
+		assert_true(a.exec.arguments == before.exec.arguments ||
+			    a.exec.arguments == b.exec.arguments);
+		assert_int_equal(a.exec.failures, before.exec.failures || b.exec.failures);
+	}
+}
+
+static void compares_what_counts(void **state)
+{
+	const union probe_settings raw = EXEC_OF(RAW, false), none = EXEC_OF(NONE, false),
+				   failures = EXEC_OF(RAW, true);
+
+	(void)state;
+	assert_true(probe_settings_equal(PROBE_EXEC, &raw, &raw));
+	assert_false(probe_settings_equal(PROBE_EXEC, &raw, &none));
+	assert_false(probe_settings_equal(PROBE_EXEC, &raw, &failures));
+	assert_true(probe_settings_equal(PROBE_TCP, &raw, &none));
+}
+
+static void refuses_settings_of_another_probe(void **state)
+{
+	cleanup_json cJSON *entry = json_of("{'type': 'TCP', 'exec': {'arguments': 'Raw'}}");
+	cleanup_json cJSON *plain = json_of("{'type': 'TCP'}");
+	union probe_settings settings;
+	struct error error;
+
+	(void)state;
+	assert_int_equal(probe_settings_decode(PROBE_TCP, entry, &settings, &error), -EINVAL);
+	assert_says(error.message, "exec: goes with type Exec only");
+	assert_int_equal(probe_settings_decode(PROBE_TCP, plain, &settings, &error), 0);
+	assert_int_equal(probe_settings_encode(PROBE_TCP, &settings, plain), 0);
+	assert_int_equal(cJSON_GetArraySize(plain), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_every_type),
+		cmocka_unit_test(reads_back_what_it_wrote),
+		cmocka_unit_test(merges_to_the_union),
+		cmocka_unit_test(compares_what_counts),
+		cmocka_unit_test(refuses_settings_of_another_probe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

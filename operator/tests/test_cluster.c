@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "operator/tests/fixture.h"
+
+#include "operator/cluster.h"
+
+#define TCP "{'selector': {}, 'probes': [{'type': 'TCP'}]}"
+
+static void finds_what_was_added(void **state)
+{
+	struct cluster cluster = {0};
+	struct pod *pod = pod_of("a", "n1", "{}"), *loose = pod_of("b", "", "{}");
+	struct policy *policy = policy_of("p", TCP);
+
+	(void)state;
+	assert_int_equal(cluster_add_pod(&cluster, pod), 0);
+	assert_int_equal(cluster_add_pod(&cluster, loose), 0);
+	assert_int_equal(cluster_add_policy(&cluster, policy), 0);
+	assert_ptr_equal(cluster_find_pod(&cluster, "uid-a"), pod);
+	assert_null(cluster_find_pod(&cluster, "uid-z"));
+	assert_ptr_equal(cluster_find_policy(&cluster, "shop/p"), policy);
+	assert_ptr_equal(cluster_find_namespace(&cluster, "shop")->pods, pod);
+	assert_ptr_equal(pod->namespace_next, loose);
+	assert_ptr_equal(cluster_find_node(&cluster, "n1")->pods, pod);
+	assert_false(cluster_find_node(&cluster, "n1")->exists);
+	assert_null(cluster_find_node(&cluster, ""));
+	cluster_clear(&cluster);
+}
+
+/* Whatever comes goes again, or a cluster that lives for long would only grow. */
+static void forgets_what_nobody_needs(void **state)
+{
+	struct cluster cluster = {0};
+	struct pod *pod = pod_of("a", "n1", "{}");
+	struct policy *policy = policy_of("p", TCP);
+
+	(void)state;
+	assert_int_equal(cluster_add_pod(&cluster, pod), 0);
+	assert_int_equal(cluster_add_policy(&cluster, policy), 0);
+	cluster_take_pod(&cluster, pod);
+	assert_null(cluster_find_node(&cluster, "n1"));
+	assert_non_null(cluster_find_namespace(&cluster, "shop"));
+	cluster_take_policy(&cluster, policy);
+	assert_null(cluster.namespaces);
+	assert_null(cluster.pods);
+	assert_null(cluster.policies);
+	pod_free(pod);
+	policy_free(policy);
+}
+
+static void keeps_a_node_as_long_as_it_or_its_pods_are_there(void **state)
+{
+	struct cluster cluster = {0};
+	struct labels labels = labels_of("{'pool': 'main'}");
+	struct labels same = labels_of("{'pool': 'main'}");
+	struct labels other = labels_of("{'pool': 'canary'}");
+	bool changed;
+
+	(void)state;
+	assert_int_equal(cluster_set_node(&cluster, "n1", &labels, &changed), 0);
+	assert_true(changed);
+	assert_int_equal(cluster_set_node(&cluster, "n1", &same, &changed), 0);
+	assert_false(changed);
+	assert_int_equal(cluster_set_node(&cluster, "n1", &other, &changed), 0);
+	assert_true(changed);
+	assert_int_equal(cluster_add_pod(&cluster, pod_of("a", "n1", "{}")), 0);
+	cluster_remove_node(&cluster, "n1");
+	cluster_remove_node(&cluster, "n9");
+	assert_false(cluster_find_node(&cluster, "n1")->exists);
+	assert_int_equal(cluster_find_node(&cluster, "n1")->labels.count, 0);
+	cluster_clear(&cluster);
+	assert_null(cluster.nodes);
+	assert_null(cluster.namespaces);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_what_was_added),
+		cmocka_unit_test(forgets_what_nobody_needs),
+		cmocka_unit_test(keeps_a_node_as_long_as_it_or_its_pods_are_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
