@@ -65,7 +65,7 @@ static struct standing pod_standing(const struct fleet_node *node, const struct 
 {
 	if (!node)
 		return (struct standing){STANDING_PENDING, "Progressing", ""};
-	return fleet_node_standing(node, pod->uid, type, now_ms);
+	return fleet_node_standing(node, pod_cgroup_uid(pod), type, now_ms);
 }
 
 /* Adds one pod to the policy's sums; returns how its probes stand. */

@@ -49,7 +49,7 @@ static struct cluster_namespace *ensure_namespace(struct cluster *cluster, const
 		return namespace;
 	namespace = calloc(1, sizeof(*namespace));
 	if (namespace)
-		namespace->name = strdup(name);
+	namespace->name = strdup(name);
 	if (!namespace || !namespace->name) {
 		free(namespace);
 		return NULL;

@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No containers means every one, so a union with it names none. */
-static int merge_containers(struct selected_probe *probe, const struct strings *containers)
+/*
+ * No containers means every one, so a union with it names none. Names that the pod does not have
+ * are left out: the agent would wait for them.
+ */
+static int merge_containers(struct selected_probe *probe, const struct strings *containers,
+			    const struct pod *pod)
 {
 	bool first = probe->policies.count == 0;
 
@@ -17,18 +21,19 @@ static int merge_containers(struct selected_probe *probe, const struct strings *
 		return 0;
 	}
 	for (size_t i = 0; i < containers->count; i++)
-		if (strings_add_unique(&probe->containers, containers->items[i]) < 0)
+		if (pod_has_container(pod, containers->items[i]) &&
+		    strings_add_unique(&probe->containers, containers->items[i]) < 0)
 			return -ENOMEM;
 	strings_sort(&probe->containers);
 	return 0;
 }
 
-static int merge_probe(enum probe_type type, const struct policy *policy,
+static int merge_probe(enum probe_type type, const struct policy *policy, const struct pod *pod,
 		       struct selected_probe *probe)
 {
 	const union probe_settings *settings = &policy->probes[type].settings;
 
-	if (merge_containers(probe, &policy->containers) < 0)
+	if (merge_containers(probe, &policy->containers, pod) < 0)
 		return -ENOMEM;
 	if (probe->wanted)
 		probe_settings_merge(type, &probe->settings, settings);
@@ -40,14 +45,15 @@ static int merge_probe(enum probe_type type, const struct policy *policy,
 	return strings_add(&probe->policies, policy->id);
 }
 
-static int merge_policy(const struct policy *policy, struct selected_pod *selected)
+static int merge_policy(const struct policy *policy, const struct pod *pod,
+			struct selected_pod *selected)
 {
 	int result = 0;
 
 	for (int type = 0; type < PROBE_TYPES && result == 0; type++)
 		if (policy->probes[type].wanted)
-			result =
-				merge_probe((enum probe_type)type, policy, &selected->probes[type]);
+			result = merge_probe((enum probe_type)type, policy, pod,
+					     &selected->probes[type]);
 	return result;
 }
 
@@ -78,7 +84,7 @@ static struct selected_pod *selected_pod_of(const struct pod *pod)
 
 	if (!selected)
 		return NULL;
-	selected->uid = strdup(pod->uid);
+	selected->uid = strdup(pod_cgroup_uid(pod));
 	selected->namespace = strdup(pod->namespace);
 	selected->name = strdup(pod->name);
 	selected->workload_kind = strdup(pod->workload_kind);
@@ -137,7 +143,7 @@ int compile_pod(const struct policy *policies, const struct pod *pod,
 			continue;
 		if (!selected)
 			selected = selected_pod_of(pod);
-		if (!selected || merge_policy(policy, selected) < 0) {
+		if (!selected || merge_policy(policy, pod, selected) < 0) {
 			selected_pod_free(selected);
 			return -ENOMEM;
 		}

@@ -96,7 +96,7 @@ static void compile(struct controller *controller, const struct pod *pod)
 		result = -ENOMEM;
 	}
 	if (result == 0 && fleet_node)
-		result = fleet_node_select(fleet_node, pod->uid, selected);
+		result = fleet_node_select(fleet_node, pod_cgroup_uid(pod), selected);
 	if (result < 0)
 		log_error("pod %s/%s cannot be compiled: out of memory", pod->namespace, pod->name);
 	if (result > 0)
@@ -279,7 +279,7 @@ static void deselect(struct controller *controller, const struct pod *pod)
 {
 	struct fleet_node *node = fleet_find_node(&controller->fleet, pod->node);
 
-	if (node && fleet_node_select(node, pod->uid, NULL) > 0)
+	if (node && fleet_node_select(node, pod_cgroup_uid(pod), NULL) > 0)
 		push_soon(controller);
 }
 

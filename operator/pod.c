@@ -18,6 +18,7 @@ struct pod *pod_free(struct pod *pod)
 	if (!pod)
 		return NULL;
 	free(pod->uid);
+	free(pod->static_uid);
 	free(pod->namespace);
 	free(pod->name);
 	free(pod->node);
@@ -141,6 +142,21 @@ static int decode_all_containers(const cJSON *object, struct pod *pod)
 	return result;
 }
 
+/*
+ * A static pod is started by the kubelet from a file, under a UID of its own; what the API server
+ * shows is its mirror, which tells that UID in an annotation (kubernetes.io/config.hash).
+ */
+static int decode_static_uid(const cJSON *object, struct pod *pod)
+{
+	const cJSON *annotations = json_find(object, "metadata", "annotations");
+	const char *hash = json_string(annotations, "kubernetes.io/config.hash");
+
+	if (!hash || !json_string(annotations, "kubernetes.io/config.mirror"))
+		return 0;
+	pod->static_uid = strdup(hash);
+	return pod->static_uid ? 0 : -ENOMEM;
+}
+
 static int decode_members(const cJSON *object, struct pod *pod)
 {
 	const char *phase = json_text(object, "status", "phase");
@@ -154,6 +170,8 @@ static int decode_members(const cJSON *object, struct pod *pod)
 		return -ENOMEM;
 	if (!*pod->uid || !*pod->namespace || !*pod->name)
 		return -EINVAL;
+	if (decode_static_uid(object, pod) < 0)
+		return -ENOMEM;
 	pod->finished = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
 	result = labels_decode(json_find(object, "metadata", "labels"), &pod->labels);
 	if (result < 0)
@@ -180,6 +198,19 @@ int pod_decode(const cJSON *object, struct pod **ret_pod)
 	return 0;
 }
 
+const char *pod_cgroup_uid(const struct pod *pod)
+{
+	return pod->static_uid ? pod->static_uid : pod->uid;
+}
+
+bool pod_has_container(const struct pod *pod, const char *name)
+{
+	for (size_t i = 0; i < pod->container_count; i++)
+		if (strcmp(pod->containers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static bool containers_equal(const struct pod *a, const struct pod *b)
 {
 	if (a->container_count != b->container_count)
@@ -196,6 +227,7 @@ bool pod_equal(const struct pod *a, const struct pod *b)
 	return strcmp(a->uid, b->uid) == 0 && strcmp(a->namespace, b->namespace) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->node, b->node) == 0 &&
 	       strcmp(a->workload_kind, b->workload_kind) == 0 &&
-	       strcmp(a->workload_name, b->workload_name) == 0 && a->finished == b->finished &&
+	       strcmp(a->workload_name, b->workload_name) == 0 &&
+	       string_equal(a->static_uid, b->static_uid) && a->finished == b->finished &&
 	       labels_equal(&a->labels, &b->labels) && containers_equal(a, b);
 }

@@ -21,6 +21,7 @@ struct pod_container {
 
 struct pod {
 	char *uid;
+	char *static_uid; /* of a static pod: the UID that the kubelet gave it; else NULL */
 	char *namespace;
 	char *name;
 	char *node; /* "" before it is scheduled */
@@ -38,6 +39,11 @@ struct pod {
 
 /* Keeps what is needed of a Pod (core v1). Returns 0 with *ret_pod, -EINVAL for no pod, -ENOMEM. */
 int pod_decode(const cJSON *object, struct pod **ret_pod);
+
+/* The UID that the pod's cgroup is named after. */
+const char *pod_cgroup_uid(const struct pod *pod);
+
+bool pod_has_container(const struct pod *pod, const char *name);
 
 /* Whether two versions of a pod are the same in all that is kept. */
 bool pod_equal(const struct pod *a, const struct pod *b);

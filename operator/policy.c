@@ -143,11 +143,21 @@ int policy_decode(const cJSON *object, struct policy **ret_policy)
 	return 0;
 }
 
+/* Whether the pod has any of the containers that the policy names, if it names some. */
+static bool has_named_container(const struct policy *policy, const struct pod *pod)
+{
+	for (size_t i = 0; i < policy->containers.count; i++)
+		if (pod_has_container(pod, policy->containers.items[i]))
+			return true;
+	return policy->containers.count == 0;
+}
+
 bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
 {
 	return policy->accepted && !policy->suspend && !pod->finished && *pod->node &&
 	       strcmp(policy->namespace, pod->namespace) == 0 &&
-	       selector_matches(&policy->selector, &pod->labels);
+	       selector_matches(&policy->selector, &pod->labels) &&
+	       has_named_container(policy, pod);
 }
 
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels)

@@ -55,7 +55,10 @@ struct policy {
  */
 int policy_decode(const cJSON *object, struct policy **ret_policy);
 
-/* Whether the policy is about this pod, whatever node it is on. A suspended one is about none. */
+/*
+ * Whether the policy is about this pod, whatever node it is on. A suspended one is about none; one
+ * that names containers is about pods that have one of them.
+ */
 bool policy_selects_pod(const struct policy *policy, const struct pod *pod);
 
 /* Whether the policy is to be carried out on a node with these labels. */
