@@ -162,24 +162,6 @@ static void on_agent_changed(void *context, struct fleet_node *node)
 	touch_policies_of_node(context, node->name);
 }
 
-/* What was said to be lost for a while is lost after FLEET_AGENT_GRACE_MS: say so then. */
-static void on_tick(uv_timer_t *timer)
-{
-	struct controller *controller = timer->data;
-	uint64_t now_ms = uv_now(controller->loop);
-	const struct fleet_node *node;
-
-	if (!is_synced(controller))
-		return;
-	for (node = controller->fleet.nodes; node; node = node->hh.next) {
-		uint64_t away_ms = now_ms - node->away_since_ms;
-
-		if (!node->connected && away_ms >= FLEET_AGENT_GRACE_MS &&
-		    away_ms < FLEET_AGENT_GRACE_MS + 2 * TICK_MS)
-			touch_policies_of_node(controller, node->name);
-	}
-}
-
 /* Beginning: certificates and three first lists, in any order; then the door is opened. */
 
 static void open_door(struct controller *controller)
@@ -191,11 +173,33 @@ static void open_door(struct controller *controller)
 	if (agents_new(controller->net, controller->client, &controller->settings,
 		       controller->bundle, &controller->cluster, &controller->fleet,
 		       on_agent_changed, controller, &controller->agents, &error) < 0) {
-		log_error("cannot serve agents on port %d: %s", controller->settings.port,
-			  error.message);
-		exit(EXIT_FAILURE);
+		log_error("cannot serve agents on port %d: %s; trying again in %d s",
+			  controller->settings.port, error.message, TICK_MS / 1000);
+		return;
 	}
 	log_info("serving agents on port %d", controller->settings.port);
+}
+
+/*
+ * Opens the door where that failed, and looks at the policies of nodes whose agent has just been
+ * away for FLEET_AGENT_GRACE_MS: what was held to be attached until then no longer is.
+ */
+static void on_tick(uv_timer_t *timer)
+{
+	struct controller *controller = timer->data;
+	uint64_t now_ms = uv_now(controller->loop);
+	const struct fleet_node *node;
+
+	open_door(controller);
+	if (!is_synced(controller))
+		return;
+	for (node = controller->fleet.nodes; node; node = node->hh.next) {
+		uint64_t away_ms = now_ms - node->away_since_ms;
+
+		if (!node->connected && away_ms >= FLEET_AGENT_GRACE_MS &&
+		    away_ms < FLEET_AGENT_GRACE_MS + 2 * TICK_MS)
+			touch_policies_of_node(controller, node->name);
+	}
 }
 
 static void on_certificates(void *context, const struct pki_bundle *bundle)

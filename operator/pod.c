@@ -101,16 +101,17 @@ static int decode_containers(const cJSON *specs, const cJSON *statuses, struct p
 
 	cJSON_ArrayForEach(spec, specs) {
 		const char *name = json_text(spec, "name");
+		const char *id = find_container_id(statuses, name);
 		struct pod_container *container = &pod->containers[pod->container_count];
 
 		if (pod->container_count == POD_CONTAINERS_LIMIT)
 			return -EINVAL;
 		*container = (struct pod_container){
 			.name = strdup(name),
-			.id = decode_container_id(find_container_id(statuses, name)),
+			.id = decode_container_id(id),
 		};
 		pod->container_count++;
-		if (!container->name)
+		if (!container->name || (*id && !container->id))
 			return -ENOMEM;
 	}
 	return 0;

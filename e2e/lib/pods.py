@@ -54,7 +54,10 @@ def wait_running(namespace, name):
 
 
 def address(shown):
-    return shown["status"]["podIP"]
+    """The pod's IP address; an assertion fails while it has none."""
+    found = shown["status"].get("podIP")
+    assert found, f"pod {shown['metadata']['name']} has no address yet"
+    return found
 
 
 def execute(namespace, name, *command, check=True, container_name=None):
