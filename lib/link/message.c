@@ -83,10 +83,11 @@ int hello_decode(const cJSON *message, struct hello *ret_hello, struct error *er
 	if (result < 0)
 		return result;
 	if (protocol != LINK_PROTOCOL_VERSION)
-		return error_set(error, EPROTO,
-				 "protocol: %lld is not spoken here, only %d; run agent and operator "
-				 "of one version",
-				 (long long)protocol, LINK_PROTOCOL_VERSION);
+		return error_set(
+			error, EPROTO,
+			"protocol: %lld is not spoken here, only %d; run agent and operator "
+			"of one version",
+			(long long)protocol, LINK_PROTOCOL_VERSION);
 	if (!*hello.node)
 		return error_set(error, EINVAL, "node: must be the name of the agent's node");
 	*ret_hello = hello;

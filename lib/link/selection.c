@@ -153,9 +153,9 @@ static bool encode_strings(cJSON *object, const char *name, const struct strings
 {
 	if (strings->count == 0)
 		return true;
-	return json_add_item(object, name,
-			     cJSON_CreateStringArray((const char *const *)strings->items,
-						     (int)strings->count));
+	return json_add_item(
+		object, name,
+		cJSON_CreateStringArray((const char *const *)strings->items, (int)strings->count));
 }
 
 static bool encode_probe(cJSON *array, enum probe_type type, const struct selected_probe *probe)

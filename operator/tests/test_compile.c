@@ -31,7 +31,7 @@ static struct selected_pod *compile(struct policy *policies, const char *node_la
 
 	assert_int_equal(compile_pod(policies, pod, &labels, &selected), 0);
 	DL_FOREACH_SAFE2(policies, policy, next, namespace_next)
-		policy_free(policy);
+	policy_free(policy);
 	labels_free(&labels);
 	pod_free(pod);
 	return selected;
@@ -43,8 +43,9 @@ static void asks_nothing_when_nobody_does(void **state)
 
 	(void)state;
 	assert_null(compile(NULL, "{}"));
-	add(&policies, "other", "{'selector': {'matchLabels': {'app': 'db'}},"
-				" 'probes': [{'type': 'TCP'}]}");
+	add(&policies, "other",
+	    "{'selector': {'matchLabels': {'app': 'db'}},"
+	    " 'probes': [{'type': 'TCP'}]}");
 	add(&policies, "asleep", TCP(", 'suspend': true"));
 	add(&policies, "elsewhere", TCP(", 'nodeSelector': {'pool': 'canary'}"));
 	assert_null(compile(policies, "{'pool': 'main'}"));
@@ -143,9 +144,9 @@ static void unites_containers(void **state)
 
 static void does_not_hang_on_the_order_of_policies(void **state)
 {
-	static const char *const specs[] = {
-		TCP(", 'containers': ['server']"), TCP(", 'containers': ['proxy']"),
-		EXEC("'arguments': 'None'"), EXEC("'failures': true")};
+	static const char *const specs[] = {TCP(", 'containers': ['server']"),
+					    TCP(", 'containers': ['proxy']"),
+					    EXEC("'arguments': 'None'"), EXEC("'failures': true")};
 	struct selected_pod *first = NULL;
 
 	(void)state;

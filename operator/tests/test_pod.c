@@ -87,7 +87,7 @@ static void knows_when_it_is_finished(void **state)
 	static const struct {
 		const char *phase;
 		bool finished;
-	} cases[] = {{"Pending", false}, {"Running", false}, {"Unknown", false},
+	} cases[] = {{"Pending", false}, {"Running", false},  {"Unknown", false},
 		     {"", false},	 {"Succeeded", true}, {"Failed", true}};
 
 	(void)state;
@@ -127,10 +127,10 @@ static void refuses_what_is_no_pod(void **state)
 
 static void lives_with_malformed_members(void **state)
 {
-	struct pod *pod = pod_from(json_of(
-		"{'metadata': {'namespace': 'shop', 'name': 'a', 'uid': 'u', 'labels': 'x',"
-		" 'ownerReferences': 'y'}, 'spec': {'nodeName': 5, 'containers': 'z'},"
-		" 'status': ['Failed']}"));
+	struct pod *pod = pod_from(
+		json_of("{'metadata': {'namespace': 'shop', 'name': 'a', 'uid': 'u', 'labels': 'x',"
+			" 'ownerReferences': 'y'}, 'spec': {'nodeName': 5, 'containers': 'z'},"
+			" 'status': ['Failed']}"));
 
 	(void)state;
 	assert_string_equal(pod->node, "");
@@ -168,8 +168,8 @@ static void equals_only_its_like(void **state)
 		" 'status': {'phase': 'Running', 'containerStatuses': ["
 		"{'name': 'server', 'containerID': 'cri://abc'}]}}";
 	static const char *const changes[][2] = {
-		{"shop", "bank"}, {"'web'", "'wob'"},	  {"one", "two"},	{"front", "back"},
-		{"Job", "Task"},  {"nightly", "weekly"}, {"n1", "n2"},		{"server", "sorver"},
+		{"shop", "bank"}, {"'web'", "'wob'"},	 {"one", "two"},    {"front", "back"},
+		{"Job", "Task"},  {"nightly", "weekly"}, {"n1", "n2"},	    {"server", "sorver"},
 		{"abc", "abd"},	  {"Running", "Failed"}, {"cri://abc", ""},
 	};
 	struct pod *pod = pod_from(json_of(text)), *same = pod_from(json_of(text));
@@ -178,9 +178,9 @@ static void equals_only_its_like(void **state)
 	assert_true(pod_equal(pod, same));
 	for (size_t i = 0; i < ARRAY_COUNT(changes); i++) {
 		const char *at = strstr(text, changes[i][0]);
-		struct pod *other = pod_from(
-			json_format("%.*s%s%s", (int)(at - text), text, changes[i][1],
-				    at + strlen(changes[i][0])));
+		struct pod *other =
+			pod_from(json_format("%.*s%s%s", (int)(at - text), text, changes[i][1],
+					     at + strlen(changes[i][0])));
 
 		if (pod_equal(pod, other))
 			fail_msg("%s is as good as %s", changes[i][0], changes[i][1]);

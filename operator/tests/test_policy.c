@@ -11,12 +11,12 @@
 
 static void reads_what_is_asked(void **state)
 {
-	struct policy *policy = policy_of(
-		"checkout", "{'selector': {'matchLabels': {'app': 'checkout'}},"
-			    " 'containers': ['server', 'proxy', 'server'],"
-			    " 'nodeSelector': {'pool': 'canary'},"
-			    " 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec':"
-			    " {'arguments': 'Raw', 'failures': true}}]}");
+	struct policy *policy =
+		policy_of("checkout", "{'selector': {'matchLabels': {'app': 'checkout'}},"
+				      " 'containers': ['server', 'proxy', 'server'],"
+				      " 'nodeSelector': {'pool': 'canary'},"
+				      " 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec':"
+				      " {'arguments': 'Raw', 'failures': true}}]}");
 
 	(void)state;
 	assert_string_equal(policy->id, "shop/checkout");
@@ -62,8 +62,8 @@ static void refuses_with_field_and_remedy(void **state)
 		{"{'probes': {'type': 'TCP'}}", "spec.probes: ", "must list"},
 		{"{'probes': [{'type': 'TCP'}, {'type': 'Exec'}, {'type': 'TCP'}]}",
 		 "spec.probes: ", "from 1 to 2"},
-		{"{'probes': [{'type': 'TCP'}, {'type': 'TCP'}]}", "spec.probes[1]: type: ",
-		 "join the two"},
+		{"{'probes': [{'type': 'TCP'}, {'type': 'TCP'}]}",
+		 "spec.probes[1]: type: ", "join the two"},
 		{"{'probes': [{'type': 'HTTP'}]}", "spec.probes[0]: type: \"HTTP\"",
 		 "use TCP or Exec"},
 		{"{'probes': [{'type': 'tcp'}]}", "spec.probes[0]: type: \"tcp\"",
@@ -74,24 +74,24 @@ static void refuses_with_field_and_remedy(void **state)
 		 "spec.probes[0]: exec.arguments: \"All\"", "use None, Redacted or Raw"},
 		{"{'probes': [{'type': 'Exec', 'exec': {'failures': 'yes'}}]}",
 		 "spec.probes[0]: exec.failures: ", "true or false"},
-		{"{'probes': [{'type': 'Exec', 'exec': true}]}", "spec.probes[0]: exec: ",
-		 "must be an object"},
-		{"{'probes': [{'type': 'TCP', 'exec': {}}]}", "spec.probes[0]: exec: ",
-		 "goes with type Exec only"},
-		{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}", "spec.containers: ",
-		 "list of names"},
-		{"{'containers': [''], 'probes': [{'type': 'TCP'}]}", "spec.containers: ",
-		 "container's name"},
-		{"{'containers': [1], 'probes': [{'type': 'TCP'}]}", "spec.containers: ",
-		 "container's name"},
-		{"{'selector': 'app', 'probes': [{'type': 'TCP'}]}", "spec.selector: ",
-		 "must be an object"},
+		{"{'probes': [{'type': 'Exec', 'exec': true}]}",
+		 "spec.probes[0]: exec: ", "must be an object"},
+		{"{'probes': [{'type': 'TCP', 'exec': {}}]}",
+		 "spec.probes[0]: exec: ", "goes with type Exec only"},
+		{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}",
+		 "spec.containers: ", "list of names"},
+		{"{'containers': [''], 'probes': [{'type': 'TCP'}]}",
+		 "spec.containers: ", "container's name"},
+		{"{'containers': [1], 'probes': [{'type': 'TCP'}]}",
+		 "spec.containers: ", "container's name"},
+		{"{'selector': 'app', 'probes': [{'type': 'TCP'}]}",
+		 "spec.selector: ", "must be an object"},
 		{"{'selector': {'matchLabels': {'a': 'b c'}}, 'probes': [{'type': 'TCP'}]}",
 		 "spec.selector.matchLabels[a]: ", "at most 63"},
 		{"{'nodeSelector': {'a b': 'c'}, 'probes': [{'type': 'TCP'}]}",
 		 "spec.nodeSelector: ", "use at most 63"},
-		{"{'suspend': 'yes', 'probes': [{'type': 'TCP'}]}", "spec.suspend: ",
-		 "true or false"},
+		{"{'suspend': 'yes', 'probes': [{'type': 'TCP'}]}",
+		 "spec.suspend: ", "true or false"},
 	};
 
 	(void)state;

@@ -115,8 +115,8 @@ static void names_the_field_that_is_wrong(void **state)
 		{"{'matchExpressions': [{'key': 'a', 'operator': 'Exists'},"
 		 "{'key': 'a', 'operator': 'Is'}]}",
 		 "s.matchExpressions[1].operator: ", "\"Is\""},
-		{"{'matchExpressions': [{'operator': 'Exists'}]}", "s.matchExpressions[0]: ",
-		 "label key"},
+		{"{'matchExpressions': [{'operator': 'Exists'}]}",
+		 "s.matchExpressions[0]: ", "label key"},
 		{"{'matchExpressions': [{'key': 'a', 'operator': 'In'}]}",
 		 "s.matchExpressions[0].values: ", "must be given"},
 		{"{'matchExpressions': [{'key': 'a', 'operator': 'In', 'values': 'x'}]}",
@@ -154,8 +154,8 @@ static void bounds_every_list(void **state)
 		const char *before, *one, *after, *start;
 		int limit;
 	} cases[] = {
-		{"{'matchLabels': {", "'a%d': 'x'", "}}", "s.matchLabels: ",
-		 SELECTOR_REQUIREMENTS_LIMIT},
+		{"{'matchLabels': {", "'a%d': 'x'", "}}",
+		 "s.matchLabels: ", SELECTOR_REQUIREMENTS_LIMIT},
 		{"{'matchExpressions': [", "{'key': 'a%d', 'operator': 'Exists'}", "]}",
 		 "s.matchExpressions: ", SELECTOR_REQUIREMENTS_LIMIT},
 		{"{'matchExpressions': [{'key': 'a', 'operator': 'In', 'values': [", "'x%d'",
@@ -164,10 +164,10 @@ static void bounds_every_list(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		cleanup_free char *most = many(cases[i].before, cases[i].one, cases[i].after,
-					       cases[i].limit);
-		cleanup_free char *more = many(cases[i].before, cases[i].one, cases[i].after,
-					       cases[i].limit + 1);
+		cleanup_free char *most =
+			many(cases[i].before, cases[i].one, cases[i].after, cases[i].limit);
+		cleanup_free char *more =
+			many(cases[i].before, cases[i].one, cases[i].after, cases[i].limit + 1);
 
 		(void)matches(most, "{}");
 		refuses(more, cases[i].start, "at most");

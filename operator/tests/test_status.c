@@ -87,13 +87,13 @@ static void answer(struct scene *scene, const char *node_name, const char *pods)
 }
 
 #define EXCEPTION(pod, state)                                                                      \
-	"{'uid': 'uid-" pod "', 'probe': 'TCP', 'state': '" state                                  \
-	"', 'reason': 'Some" state "', 'message': 'do something'}"
+	"{'uid': 'uid-" pod "', 'probe': 'TCP', 'state': '" state "', 'reason': 'Some" state       \
+	"', 'message': 'do something'}"
 
 static cJSON *status_of(const struct scene *scene, const cJSON *previous, time_t now)
 {
-	struct aggregate aggregate = aggregate_policy(scene->policy, &scene->cluster, &scene->fleet,
-						      scene->now_ms);
+	struct aggregate aggregate =
+		aggregate_policy(scene->policy, &scene->cluster, &scene->fleet, scene->now_ms);
 	cJSON *status = status_make(scene->policy, &aggregate, previous, now);
 
 	assert_non_null(status);
@@ -108,14 +108,13 @@ static void describe(const cJSON *status, char *out, size_t size)
 	size_t length = 0;
 
 	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
-		const cJSON *condition =
-			condition_find(json_find(status, "conditions"), types[i]);
+		const cJSON *condition = condition_find(json_find(status, "conditions"), types[i]);
 
 		assert_non_null(condition);
 		assert_int_equal(json_integer(condition, 0, "observedGeneration"), 3);
 		assert_true(*json_text(condition, "reason") && *json_text(condition, "message"));
-		length += (size_t)snprintf(out + length, size - length, "%s%s=%s:%s",
-					   i ? " " : "", types[i], json_text(condition, "status"),
+		length += (size_t)snprintf(out + length, size - length, "%s%s=%s:%s", i ? " " : "",
+					   types[i], json_text(condition, "status"),
 					   json_text(condition, "reason"));
 	}
 }
@@ -126,8 +125,8 @@ static const char *message_of(const cJSON *status, const char *type)
 }
 
 /*
- * What kstatus makes of the conditions (cli-utils, pkg/kstatus/status/generic.go): Reconciling means
- * InProgress, Stalled means Failed, then Ready=False means InProgress.
+ * What kstatus makes of the conditions (cli-utils, pkg/kstatus/status/generic.go): Reconciling
+ * means InProgress, Stalled means Failed, then Ready=False means InProgress.
  */
 static const char *kstatus_of(const cJSON *status)
 {

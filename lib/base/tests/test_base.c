@@ -101,13 +101,13 @@ static void makes_text_printable(void **state)
 		{"plain ~", "plain ~"},
 		{"ü € 𝄞 \xef\xbf\xbd", "ü € 𝄞 \xef\xbf\xbd"},
 		{"a\nb\tc\x7f", "a?b?c?"},
-		{"\xc2\x85|\xc2\x9f", "??|??"},		/* U+0085, U+009F */
-		{"\xe2\x82", "??"},			/* cut */
-		{"\xe2\x82x", "??x"},			/* cut, more behind */
-		{"\x80|\xff|\xfe", "?|?|?"},		/* no lead byte */
-		{"\xc0\xaf|\xe0\x80\xaf", "??|???"},	/* longer than need be */
-		{"\xed\xa0\x80", "???"},		/* a surrogate */
-		{"\xf4\x90\x80\x80", "????"},		/* beyond U+10FFFF */
+		{"\xc2\x85|\xc2\x9f", "??|??"},		  /* U+0085, U+009F */
+		{"\xe2\x82", "??"},			  /* cut */
+		{"\xe2\x82x", "??x"},			  /* cut, more behind */
+		{"\x80|\xff|\xfe", "?|?|?"},		  /* no lead byte */
+		{"\xc0\xaf|\xe0\x80\xaf", "??|???"},	  /* longer than need be */
+		{"\xed\xa0\x80", "???"},		  /* a surrogate */
+		{"\xf4\x90\x80\x80", "????"},		  /* beyond U+10FFFF */
 		{"\xef\xbf\xbf|\xef\xbf\xbe", "???|???"}, /* no characters */
 	};
 
