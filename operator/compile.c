@@ -95,42 +95,11 @@ static struct selected_pod *selected_pod_of(const struct pod *pod)
 	return selected;
 }
 
-static bool has_container(const struct pod *pod, const char *name)
-{
-	for (size_t i = 0; i < pod->container_count; i++)
-		if (strcmp(pod->containers[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Policies may name more containers than the link carries. Then those that the pod has are kept,
- * and one in any case: an empty list would mean every container.
- */
-static void bound_containers(const struct pod *pod, struct strings *names)
-{
-	size_t kept = 0;
-
-	if (names->count <= SELECTION_CONTAINERS_LIMIT)
-		return;
-	for (size_t i = 0; i < names->count; i++) {
-		bool last_chance = kept == 0 && i + 1 == names->count;
-
-		if (last_chance || has_container(pod, names->items[i]))
-			names->items[kept++] = names->items[i];
-		else
-			free(names->items[i]);
-	}
-	names->count = kept;
-}
-
 /* Lists of policies are sorted, so that the result does not hang on the order of arrival. */
-static void finish(const struct pod *pod, struct selected_pod *selected)
+static void sort_policies(struct selected_pod *selected)
 {
-	for (int type = 0; type < PROBE_TYPES; type++) {
+	for (int type = 0; type < PROBE_TYPES; type++)
 		strings_sort(&selected->probes[type].policies);
-		bound_containers(pod, &selected->probes[type].containers);
-	}
 }
 
 int compile_pod(const struct policy *policies, const struct pod *pod,
@@ -149,7 +118,7 @@ int compile_pod(const struct policy *policies, const struct pod *pod,
 		}
 	}
 	if (selected)
-		finish(pod, selected);
+		sort_policies(selected);
 	*ret_pod = selected;
 	return 0;
 }

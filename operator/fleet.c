@@ -147,7 +147,7 @@ static cJSON *encode_removed(const struct fleet_node *node)
 {
 	cleanup_json cJSON *array = cJSON_CreateArray();
 
-	for (size_t i = 0; i < node->removed.count; i++) {
+	for (size_t i = 0; array && i < node->removed.count; i++) {
 		cJSON *uid = cJSON_CreateString(node->removed.items[i]);
 
 		if (!uid || !cJSON_AddItemToArray(array, uid))

@@ -13,7 +13,7 @@
 
 #include <uv.h>
 
-#include "lib/kube/backoff.h"
+#include "lib/base/backoff.h"
 #include "lib/kube/informer_settings.h"
 #include "lib/kube/object_table.h"
 #include "lib/kube/transfer.h"

@@ -14,7 +14,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/text.h"
 #include "lib/kube/base64.h"
-#include "lib/kube/file.h"
+#include "lib/base/file.h"
 
 /* What a value of the file becomes. */
 enum field_form { FIELD_TEXT, FIELD_PATH, FIELD_BASE64 };

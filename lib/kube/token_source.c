@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "lib/base/text.h"
-#include "lib/kube/file.h"
+#include "lib/base/file.h"
 
 int token_source_init(struct token_source *source, const char *path, const char *token)
 {

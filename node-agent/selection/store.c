@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "lib/base/cleanup.h"
-#include "node-agent/selection/file.h"
+#include "lib/base/file.h"
 
 #define SELECTION_FILE "selection.json"
 #define STARTS_FILE    "starts"
@@ -92,7 +92,7 @@ int store_load(const char *directory, struct desired *desired, struct error *err
 
 	if (!path)
 		return -ENOMEM;
-	result = small_file_read(path, STORE_FILE_LIMIT, &contents, error);
+	result = file_read(path, STORE_FILE_LIMIT, &contents, error);
 	if (result == -ENOENT)
 		return 0;
 	if (result < 0)
@@ -108,7 +108,7 @@ int store_save(const char *directory, const struct desired *desired, struct erro
 
 	if (!path || !text)
 		return error_set(error, ENOMEM, "out of memory");
-	return small_file_replace(path, text, strlen(text), error);
+	return file_replace(path, text, strlen(text), error);
 }
 
 int store_count_start(const char *directory, uint64_t *ret_starts, struct error *error)
@@ -121,11 +121,11 @@ int store_count_start(const char *directory, uint64_t *ret_starts, struct error 
 
 	if (!path)
 		return -ENOMEM;
-	if (small_file_read(path, STARTS_LIMIT, &contents, NULL) == 0 && contents.data)
+	if (file_read(path, STARTS_LIMIT, &contents, NULL) == 0 && contents.data)
 		starts = strtoull(contents.data, NULL, 10);
 	starts++;
 	snprintf(number, sizeof(number), "%" PRIu64 "\n", starts);
-	result = small_file_replace(path, number, strlen(number), error);
+	result = file_replace(path, number, strlen(number), error);
 	if (result == 0)
 		*ret_starts = starts;
 	return result;

@@ -70,10 +70,11 @@ static void counts_revisions_by_change(void **state)
 
 	assert_int_equal(pick(node, "a", 0), true);
 	assert_int_equal(pick(node, "b", 0), true);
+	assert_int_equal(pick(node, "stays", 0), true);
 	message = fleet_node_delta(&fleet, node);
 	assert_int_equal(json_integer(message, -1, "from"), 0);
 	assert_int_equal(json_integer(message, -1, "revision"), 1);
-	assert_int_equal(cJSON_GetArraySize(json_find(message, "upsert")), 2);
+	assert_int_equal(cJSON_GetArraySize(json_find(message, "upsert")), 3);
 	assert_int_equal(cJSON_GetArraySize(json_find(message, "remove")), 0);
 	cJSON_Delete(message);
 

@@ -26,7 +26,7 @@
 #include "lib/base/json.h"
 #include "lib/base/text.h"
 #include "lib/kube/event.h"
-#include "lib/kube/file.h"
+#include "lib/base/file.h"
 #include "lib/kube/informer_settings.h"
 #include "lib/kube/token_review.h"
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "lib/base/cleanup.h"
-#include "node-agent/selection/file.h"
+#include "lib/base/file.h"
 #include "node-agent/selection/store.h"
 
 #define SNAPSHOT                                                                                   \
@@ -54,7 +54,7 @@ static int tear_down(void **state)
 
 static void put_file(const char *path, const char *text)
 {
-	assert_int_equal(small_file_replace(path, text, strlen(text), NULL), 0);
+	assert_int_equal(file_replace(path, text, strlen(text), NULL), 0);
 }
 
 static void test_round_trip(void **state)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "lib/kube/backoff.h"
+#include "lib/base/backoff.h"
 
 uint32_t backoff_next(struct backoff *backoff, uint32_t random)
 {

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lib/kube/backoff.h"
+#include "lib/base/backoff.h"
 
 static void doubles_to_its_bound(void **state)
 {

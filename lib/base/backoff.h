@@ -2,8 +2,8 @@
 /* Copyright The Skep Authors */
 
 /* How long to wait before the next try: longer after each failure, and never the same for all. */
-#ifndef SKEP_LIB_KUBE_BACKOFF_H
-#define SKEP_LIB_KUBE_BACKOFF_H
+#ifndef SKEP_LIB_BASE_BACKOFF_H
+#define SKEP_LIB_BASE_BACKOFF_H
 
 #include <stdint.h>
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/*
+ * Fuzzes the messages of the link: bytes are read as each kind of message, and what can be read
+ * must come back the same after it was written.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cjson/cJSON.h>
+
+#include "lib/link/message.h"
+#include "lib/link/report.h"
+#include "lib/link/selection.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void try_hello(const cJSON *message)
+{
+	struct hello hello, again;
+	struct error error;
+	cJSON *json;
+
+	if (hello_decode(message, &hello, &error) < 0)
+		return;
+	json = hello_encode(&hello);
+	if (hello_decode(json, &again, &error) < 0 ||
+	    again.applied.revision != hello.applied.revision)
+		abort();
+	cJSON_Delete(json);
+}
+
+static void try_pod(const cJSON *message)
+{
+	struct selected_pod *pod = NULL, *again = NULL;
+	struct error error;
+	cJSON *json;
+
+	if (selected_pod_decode(message, &pod, &error) < 0)
+		return;
+	json = selected_pod_encode(pod);
+	if (selected_pod_decode(json, &again, &error) < 0 || !selected_pod_equal(pod, again))
+		abort();
+	cJSON_Delete(json);
+	selected_pod_free(pod);
+	selected_pod_free(again);
+}
+
+static void try_selection(const cJSON *message)
+{
+	struct selection_change change;
+	const cJSON *item;
+	struct error error;
+
+	if (selection_change_decode(message, &change, &error) < 0)
+		return;
+	cJSON_ArrayForEach(item, change.upsert)
+		try_pod(item);
+}
+
+static void try_report(const cJSON *message)
+{
+	struct report report, again;
+	struct error error;
+	cJSON *json;
+
+	if (report_decode(message, &report, &error) < 0)
+		return;
+	json = report_encode(&report);
+	if (report_decode(json, &again, &error) < 0 ||
+	    again.exception_count != report.exception_count)
+		abort();
+	cJSON_Delete(json);
+	report_free(&report);
+	report_free(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	cJSON *message = cJSON_ParseWithLength((const char *)data, size);
+
+	try_hello(message);
+	try_selection(message);
+	try_pod(message);
+	try_report(message);
+	cJSON_Delete(message);
+	return 0;
+}

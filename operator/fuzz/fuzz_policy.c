@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/*
+ * Fuzzes what the operator makes of objects of the API server: bytes are read as a policy and as a
+ * pod, compiled against a pod and a policy that are well-formed, and judged into a status.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cjson/cJSON.h>
+
+#include "operator/compile.h"
+#include "operator/status.h"
+
+static const char good_policy[] =
+	"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"p\",\"uid\":\"u\"},"
+	"\"spec\":{\"selector\":{},\"probes\":[{\"type\":\"TCP\"},{\"type\":\"Exec\"}]}}";
+static const char good_pod[] = "{\"metadata\":{\"namespace\":\"shop\",\"name\":\"a\",\"uid\":\"u\","
+			       "\"labels\":{\"app\":\"web\"}},\"spec\":{\"nodeName\":\"n\"}}";
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void try_policy(const cJSON *object, const struct pod *pod)
+{
+	const struct labels none = {0};
+	struct aggregate aggregate = {0};
+	struct selected_pod *selected = NULL;
+	struct policy *policy = NULL;
+
+	if (policy_decode(object, &policy) < 0)
+		return;
+	cJSON_Delete(status_make(policy, &aggregate, cJSON_GetObjectItem(object, "status"), 0));
+	if (compile_pod(policy, pod, &none, &selected) == 0)
+		selected_pod_free(selected);
+	policy_free(policy);
+}
+
+/* What is compiled of any pod must be readable at the other end. */
+static void try_pod(const cJSON *object, const struct policy *policy)
+{
+	const struct labels none = {0};
+	struct selected_pod *selected = NULL;
+	struct pod *pod = NULL;
+
+	if (pod_decode(object, &pod) < 0)
+		return;
+	if (!pod_equal(pod, pod))
+		abort();
+	if (compile_pod(policy, pod, &none, &selected) == 0 && selected) {
+		cJSON_Delete(selected_pod_encode(selected));
+		selected_pod_free(selected);
+	}
+	pod_free(pod);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	cJSON *object = cJSON_ParseWithLength((const char *)data, size);
+	cJSON *policy_object = cJSON_Parse(good_policy), *pod_object = cJSON_Parse(good_pod);
+	struct policy *policy = NULL;
+	struct pod *pod = NULL;
+
+	if (policy_decode(policy_object, &policy) < 0 || pod_decode(pod_object, &pod) < 0)
+		abort();
+	try_policy(object, pod);
+	try_pod(object, policy);
+	policy_free(policy);
+	pod_free(pod);
+	cJSON_Delete(pod_object);
+	cJSON_Delete(policy_object);
+	cJSON_Delete(object);
+	return 0;
+}
