@@ -44,19 +44,41 @@ struct standing_counts aggregate_totals(const struct aggregate *aggregate)
 	return sum;
 }
 
+static bool comes_before(const struct aggregate_failure *a, const struct aggregate_failure *b)
+{
+	int order = strcmp(a->node, b->node);
+
+	if (order == 0)
+		order = strcmp(a->pod, b->pod);
+	return order < 0 || (order == 0 && a->probe < b->probe);
+}
+
+/*
+ * Keeps the first failures by node, pod and probe, so that the same failures are told in the same
+ * order whatever order they came in.
+ */
 static void add_failure(struct aggregate *aggregate, const struct pod *pod, enum probe_type type,
 			const struct standing *standing)
 {
-	aggregate->failure_total++;
-	if (aggregate->failure_count == AGGREGATE_FAILURES_LIMIT)
-		return;
-	aggregate->failures[aggregate->failure_count++] = (struct aggregate_failure){
+	const struct aggregate_failure failure = {
 		.node = pod->node,
 		.pod = pod->name,
 		.probe = type,
 		.reason = standing->reason,
 		.message = standing->message,
 	};
+	unsigned int at = aggregate->failure_count;
+
+	aggregate->failure_total++;
+	while (at > 0 && comes_before(&failure, &aggregate->failures[at - 1]))
+		at--;
+	if (at == AGGREGATE_FAILURES_LIMIT)
+		return;
+	if (aggregate->failure_count < AGGREGATE_FAILURES_LIMIT)
+		aggregate->failure_count++;
+	memmove(&aggregate->failures[at + 1], &aggregate->failures[at],
+		(aggregate->failure_count - at - 1) * sizeof(failure));
+	aggregate->failures[at] = failure;
 }
 
 /* A node that the fleet has not met yet has everything pending. */
