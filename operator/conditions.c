@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "lib/base/json.h"
-#include "lib/base/printable.h"
+#include "lib/base/utf8.h"
 
 static const char *const condition_names[CONDITIONS] = {
 	[CONDITION_READY] = "Ready",	   [CONDITION_RECONCILING] = "Reconciling",
@@ -26,7 +26,7 @@ __attribute__((format(printf, 4, 5))) static void judge(struct verdict *verdict,
 	va_start(arguments, format);
 	vsnprintf(verdict->message, sizeof(verdict->message), format, arguments);
 	va_end(arguments);
-	text_make_printable(verdict->message);
+	utf8_make_printable(verdict->message);
 }
 
 static void copy_verdict(struct verdict *to, bool holds, const struct verdict *from)

@@ -40,6 +40,7 @@ class Limits(ClusterTest):
     def test_thousand_policies(self):
         """1,000 policies made and deleted leave no memory and no program behind"""
         self.api = cluster.ApiConnection()
+        self.addCleanup(self.api.connection.close)
         self.path = f"/apis/{policies.API_VERSION}/namespaces/{self.namespace}/observabilitypolicies"
         self.batch("warm")
         before = [pods.resident_kib(pid) for pid in (self.agent, self.operator)]

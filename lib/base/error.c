@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/base/printable.h"
+#include "lib/base/utf8.h"
 
 int error_set(struct error *error, int number, const char *format, ...)
 {
@@ -17,7 +17,7 @@ int error_set(struct error *error, int number, const char *format, ...)
 		va_start(arguments, format);
 		vsnprintf(error->message, sizeof(error->message), format, arguments);
 		va_end(arguments);
-		text_make_printable(error->message);
+		utf8_make_printable(error->message);
 	}
 	return -number;
 }
@@ -35,7 +35,7 @@ int error_set_errno(struct error *error, int number, const char *format, ...)
 	length = strlen(error->message);
 	snprintf(error->message + length, sizeof(error->message) - length, ": %s",
 		 strerror(number));
-	text_make_printable(error->message);
+	utf8_make_printable(error->message);
 	return -number;
 }
 
@@ -53,6 +53,6 @@ int error_wrap(struct error *error, int result, const char *format, ...)
 	va_end(arguments);
 	length = strlen(error->message);
 	snprintf(error->message + length, sizeof(error->message) - length, ": %s", cause);
-	text_make_printable(error->message);
+	utf8_make_printable(error->message);
 	return result;
 }

@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/text.h"
-#include "lib/base/file.h"
+#include "lib/base/token_file.h"
 
 int token_source_init(struct token_source *source, const char *path, const char *token)
 {
@@ -26,28 +25,15 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Cuts the text at the first byte that no token holds (RFC 6750, 2.1): a line's end, as a rule. */
-static void trim_token(struct text *text)
-{
-	text->length = strcspn(text->data, " \t\r\n");
-	text->data[text->length] = '\0';
-}
-
 static int read_token(struct token_source *source, struct error *error)
 {
-	struct text contents = TEXT_EMPTY;
-	int result = file_read(source->path, TOKEN_SIZE_LIMIT, &contents, error);
+	char *token;
+	int result = token_file_read(source->path, TOKEN_SIZE_LIMIT, &token, error);
 
 	if (result < 0)
 		return result;
-	if (contents.data)
-		trim_token(&contents);
-	if (!contents.length) {
-		text_free(&contents);
-		return error_set(error, ENODATA, "token file \"%s\" is empty", source->path);
-	}
 	free(source->token);
-	source->token = contents.data;
+	source->token = token;
 	return 0;
 }
 
@@ -58,7 +44,7 @@ int token_source_get(struct token_source *source, const char **ret_token, struct
 
 	if (source->path) {
 		if (stat(source->path, &now) < 0)
-			return error_set_errno(error, errno, "token file \"%s\"", source->path);
+			return error_set_errno(error, errno, "read token file \"%s\"", source->path);
 		if (!source->token || !same_file(&now, &source->read))
 			result = read_token(source, error);
 		if (result < 0)

@@ -9,7 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
-#include "lib/base/printable.h"
+#include "lib/base/utf8.h"
 
 static const char *const state_names[] = {
 	[PROBE_ATTACHED] = "Attached",
@@ -61,8 +61,8 @@ int report_add(struct report *report, const char *pod_uid, enum probe_type probe
 	};
 	if (!exception->pod_uid || !exception->reason || !exception->message)
 		return -ENOMEM;
-	text_make_printable(exception->reason);
-	text_make_printable(exception->message);
+	utf8_make_printable(exception->reason);
+	utf8_make_printable(exception->message);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/utf8.h"
 #include "lib/net/context.h"
 
 _Static_assert(LINK_QUEUE_HEADROOM >= LWS_PRE, "lws_write() puts the frame's header before it");
@@ -53,14 +54,6 @@ int link_wire_close(struct lws *wsi, int code, const char *why)
 	return -1;
 }
 
-/* What a stranger wrote goes into one line of a log. */
-static void control_characters_replace(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 const char *link_wire_reason(const void *in, size_t length, char why[LINK_WHY_LIMIT + 1])
 {
 	const uint8_t *bytes = in;
@@ -73,7 +66,7 @@ const char *link_wire_reason(const void *in, size_t length, char why[LINK_WHY_LI
 	else
 		snprintf(why, LINK_WHY_LIMIT + 1, "%.*s", (int)(length - 2),
 			 (const char *)bytes + 2);
-	control_characters_replace(why);
+	utf8_make_printable(why); /* a stranger wrote it, and it goes into a log */
 	return why;
 }
 

@@ -9,6 +9,7 @@
 #include "lib/net/context.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +132,28 @@ uv_loop_t *net_context_loop(const struct net_context *net)
 struct lws_context *net_context_lws(const struct net_context *net)
 {
 	return net->lws;
+}
+
+static void poll_memory_free(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+/* A stale handle is known by its descriptor, which is closed. */
+static void poll_close_if_stale(uv_handle_t *handle, void *context)
+{
+	uv_os_fd_t descriptor;
+
+	(void)context;
+	if (handle->type != UV_POLL || uv_is_closing(handle) || uv_fileno(handle, &descriptor) < 0)
+		return;
+	if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+		uv_close(handle, poll_memory_free);
+}
+
+void net_context_drop_stale_polls(struct net_context *net)
+{
+	uv_walk(net->loop, poll_close_if_stale, NULL);
 }
 
 void net_connection_wake(struct lws *connection)

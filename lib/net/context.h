@@ -33,6 +33,13 @@ uv_loop_t *net_context_loop(const struct net_context *net);
 struct lws_context *net_context_lws(const struct net_context *net);
 
 /*
+ * To be called after a connect() failed: libwebsockets 4.1 then closes the socket but forgets its
+ * poll handle (lws_client_connect_3_connect()), which would hold the loop and the number of the
+ * descriptor for ever. Closes such handles.
+ */
+void net_context_drop_stale_polls(struct net_context *net);
+
+/*
  * Ends a connection: from the loop, soon, and not from within the call. Its callbacks for the end
  * come as always.
  */

@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/utf8.h"
 #include "node-agent/probes/redact.h"
-#include "node-agent/probes/utf8.h"
 
 #define NS_PER_SECOND 1000000000
 #define TIME_SIZE     64 /* "2026-11-21T04:25:00.123456789Z" */

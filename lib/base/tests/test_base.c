@@ -11,7 +11,6 @@
 #include "lib/base/error.h"
 #include "lib/base/json.h"
 #include "lib/base/log.h"
-#include "lib/base/printable.h"
 #include "lib/base/strings.h"
 #include "lib/base/text.h"
 
@@ -92,33 +91,6 @@ static void tells_errors_with_their_context(void **state)
 	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
 	error_wrap(&error, -EINVAL, "%s", longer);
 	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
-}
-
-static void makes_text_printable(void **state)
-{
-	static const char *const cases[][2] = {
-		{"", ""},
-		{"plain ~", "plain ~"},
-		{"ü € 𝄞 \xef\xbf\xbd", "ü € 𝄞 \xef\xbf\xbd"},
-		{"a\nb\tc\x7f", "a?b?c?"},
-		{"\xc2\x85|\xc2\x9f", "??|??"},		  /* U+0085, U+009F */
-		{"\xe2\x82", "??"},			  /* cut */
-		{"\xe2\x82x", "??x"},			  /* cut, more behind */
-		{"\x80|\xff|\xfe", "?|?|?"},		  /* no lead byte */
-		{"\xc0\xaf|\xe0\x80\xaf", "??|???"},	  /* longer than need be */
-		{"\xed\xa0\x80", "???"},		  /* a surrogate */
-		{"\xf4\x90\x80\x80", "????"},		  /* beyond U+10FFFF */
-		{"\xef\xbf\xbf|\xef\xbf\xbe", "???|???"}, /* no characters */
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		char text[32];
-
-		strcpy(text, cases[i][0]);
-		text_make_printable(text);
-		assert_string_equal(text, cases[i][1]);
-	}
 }
 
 static void reads_json_of_any_shape(void **state)
@@ -230,7 +202,6 @@ int main(void)
 		cmocka_unit_test(reads_endpoints),
 		cmocka_unit_test(bounds_the_host_of_an_endpoint),
 		cmocka_unit_test(tells_errors_with_their_context),
-		cmocka_unit_test(makes_text_printable),
 		cmocka_unit_test(reads_json_of_any_shape),
 		cmocka_unit_test(builds_json_without_losing_items),
 		cmocka_unit_test(reads_levels),

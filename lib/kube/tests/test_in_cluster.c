@@ -101,8 +101,8 @@ static void reads_a_token_again_when_it_changed(void **state)
 	assert_int_equal(token_source_get(&source, &token, NULL), 0);
 	assert_string_equal(token, "t2");
 	write_file("token", "\n");
-	assert_int_equal(token_source_get(&source, &token, &error), -ENODATA);
-	assert_non_null(strstr(error.message, "is empty"));
+	assert_int_equal(token_source_get(&source, &token, &error), -EINVAL);
+	assert_non_null(strstr(error.message, "holds no token"));
 	remove_file("token");
 	assert_int_equal(token_source_get(&source, &token, &error), -ENOENT);
 	write_file("token", "t3");

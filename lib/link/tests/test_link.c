@@ -409,7 +409,7 @@ static void test_bounds_tokens(void **state)
 	server_start(f);
 	client_start(f);
 	run_until(f, f->disconnected == 1);
-	assert_non_null(strstr(f->why, "longer than"));
+	assert_non_null(strstr(f->why, "larger than"));
 	token[6000] = '\0';
 	file_write(f->token_file, token);
 	run_until(f, f->connected == 1 && f->asked == 1);

@@ -14,7 +14,6 @@
 #include "lib/base/cleanup.h"
 #include "node-agent/probes/exec_event.h"
 #include "node-agent/probes/exec_levels.h"
-#include "node-agent/probes/utf8.h"
 
 #define CLOCK_OFFSET 1700000000000000000 /* 2023-11-14T22:13:20Z */
 
@@ -132,33 +131,6 @@ static void test_levels_are_sorted_and_bounded(void **state)
 	assert_int_equal(levels, 0x0102030405ff);
 }
 
-static void test_text_becomes_utf8(void **state)
-{
-	static const char *const cases[][2] = {
-		{"", ""},
-		{"plain", "plain"},
-		{"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
-		{"\xe2\x82\xac \xf0\x9f\x90\x9d", "\xe2\x82\xac \xf0\x9f\x90\x9d"},
-		{"\xff\xfe", "??"},
-		{"\xc3", "?"},
-		{"\xe2\x82", "??"},
-		{"\xc0\xaf", "??"},	      /* longer than needed */
-		{"\xe0\x80\xaf", "???"},      /* the same */
-		{"\xed\xa0\x80", "???"},      /* a surrogate */
-		{"\xf4\x90\x80\x80", "????"}, /* above U+10FFFF */
-		{"\x80x", "?x"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char text[16];
-
-		strcpy(text, cases[i][0]);
-		utf8_repair(text);
-		assert_string_equal(text, cases[i][1]);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,7 +140,6 @@ int main(void)
 		cmocka_unit_test(test_as_many_arguments_as_bytes),
 		cmocka_unit_test(test_records_that_do_not_add_up),
 		cmocka_unit_test(test_levels_are_sorted_and_bounded),
-		cmocka_unit_test(test_text_becomes_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
