@@ -121,7 +121,9 @@ static int on_report(void *context, struct report *report)
 {
 	const struct agent *agent = context;
 
-	return lifecycle_report(agent->lifecycle, report);
+	int result = lifecycle_report(agent->lifecycle, report);
+
+	return result < 0 ? result : desired_report_unreadable(&agent->desired, report);
 }
 
 /* What scrapers ask. */

@@ -98,7 +98,8 @@ static void judge_unmatched(const struct policy *policy, const struct aggregate 
 		      aggregate->nodes.skipped, plural(aggregate->nodes.skipped));
 	else
 		judge(ready, true, "NoMatchingPods",
-		      "no scheduled pod in namespace %s matches spec.selector", policy->namespace);
+		      "no scheduled pod in namespace %s matches spec.selector%s", policy->namespace,
+		      policy->containers.count ? " and has a container of spec.containers" : "");
 }
 
 static void judge_attached(const struct aggregate *aggregate, struct verdict verdicts[CONDITIONS])

@@ -236,6 +236,8 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 	exception = find_exception(&node->report, uid, type);
 	if (exception)
 		return standing_of(exception);
+	if (node->report.truncated)
+		return (struct standing){STANDING_PENDING, "Progressing", ""};
 	return (struct standing){STANDING_ATTACHED, "Attached", ""};
 }
 

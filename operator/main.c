@@ -19,17 +19,12 @@
 #include "operator/controller.h"
 #include "operator/options.h"
 
-#define AGENTS_LIMIT   8192 /* connections at one time, the agents' door */
-#define SCRAPERS_LIMIT 128  /* the same of the HTTP server */
+#define CONNECTIONS_LIMIT 8192 /* at one time: agents, strangers and scrapers */
 
 struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[2];
-	/*
-	 * One for each server: libwebsockets picks the virtual host of a request by its Host
-	 * header among all that share a context and a port, and ours have none.
-	 */
-	struct net_context *agents_net, *http_net;
+	struct net_context *net;
 	struct kube_client *client;
 	struct controller *controller;
 	struct http_server *http;
@@ -87,7 +82,7 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 	snprintf(service_account, sizeof(service_account), "%s:%s", options->namespace,
 		 options->agent_service_account);
 	settings.agents.service_account = service_account;
-	return controller_new(daemon->agents_net, daemon->client, &settings, &daemon->controller,
+	return controller_new(daemon->net, daemon->client, &settings, &daemon->controller,
 			      error);
 }
 
@@ -100,7 +95,7 @@ static int start_http(struct daemon *daemon, const struct operator_options *opti
 		{"/metrics", METRICS_CONTENT_TYPE, respond_metrics, daemon},
 	};
 
-	return http_server_new(daemon->http_net, options->http_listen.host,
+	return http_server_new(daemon->net, options->http_listen.host,
 			       options->http_listen.port, routes,
 			       sizeof(routes) / sizeof(routes[0]), &daemon->http, error);
 }
@@ -115,8 +110,7 @@ static void stop(struct daemon *daemon)
 		controller_stop(daemon->controller);
 	daemon->client = kube_client_free(daemon->client);
 	daemon->controller = controller_free(daemon->controller);
-	daemon->http_net = net_context_free(daemon->http_net);
-	daemon->agents_net = net_context_free(daemon->agents_net);
+	daemon->net = net_context_free(daemon->net);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -145,9 +139,7 @@ static int run(const struct operator_options *options)
 
 	uv_loop_init(&daemon.loop);
 	watch_signals(&daemon);
-	result = net_context_new(&daemon.loop, AGENTS_LIMIT, &daemon.agents_net, &error);
-	if (result == 0)
-		result = net_context_new(&daemon.loop, SCRAPERS_LIMIT, &daemon.http_net, &error);
+	result = net_context_new(&daemon.loop, CONNECTIONS_LIMIT, &daemon.net, &error);
 	if (result == 0)
 		result = connect_api(&daemon, options, &error);
 	if (result == 0)

@@ -26,6 +26,17 @@ int strings_add_unique(struct strings *strings, const char *string)
 	return strings_contain(strings, string) ? 0 : strings_add(strings, string);
 }
 
+void strings_remove(struct strings *strings, const char *string)
+{
+	for (size_t i = 0; i < strings->count; i++) {
+		if (strcmp(strings->items[i], string) != 0)
+			continue;
+		free(strings->items[i]);
+		strings->items[i] = strings->items[--strings->count];
+		return;
+	}
+}
+
 bool strings_contain(const struct strings *strings, const char *string)
 {
 	for (size_t i = 0; i < strings->count; i++)

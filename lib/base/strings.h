@@ -19,6 +19,9 @@ int strings_add(struct strings *strings, const char *string);
 /* Appends a copy unless the list has the string already. Returns 0 or -ENOMEM. */
 int strings_add_unique(struct strings *strings, const char *string);
 
+/* Takes the string out; the order of the others may change. Nothing happens where it is not in. */
+void strings_remove(struct strings *strings, const char *string);
+
 bool strings_contain(const struct strings *strings, const char *string);
 
 /* Same strings in the same order. */

@@ -65,8 +65,8 @@ static void server_tick(uv_timer_t *tick)
 	uint64_t now = uv_now(tick->loop);
 
 	DL_FOREACH_SAFE(server->connections, connection, next)
-	if (connection->deadline && now >= connection->deadline)
-		net_connection_kill(connection->wsi);
+		if (connection->deadline && now >= connection->deadline)
+			net_connection_kill(connection->wsi);
 	if (!server->connections)
 		uv_timer_stop(tick);
 }
@@ -332,7 +332,7 @@ struct http_server *http_server_free(struct http_server *server)
 	server->listener = net_listener_free(server->listener);
 	server->route_count = 0;
 	DL_FOREACH_SAFE(server->connections, connection, next)
-	net_connection_kill(connection->wsi);
+		net_connection_kill(connection->wsi);
 	uv_close((uv_handle_t *)&server->tick, tick_closed);
 	if (!server->connections)
 		lws_vhost_destroy(server->vhost);

@@ -44,7 +44,8 @@ int token_source_get(struct token_source *source, const char **ret_token, struct
 
 	if (source->path) {
 		if (stat(source->path, &now) < 0)
-			return error_set_errno(error, errno, "read token file \"%s\"", source->path);
+			return error_set_errno(error, errno, "read token file \"%s\"",
+					       source->path);
 		if (!source->token || !same_file(&now, &source->read))
 			result = read_token(source, error);
 		if (result < 0)

@@ -232,7 +232,7 @@ int link_client_new(struct net_context *net, const struct link_client_settings *
 	uv_timer_init(net_context_loop(net), &client->pause);
 	client->pause.data = client;
 	client->holds = 2;
-	uv_timer_start(&client->pause, link_client_pause_over, 0, 0);
+	link_client_dial_after(client, 0);
 	*ret_client = client;
 	return 0;
 }

@@ -24,9 +24,16 @@ const lws_retry_bo_t link_client_keepalive = {
 	.secs_since_valid_hangup = HANGUP_SECONDS,
 };
 
+static void client_dial(struct link_client *client);
+
 static void pause_over(uv_timer_t *pause)
 {
-	link_client_dial(pause->data);
+	client_dial(pause->data);
+}
+
+void link_client_dial_after(struct link_client *client, uint64_t pause_ms)
+{
+	uv_timer_start(&client->pause, pause_over, pause_ms, 0);
 }
 
 static void client_pause(struct link_client *client)
@@ -36,7 +43,7 @@ static void client_pause(struct link_client *client)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = 0; /* no chance in it, then */
 	client->attempt++;
-	uv_timer_start(&client->pause, pause_over, backoff_next(&client->backoff, random), 0);
+	link_client_dial_after(client, backoff_next(&client->backoff, random));
 }
 
 void link_client_forget_wsi(struct link_client *client)
@@ -77,7 +84,8 @@ static int client_read_files(struct link_client *client, struct error *error)
 	int result = link_tls_client_trust(client->tls, client->settings.ca_file, error);
 
 	if (result == 0)
-		result = token_file_read(client->settings.token_file, LINK_TOKEN_LIMIT, &token, error);
+		result = token_file_read(client->settings.token_file, LINK_TOKEN_LIMIT, &token,
+					 error);
 	if (result < 0)
 		return result;
 	free(client->token);
@@ -156,7 +164,7 @@ static bool address_is_numeric(const char *host)
 	return !uv_ip4_addr(host, 0, &v4) || !uv_ip6_addr(host, 0, &v6);
 }
 
-void link_client_dial(struct link_client *client)
+static void client_dial(struct link_client *client)
 {
 	const char *host = client->settings.host;
 	struct error error;
@@ -197,7 +205,7 @@ void link_client_connection_error(struct link_client *client, const char *text)
 }
 
 int link_client_append_token(struct link_client *client, struct lws *wsi, unsigned char **position,
-			 size_t room)
+			     size_t room)
 {
 	char value[LINK_TOKEN_LIMIT + sizeof("Bearer ")];
 	int length = snprintf(value, sizeof(value), "Bearer %s", client->token);

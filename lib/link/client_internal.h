@@ -36,7 +36,7 @@ struct link_client {
 	struct net_lookup *lookup;
 	struct net_probe *probe;
 	enum client_state state;
-	struct lws *wsi; /* of the present attempt */
+	struct lws *wsi;	/* of the present attempt */
 	struct backoff backoff; /* between attempts */
 	unsigned int attempt;	/* since the last message; picks among the host's addresses */
 	char *token;
@@ -51,8 +51,8 @@ struct link_client {
 
 extern const lws_retry_bo_t link_client_keepalive;
 
-/* Starts an attempt. */
-void link_client_dial(struct link_client *client);
+/* Starts an attempt after a pause, or from the loop's next turn where that is 0. */
+void link_client_dial_after(struct link_client *client, uint64_t pause_ms);
 
 /* The attempt or connection is over: tells the owner why, and tries again after a pause. */
 void link_client_over(struct link_client *client, const char *why);

@@ -44,8 +44,10 @@ int report_add(struct report *report, const char *pod_uid, enum probe_type probe
 {
 	struct report_exception *exceptions, *exception;
 
-	if (report->exception_count >= REPORT_EXCEPTIONS_LIMIT)
-		return -ENOSPC;
+	if (report->exception_count >= REPORT_EXCEPTIONS_LIMIT) {
+		report->truncated = true;
+		return 0;
+	}
 	exceptions =
 		reallocarray(report->exceptions, report->exception_count + 1, sizeof(*exceptions));
 	if (!exceptions)
@@ -82,12 +84,15 @@ static int decode_exception(const cJSON *item, struct report *report, struct err
 		return error_set(error, EINVAL, "pods: a probe that failed without a reason");
 	result = report_add(report, json_text(item, "uid"), probe, state, json_text(item, "reason"),
 			    json_text(item, "message"));
-	return result < 0 ? error_set(error, -result, "pods: more than can be kept") : 0;
+	return result < 0 ? error_set(error, -result, "out of memory") : 0;
 }
 
 int report_decode(const cJSON *json, struct report *ret_report, struct error *error)
 {
-	struct report report = {.revision = (uint64_t)json_integer(json, 0, "revision")};
+	struct report report = {
+		.revision = (uint64_t)json_integer(json, 0, "revision"),
+		.truncated = json_boolean(json, false, "truncated"),
+	};
 	const cJSON *pods = json_find(json, "pods"), *item;
 	int result = 0;
 
@@ -128,7 +133,8 @@ cJSON *report_encode(const struct report *report)
 
 	if (!cJSON_AddStringToObject(json, "type", "report") ||
 	    !cJSON_AddStringToObject(json, "epoch", report->epoch) ||
-	    !cJSON_AddNumberToObject(json, "revision", (double)report->revision))
+	    !cJSON_AddNumberToObject(json, "revision", (double)report->revision) ||
+	    !cJSON_AddBoolToObject(json, "truncated", report->truncated))
 		return NULL;
 	pods = cJSON_AddArrayToObject(json, "pods");
 	for (size_t i = 0; i < report->exception_count; i++)

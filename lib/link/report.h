@@ -3,11 +3,13 @@
 
 /*
  * What an agent reports of its node: the revision that it has carried out, and each probe of a pod
- * that is not attached, with the reason. What a report does not name is attached.
+ * that is not attached, with the reason. What a report does not name is attached, unless it says that
+ * it is truncated.
  */
 #ifndef SKEP_LIB_LINK_REPORT_H
 #define SKEP_LIB_LINK_REPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +41,7 @@ struct report {
 	uint64_t revision; /* carried out up to here */
 	struct report_exception *exceptions;
 	size_t exception_count;
+	bool truncated; /* there were more: what is not named is attached or not */
 };
 
 /* Returns 0 with *ret_report, to be released with report_free(), or a negative errno. */
@@ -47,7 +50,10 @@ int report_decode(const cJSON *json, struct report *ret_report, struct error *er
 /* The message {"type": "report", ...}, owned by the caller; NULL when memory ran out. */
 cJSON *report_encode(const struct report *report);
 
-/* Appends an exception (copies the strings). Returns 0, -ENOMEM, or -ENOSPC beyond the limit. */
+/*
+ * Appends an exception (copies the strings); beyond the limit, only marks the report as truncated.
+ * Returns 0 or -ENOMEM.
+ */
 int report_add(struct report *report, const char *pod_uid, enum probe_type probe,
 	       enum probe_state state, const char *reason, const char *message);
 

@@ -82,8 +82,7 @@ static void server_tick(uv_timer_t *tick)
 	uint64_t now = uv_now(tick->loop);
 	unsigned int strangers = 0;
 
-	DL_FOREACH_SAFE(server->peers, peer, next)
-	{
+	DL_FOREACH_SAFE(server->peers, peer, next) {
 		if (!link_peer_is_stranger(peer))
 			continue;
 		if (now >= peer->deadline)
@@ -101,7 +100,7 @@ static unsigned int strangers_count(const struct link_server *server)
 	unsigned int count = 0;
 
 	DL_FOREACH(server->peers, peer)
-	count += link_peer_is_stranger(peer);
+		count += link_peer_is_stranger(peer);
 	return count;
 }
 
@@ -362,8 +361,7 @@ struct link_server *link_server_free(struct link_server *server)
 	if (!server)
 		return NULL;
 	server->listener = net_listener_free(server->listener);
-	DL_FOREACH_SAFE(server->peers, peer, next)
-	{
+	DL_FOREACH_SAFE(server->peers, peer, next) {
 		link_peer_cut(peer, "the server ends");
 		link_peer_announce_closed(peer);
 	}

@@ -55,7 +55,7 @@ static cJSON *make_report(struct conversation *conversation)
 
 	if (report.epoch)
 		result = conversation->handlers.report(conversation->context, &report);
-	if (result == 0 || result == -ENOSPC)
+	if (result == 0)
 		message = report_encode(&report);
 	report_free(&report);
 	return message;

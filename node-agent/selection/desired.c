@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 #include "node-agent/pods/naming.h"
 
 static struct desired_pod *find_entry(const struct desired *desired, const char *uid)
@@ -55,14 +56,19 @@ struct selection_version desired_version(const struct desired *desired)
 	};
 }
 
-/* Reads one pod; one that cannot be read is complained of and left out. */
-static struct selected_pod *decode_pod(const cJSON *json, struct strings *complaints)
+/* Reads one pod; one that cannot be read is complained of, left out and kept in mind. */
+static struct selected_pod *decode_pod(struct desired *desired, const cJSON *json,
+				       struct strings *complaints)
 {
+	const char *uid = json_text(json, "uid");
 	struct selected_pod *pod = NULL;
 	struct error error;
 
+	strings_remove(&desired->unreadable, uid);
 	if (selected_pod_decode(json, &pod, &error) < 0) {
 		(void)strings_add(complaints, error.message);
+		if (pod_uid_is_valid(uid))
+			(void)strings_add(&desired->unreadable, uid);
 		return NULL;
 	}
 	if (pod_uid_is_valid(pod->uid))
@@ -106,9 +112,9 @@ static int drop_listed(struct desired *desired, const cJSON *uids, struct string
 	const cJSON *uid;
 
 	cJSON_ArrayForEach(uid, uids) {
-		struct desired_pod *entry =
-			cJSON_IsString(uid) ? find_entry(desired, uid->valuestring) : NULL;
+		struct desired_pod *entry = find_entry(desired, json_text_of(uid));
 
+		strings_remove(&desired->unreadable, json_text_of(uid));
 		if (entry && drop_pod(desired, entry, changed) < 0)
 			return -ENOMEM;
 	}
@@ -164,7 +170,7 @@ static int put_listed(struct desired *desired, const cJSON *pods, struct strings
 	const cJSON *json;
 
 	cJSON_ArrayForEach(json, pods) {
-		struct selected_pod *pod = decode_pod(json, complaints);
+		struct selected_pod *pod = decode_pod(desired, json, complaints);
 
 		if (pod && put_pod(desired, pod, changed) < 0)
 			return -ENOMEM;
@@ -192,6 +198,8 @@ int desired_apply(struct desired *desired, const struct selection_change *change
 	epoch = strdup(change->version.epoch);
 	if (!epoch)
 		return error_set(error, ENOMEM, "out of memory");
+	if (change->snapshot)
+		strings_free(&desired->unreadable);
 	result = change->snapshot ? drop_unnamed(desired, change->upsert, changed)
 				  : drop_listed(desired, change->remove, changed);
 	if (result == 0)
@@ -225,6 +233,20 @@ cJSON *desired_encode(const struct desired *desired)
 	return snapshot_encode(&version, take_pointer(pods));
 }
 
+int desired_report_unreadable(const struct desired *desired, struct report *report)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < desired->unreadable.count; i++)
+		for (int type = 0; type < PROBE_TYPES && result == 0; type++)
+			result = report_add(report, desired->unreadable.items[i],
+					    (enum probe_type)type, PROBE_UNSUPPORTED,
+					    "NotUnderstood",
+					    "the agent cannot read what is asked of this pod; run "
+					    "agent and operator of one version");
+	return result;
+}
+
 void desired_release_retired(struct desired *desired)
 {
 	clear_table(&desired->retired);
@@ -234,6 +256,7 @@ void desired_free(struct desired *desired)
 {
 	clear_table(&desired->pods);
 	clear_table(&desired->retired);
+	strings_free(&desired->unreadable);
 	free(desired->epoch);
 	*desired = (struct desired){0};
 }

@@ -13,6 +13,7 @@
 #include "lib/base/error.h"
 #include "lib/base/strings.h"
 #include "lib/link/message.h"
+#include "lib/link/report.h"
 #include "lib/link/selection.h"
 
 /* Pods that one node is told to observe at most. */
@@ -28,6 +29,7 @@ struct desired {
 	char *epoch; /* NULL before the first */
 	uint64_t revision;
 	struct desired_pod *pods;
+	struct strings unreadable;   /* UIDs of pods of which what is asked is not understood */
 	struct desired_pod *retired; /* replaced or removed, kept until desired_release_retired() */
 };
 
@@ -39,7 +41,8 @@ struct selection_version desired_version(const struct desired *desired);
 
 /*
  * Carries a snapshot or delta into the selection and appends the UIDs of pods that differ now to
- * `changed`. Pods that cannot be read are left out (a message for each goes to `complaints`).
+ * `changed`. Pods that cannot be read are left out and kept in `unreadable` (a message for each goes
+ * to `complaints`).
  * -ESTALE, with nothing done, for a delta that does not build on what is there; -ENOMEM; -E2BIG.
  */
 int desired_apply(struct desired *desired, const struct selection_change *change,
@@ -47,6 +50,9 @@ int desired_apply(struct desired *desired, const struct selection_change *change
 
 /* The whole selection as a snapshot message, owned by the caller; NULL when memory ran out. */
 cJSON *desired_encode(const struct desired *desired);
+
+/* Reports the pods that could not be read. As report_add(). */
+int desired_report_unreadable(const struct desired *desired, struct report *report);
 
 /* Frees the pods that changes have put aside: nothing refers to them any more. */
 void desired_release_retired(struct desired *desired);

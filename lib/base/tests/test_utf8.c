@@ -22,16 +22,16 @@ static const struct utf8_case cases[] = {
 	{"plain ~", "plain ~", "plain ~"},
 	{"ü € 𝄞 \xef\xbf\xbd", "ü € 𝄞 \xef\xbf\xbd", "ü € 𝄞 \xef\xbf\xbd"},
 	{"a\nb\tc\x7f", "a\nb\tc\x7f", "a?b?c?"},
-	{"\xc2\x85|\xc2\x9f", "\xc2\x85|\xc2\x9f", "??|??"},		      /* U+0085, U+009F */
+	{"\xc2\x85|\xc2\x9f", "\xc2\x85|\xc2\x9f", "??|??"},		       /* U+0085, U+009F */
 	{"\xef\xbf\xbf|\xef\xbf\xbe", "\xef\xbf\xbf|\xef\xbf\xbe", "???|???"}, /* no characters */
-	{"\xc3", "?", "?"},						      /* cut */
-	{"\xe2\x82", "??", "??"},					      /* the same */
-	{"\xe2\x82x", "??x", "??x"},					      /* more behind */
-	{"\x80|\xff|\xfe", "?|?|?", "?|?|?"},				      /* no lead byte */
-	{"\x80x", "?x", "?x"},						      /* the same */
-	{"\xc0\xaf|\xe0\x80\xaf", "??|???", "??|???"},			      /* longer than needed */
-	{"\xed\xa0\x80", "???", "???"},					      /* a surrogate */
-	{"\xf4\x90\x80\x80", "????", "????"},				      /* above U+10FFFF */
+	{"\xc3", "?", "?"},						       /* cut */
+	{"\xe2\x82", "??", "??"},					       /* the same */
+	{"\xe2\x82x", "??x", "??x"},					       /* more behind */
+	{"\x80|\xff|\xfe", "?|?|?", "?|?|?"},				       /* no lead byte */
+	{"\x80x", "?x", "?x"},						       /* the same */
+	{"\xc0\xaf|\xe0\x80\xaf", "??|???", "??|???"}, /* longer than needed */
+	{"\xed\xa0\x80", "???", "???"},		       /* a surrogate */
+	{"\xf4\x90\x80\x80", "????", "????"},	       /* above U+10FFFF */
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
@@ -75,10 +75,14 @@ static void decodes_the_ends_of_each_length(void **state)
 		const char *text;
 		uint32_t point;
 	} ends[] = {
-		{"\x7f", 0x7f},		  {"\xc2\x80", 0x80},
-		{"\xdf\xbf", 0x7ff},	  {"\xe0\xa0\x80", 0x800},
-		{"\xed\x9f\xbf", 0xd7ff}, {"\xee\x80\x80", 0xe000},
-		{"\xef\xbf\xbf", 0xffff}, {"\xf0\x90\x80\x80", 0x10000},
+		{"\x7f", 0x7f},
+		{"\xc2\x80", 0x80},
+		{"\xdf\xbf", 0x7ff},
+		{"\xe0\xa0\x80", 0x800},
+		{"\xed\x9f\xbf", 0xd7ff},
+		{"\xee\x80\x80", 0xe000},
+		{"\xef\xbf\xbf", 0xffff},
+		{"\xf0\x90\x80\x80", 0x10000},
 		{"\xf4\x8f\xbf\xbf", 0x10ffff},
 	};
 
