@@ -83,6 +83,13 @@ int programs_take_map(const struct bpf_object *object, const char *name)
 	return map ? duplicate(bpf_map__fd(map)) : -ENOENT;
 }
 
+void programs_close(int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+	*descriptor = -1;
+}
+
 int programs_open_cgroup(const struct probe_target *target, int *ret_descriptor,
 			 struct error *error)
 {

@@ -28,6 +28,9 @@ int programs_load(struct bpf_object *object, const char *probe_name, struct erro
 int programs_take_program(const struct bpf_object *object, const char *name);
 int programs_take_map(const struct bpf_object *object, const char *name);
 
+/* Closes a descriptor of a program, map or link, if there is one, and sets it to -1. */
+void programs_close(int *descriptor);
+
 /*
  * Opens the cgroup of a target. Returns 0 with a descriptor for the caller to close, -ENOENT when
  * the cgroup has gone (also when another has come in its place), or another negative errno.

@@ -13,6 +13,7 @@
 #include "bpf/tcp.h"
 #include "bpf/tcp.skel.h"
 #include "lib/base/cleanup.h"
+#include "node-agent/probes/counter_family.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/probes/programs.h"
 
@@ -44,8 +45,7 @@ struct probe_attachment {
 static void close_all(int descriptors[HOOKS])
 {
 	for (int i = 0; i < HOOKS; i++)
-		if (descriptors[i] >= 0)
-			close(descriptors[i]);
+		programs_close(&descriptors[i]);
 }
 
 static struct probe *tcp_close(struct probe *probe)
@@ -53,8 +53,7 @@ static struct probe *tcp_close(struct probe *probe)
 	if (!probe)
 		return NULL;
 	close_all(probe->programs);
-	if (probe->counters >= 0)
-		close(probe->counters);
+	programs_close(&probe->counters);
 	free(probe->per_cpu);
 	free(probe);
 	return NULL;
@@ -243,40 +242,24 @@ static void read_totals(struct probe *probe, struct probe_attachment *attachment
 	attachment->totals = totals;
 }
 
-static const struct {
-	const char *name;
-	const char *help;
-	size_t offset; /* in struct tcp_counters */
-} counter_families[] = {
+#define TOTAL(member) offsetof(struct probe_attachment, totals.member)
+
+static const struct counter_family counter_families[] = {
 	{"skep_tcp_connections_opened_total", "Connections that the pod has opened.",
-	 offsetof(struct tcp_counters, opened)},
+	 TOTAL(opened)},
 	{"skep_tcp_connections_accepted_total", "Connections that the pod has accepted.",
-	 offsetof(struct tcp_counters, accepted)},
+	 TOTAL(accepted)},
 	{"skep_tcp_connections_failed_total", "Connections that the pod tried to open in vain.",
-	 offsetof(struct tcp_counters, failed)},
+	 TOTAL(failed)},
 	{"skep_tcp_connections_reset_total", "Connections that either side has reset.",
-	 offsetof(struct tcp_counters, reset)},
+	 TOTAL(reset)},
 	{"skep_tcp_sent_bytes_total", "Payload that the pod has sent, retransmissions included.",
-	 offsetof(struct tcp_counters, sent_bytes)},
+	 TOTAL(sent_bytes)},
 	{"skep_tcp_received_bytes_total", "Payload that has reached the pod.",
-	 offsetof(struct tcp_counters, received_bytes)},
+	 TOTAL(received_bytes)},
 	{"skep_tcp_retransmitted_segments_total", "Segments that the pod has sent again.",
-	 offsetof(struct tcp_counters, retransmitted_segments)},
+	 TOTAL(retransmitted_segments)},
 };
-
-static void collect_counter(size_t family, const struct probe_series *series, size_t count,
-			    struct text *out)
-{
-	const char *name = counter_families[family].name;
-
-	metrics_family(out, name, METRIC_COUNTER, counter_families[family].help);
-	for (size_t i = 0; i < count; i++) {
-		const char *totals = (const char *)&series[i].attachment->totals;
-		uint64_t value = *(const uint64_t *)(totals + counter_families[family].offset);
-
-		metrics_sample(out, name, series[i].labels, series[i].label_count, (double)value);
-	}
-}
 
 /* CPUs are read one after the other, so an end may be seen whose beginning is not. */
 static uint64_t open_now(const struct tcp_counters *totals)
@@ -337,7 +320,7 @@ static void tcp_collect(struct probe *probe, const struct probe_series *series, 
 	for (size_t i = 0; i < count; i++)
 		read_totals(probe, series[i].attachment);
 	for (size_t i = 0; i < sizeof(counter_families) / sizeof(counter_families[0]); i++)
-		collect_counter(i, series, count, out);
+		counter_family_write(&counter_families[i], series, count, out);
 	collect_open(series, count, out);
 	collect_srtt(series, count, out);
 }

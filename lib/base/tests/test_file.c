@@ -18,7 +18,7 @@
 struct place {
 	char directory[64];
 	char file[128];
-	char beside[128]; /* where the next contents are written first */
+	char beside[160]; /* where the next contents are written first */
 };
 
 static int set_up(void **state)
