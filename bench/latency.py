@@ -2,15 +2,10 @@
 # Copyright The Skep Authors
 """From the creation of a policy to its Ready: over one connection to the API server, with a watch."""
 
-import base64
-import http.client
 import json
-import ssl
 import statistics
-import tempfile
 import threading
 import time
-import urllib.parse
 
 from lib import cluster, daemons, pods, policies
 
@@ -20,35 +15,13 @@ POLICIES = 50
 PATH = f"/apis/skep.dev/v1alpha1/namespaces/{NAMESPACE}/observabilitypolicies"
 
 
-def credentials():
-    """The server's host and port, and a TLS context, as the kubeconfig says."""
-    config = json.loads(
-        cluster.kubectl("config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout
-    )
-    server = urllib.parse.urlsplit(config["clusters"][0]["cluster"]["server"])
-    authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
-    context = ssl.create_default_context(cadata=authority.decode())
-    user = config["users"][0]["user"]
-    with tempfile.NamedTemporaryFile() as pair:
-        for part in ("client-certificate-data", "client-key-data"):
-            pair.write(base64.b64decode(user[part]))
-        pair.flush()
-        context.load_cert_chain(pair.name)
-    return server.hostname, server.port, context
-
-
-def connect():
-    host, port, context = credentials()
-    return http.client.HTTPSConnection(host, port, context=context, timeout=60)
-
-
 class ReadyWatch:
     """Notes when each policy of the namespace was first seen Ready."""
 
     def __init__(self):
         self.ready = {}
         self.changed = threading.Condition()
-        self.connection = connect()
+        self.connection = cluster.ApiConnection().connection
         self.connection.request("GET", f"{PATH}?watch=1&timeoutSeconds=300")
         self.answer = self.connection.getresponse()
         threading.Thread(target=self.follow, daemon=True).start()
@@ -68,14 +41,11 @@ class ReadyWatch:
             return self.ready[name]
 
 
-def create(connection, name):
-    body = json.dumps(policies.policy(NAMESPACE, name, LABELS, [policies.TCP, policies.EXEC]))
+def create(api, name):
+    """Creates the policy; returns when that was begun."""
+    manifest = policies.policy(NAMESPACE, name, LABELS, [policies.TCP, policies.EXEC])
     begin = time.monotonic()
-    connection.request("POST", PATH, body, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    text = answer.read()
-    if answer.status != 201:
-        raise RuntimeError(f"{name}: {answer.status} {text[:300]}")
+    api.request("POST", PATH, manifest)
     return begin
 
 
@@ -85,10 +55,10 @@ def percentile(values, share):
 
 def measure_ready(title, keep):
     """Creates policies one after the other; with `keep` they stay, so that programs stay loaded."""
-    watch, connection, times = ReadyWatch(), connect(), []
+    watch, api, times = ReadyWatch(), cluster.ApiConnection(), []
     for number in range(POLICIES):
         name = f"{'kept' if keep else 'alone'}-{number}"
-        begin = create(connection, name)
+        begin = create(api, name)
         times.append(1000 * (watch.wait(name) - begin))
         if not keep:
             policies.delete(NAMESPACE, name)

@@ -34,7 +34,7 @@ def start_nginx():
 def requests_per_second(address, *headers):
     options = [word for header in headers for word in ("-H", header)]
     url = f"http://{address}:{PORT}/"
-    out = run("wrk", "-t1", "-c16", f"-d{SECONDS}s", *options, url, timeout=60).stdout
+    out = run("wrk", "-t1", "-c16", f"-d{SECONDS}s", *options, url, timeout=60)
     return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
 
@@ -44,7 +44,7 @@ def execs_per_second():
         f"s=$(date +%s%N); i=0; while [ $i -lt {EXECS} ]; do /bin/true; i=$((i+1)); done; "
         "e=$(date +%s%N); echo $((e-s))"
     )
-    out = pods.execute(NAMESPACE, "nginx", "/bin/sh", "-c", loop).stdout
+    out = pods.execute(NAMESPACE, "nginx", "/bin/sh", "-c", loop)
     return EXECS * 1e9 / int(out)
 
 
