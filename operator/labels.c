@@ -28,11 +28,13 @@ int labels_decode(const cJSON *json, struct labels *ret_labels)
 	const cJSON *item;
 	int result = 0;
 
-	if (size > 0) {
-		labels.items = calloc((size_t)size, sizeof(*labels.items));
-		if (!labels.items)
-			return -ENOMEM;
+	if (size <= 0) {
+		*ret_labels = labels;
+		return 0;
 	}
+	labels.items = calloc((size_t)size, sizeof(*labels.items));
+	if (!labels.items)
+		return -ENOMEM;
 	cJSON_ArrayForEach(item, json) {
 		if (result == 0 && item->string && cJSON_IsString(item))
 			result = labels_add(&labels, item);

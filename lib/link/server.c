@@ -161,7 +161,7 @@ static bool request_path_is(struct lws *wsi, const char *path)
 /* Whether the request may become a WebSocket; answers it where not. For libwebsockets. */
 static int request_upgrade(struct lws *wsi, const char *wanted)
 {
-	if (strcasecmp(wanted, "websocket") || !request_path_is(wsi, LINK_PATH)) {
+	if (strcasecmp(wanted, "websocket") != 0 || !request_path_is(wsi, LINK_PATH)) {
 		lws_return_http_status(wsi, HTTP_STATUS_NOT_FOUND, NULL);
 		return 1;
 	}

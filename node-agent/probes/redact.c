@@ -338,18 +338,31 @@ static void redact_words(const struct command_line *outer, char *text, const cha
 	}
 }
 
+static bool is_quoted(const char *word)
+{
+	size_t length = strlen(word);
+
+	return length >= 2 && word_length(word, "") && strchr(QUOTES, word[0]) &&
+	       word[length - 1] == word[0];
+}
+
+/* The signs between the words that a word may consist of; NULL where it is a single one. */
+static const char *signs_inside(const char *word)
+{
+	if (word[strcspn(word, SHELL_SIGNS)])
+		return SHELL_SIGNS;
+	if (word[strcspn(word, FINER_SIGNS)])
+		return FINER_SIGNS;
+	return is_quoted(word) ? SHELL_SIGNS : NULL;
+}
+
 /* What is left of a word that is neither option nor pair: there may be some inside. */
 static void redact_inside(struct command_line *line, char *word)
 {
-	if (line->depth >= DEPTH_LIMIT)
-		return;
-	if (word[strcspn(word, SHELL_SIGNS)])
-		redact_words(line, word, SHELL_SIGNS);
-	else if (word[strcspn(word, FINER_SIGNS)])
-		redact_words(line, word, FINER_SIGNS);
-	else if (strlen(word) >= 2 && word_length(word, "") && strchr(QUOTES, word[0]) &&
-		 word[strlen(word) - 1] == word[0])
-		redact_words(line, word, SHELL_SIGNS);
+	const char *signs = line->depth < DEPTH_LIMIT ? signs_inside(word) : NULL;
+
+	if (signs)
+		redact_words(line, word, signs);
 }
 
 static void mask_expected(char *word, enum secrecy secrecy)

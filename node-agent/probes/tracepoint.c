@@ -51,7 +51,7 @@ int tracepoint_attach(const char *tracefs, const char *name, int program, int *r
 		      struct error *error)
 {
 	cleanup_close int event = -1;
-	uint64_t id;
+	uint64_t id = 0;
 	int result;
 
 	if (!tracefs)
