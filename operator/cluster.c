@@ -43,20 +43,19 @@ struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, 
 
 static struct cluster_namespace *ensure_namespace(struct cluster *cluster, const char *name)
 {
-	struct cluster_namespace *namespace = cluster_find_namespace(cluster, name);
+	struct cluster_namespace *known = cluster_find_namespace(cluster, name), *added;
 
-	if (namespace)
-		return namespace;
-	namespace = calloc(1, sizeof(*namespace));
-	if (namespace)
-	namespace->name = strdup(name);
-	if (!namespace || !namespace->name) {
-		free(namespace);
+	if (known)
+		return known;
+	added = calloc(1, sizeof(*added));
+	if (added)
+		added->name = strdup(name);
+	if (!added || !added->name) {
+		free(added);
 		return NULL;
 	}
-	HASH_ADD_KEYPTR(hh, cluster->namespaces, namespace->name, strlen(namespace->name),
-			namespace);
-	return namespace;
+	HASH_ADD_KEYPTR(hh, cluster->namespaces, added->name, strlen(added->name), added);
+	return added;
 }
 
 static void drop_namespace_if_empty(struct cluster *cluster, struct cluster_namespace *namespace)

@@ -180,6 +180,9 @@ size_t status_transitions(const cJSON *previous, const cJSON *status,
 		/* The first status is news where it is Ready, or in trouble; not on the way. */
 		if (!before && good != (strcmp(told[i][0], "Ready") == 0))
 			continue;
+		/* What falls for one reason (Ready and Degraded, as a rule) is one thing to tell. */
+		if (count && strcmp(transitions[count - 1].reason, json_text(after, "reason")) == 0)
+			continue;
 		transitions[count++] = (struct status_transition){
 			.type = told[i][0],
 			.reason = json_text(after, "reason"),
