@@ -122,3 +122,9 @@ def resident_kib(pid, field="VmRSS"):
 def in_namespaces(pid, *command):
     """Runs a host's program in the network namespace of a process."""
     return run("nsenter", "-t", pid, "-n", *command)
+
+
+def sanitized(pid):
+    """AddressSanitizer's own memory would be measured instead of the daemon's."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        return "libasan" in maps.read()

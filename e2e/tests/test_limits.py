@@ -14,19 +14,13 @@ BATCH = 100
 GROWTH_KIB = 2048
 
 
-def sanitized(pid):
-    """AddressSanitizer's own memory would be measured instead of the daemon's."""
-    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
-        return "libasan" in maps.read()
-
-
 class Limits(ClusterTest):
     def setUp(self):
         super().setUp()
         self.watched = self.start_pod("watched", WATCHED, node="node-a")
         self.agent = daemons.agent_process("node-a")
         self.operator = daemons.operator_process()
-        if sanitized(self.agent):
+        if pods.sanitized(self.agent):
             self.skipTest("the daemons are built with sanitizers")
 
     def test_resident(self):
