@@ -121,7 +121,7 @@ test-unit: ## only the tests that need no cluster
 	.ci/test --unit
 
 .PHONY: bench
-bench: deps ## measure: kernel ns per event, nginx watched and not, apply to Ready
+bench: deps images ## measure: kernel ns per event, nginx watched and not, apply to Ready
 	bench/run
 
 .PHONY: demo

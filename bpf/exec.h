@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright The Skep Authors */
 
-/* What the two halves of the Exec probe share: who is watched, what is counted, one exec's record.
+/*
+ * What the two halves of the Exec probe share: who is watched, what is counted, one exec's record.
  */
 #ifndef SKEP_BPF_EXEC_H
 #define SKEP_BPF_EXEC_H
@@ -26,8 +27,7 @@
 #define EXEC_FILTER_BITS 4096
 
 struct exec_filter {
-	__u64 levels; /* depths of the targets, a byte each, the deepest lowest: see exec_levels.h
-		       */
+	__u64 levels; /* depths of the targets, a byte each, the deepest lowest */
 	__u64 bits[EXEC_FILTER_BITS / 64]; /* one for each target, by the low bits of its cgroup */
 };
 

@@ -47,8 +47,7 @@ static struct session *find_greeted(const struct agents *agents, const char *nod
 {
 	struct session *session;
 
-	DL_FOREACH(agents->sessions, session)
-	{
+	DL_FOREACH(agents->sessions, session) {
 		if (session->greeted && session->peer && strcmp(session->node, node) == 0)
 			return session;
 	}
@@ -309,8 +308,7 @@ struct agents *agents_free(struct agents *agents)
 	if (!agents)
 		return NULL;
 	agents->server = link_server_free(agents->server);
-	DL_FOREACH_SAFE(agents->sessions, session, next)
-	{
+	DL_FOREACH_SAFE(agents->sessions, session, next) {
 		free_session(session);
 	}
 	free(agents->username);

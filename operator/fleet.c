@@ -80,7 +80,8 @@ static int add_entry(struct fleet_node *node, struct selected_pod *pod)
 	return true;
 }
 
-/* Puts the new selection in the old one's place; probes that are as they were keep their revision.
+/*
+ * Puts the new selection in the old one's place; probes that are as they were keep their revision.
  */
 static int replace_entry(struct fleet_node *node, struct fleet_entry *entry,
 			 struct selected_pod *pod)

@@ -82,8 +82,7 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 	snprintf(service_account, sizeof(service_account), "%s:%s", options->namespace,
 		 options->agent_service_account);
 	settings.agents.service_account = service_account;
-	return controller_new(daemon->net, daemon->client, &settings, &daemon->controller,
-			      error);
+	return controller_new(daemon->net, daemon->client, &settings, &daemon->controller, error);
 }
 
 static int start_http(struct daemon *daemon, const struct operator_options *options,
@@ -95,9 +94,8 @@ static int start_http(struct daemon *daemon, const struct operator_options *opti
 		{"/metrics", METRICS_CONTENT_TYPE, respond_metrics, daemon},
 	};
 
-	return http_server_new(daemon->net, options->http_listen.host,
-			       options->http_listen.port, routes,
-			       sizeof(routes) / sizeof(routes[0]), &daemon->http, error);
+	return http_server_new(daemon->net, options->http_listen.host, options->http_listen.port,
+			       routes, sizeof(routes) / sizeof(routes[0]), &daemon->http, error);
 }
 
 /* Closes all that is open; the loop then runs out of work. */
@@ -161,11 +159,15 @@ int main(int argc, char *argv[])
 	struct error error;
 
 	if (operator_options_parse(argc, argv, &options, &error) < 0) {
-		fprintf(stderr, "skep-operator: %s; see --help\n", error.message);
+		fprintf(stderr, "skep-operator: %s\n", error.message);
 		return 2;
 	}
-	if (options.help || options.version) {
-		fputs(options.help ? operator_usage : "skep-operator " SKEP_VERSION "\n", stdout);
+	if (options.help) {
+		operator_options_print_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (options.version) {
+		puts("skep-operator " SKEP_VERSION);
 		return EXIT_SUCCESS;
 	}
 	log_set_level(options.log_level);

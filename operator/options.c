@@ -3,115 +3,92 @@
 
 #include "operator/options.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
-const char operator_usage[] =
-	"Usage: skep-operator [OPTION]...\n"
-	"Watches ObservabilityPolicies, pods and nodes, tells each node's agent what to attach,\n"
-	"and writes what became of it into the policies' status.\n"
-	"\n"
-	"  --kubeconfig=FILE             reach the API server as FILE says; without it, as the\n"
-	"                                pod's own service account\n"
-	"  --namespace=NAME              where the operator lives (POD_NAMESPACE, else "
-	"skep-system)\n"
-	"  --agent-service-account=NAME  service account of agents there (skep-node-agent)\n"
-	"  --agent-listen=[ADDR]:PORT    serve agents here, WebSocket over TLS (:8443)\n"
-	"  --http-listen=[ADDR]:PORT     serve /healthz, /readyz and /metrics here (:8080)\n"
-	"  --log-level=LEVEL             debug, info, warn or error (info)\n"
-	"  --help, --version\n";
+#include "lib/base/options.h"
 
-enum option_id {
-	OPTION_KUBECONFIG = 1,
+enum option_name {
+	OPTION_KUBECONFIG,
 	OPTION_NAMESPACE,
 	OPTION_AGENT_SERVICE_ACCOUNT,
 	OPTION_AGENT_LISTEN,
 	OPTION_HTTP_LISTEN,
 	OPTION_LOG_LEVEL,
-	OPTION_HELP,
-	OPTION_VERSION,
+	OPTION_COUNT,
 };
 
-static const struct option names[] = {
-	{"kubeconfig", required_argument, NULL, OPTION_KUBECONFIG},
-	{"namespace", required_argument, NULL, OPTION_NAMESPACE},
-	{"agent-service-account", required_argument, NULL, OPTION_AGENT_SERVICE_ACCOUNT},
-	{"agent-listen", required_argument, NULL, OPTION_AGENT_LISTEN},
-	{"http-listen", required_argument, NULL, OPTION_HTTP_LISTEN},
-	{"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
-	{"help", no_argument, NULL, OPTION_HELP},
-	{"version", no_argument, NULL, OPTION_VERSION},
-	{0},
+static const struct option_row rows[OPTION_COUNT] = {
+	[OPTION_KUBECONFIG] = {"kubeconfig", "FILE", "",
+			       "reach the API server as FILE says (without it, as the pod's own "
+			       "service account)"},
+	[OPTION_NAMESPACE] = {"namespace", "NAME", "",
+			      "where the operator lives (POD_NAMESPACE, else skep-system)"},
+	[OPTION_AGENT_SERVICE_ACCOUNT] = {"agent-service-account", "NAME", "skep-node-agent",
+					  "service account of agents there"},
+	[OPTION_AGENT_LISTEN] = {"agent-listen", "[ADDR]:PORT", ":8443",
+				 "serve agents here, WebSocket over TLS"},
+	[OPTION_HTTP_LISTEN] = {"http-listen", "[ADDR]:PORT", ":8080",
+				"address of /healthz, /readyz and /metrics"},
+	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "info", "debug, info, warn or error"},
 };
 
-static int set_option(struct operator_options *options, int option, const char *value,
-		      struct error *error)
+static const struct option_table table = {
+	.intro = "skep-operator: watches ObservabilityPolicies, pods and nodes, tells each node's "
+		 "agent\n"
+		 "what to attach, and writes what became of it into the policies' status.\n"
+		 "\n"
+		 "Usage: skep-operator [--OPTION=VALUE ...]\n",
+	.rows = rows,
+	.count = OPTION_COUNT,
+};
+
+void operator_options_print_help(FILE *out)
 {
-	switch (option) {
-	case OPTION_KUBECONFIG:
-		options->kubeconfig = value;
-		return 0;
-	case OPTION_NAMESPACE:
-		options->namespace = value;
-		return 0;
-	case OPTION_AGENT_SERVICE_ACCOUNT:
-		options->agent_service_account = value;
-		return 0;
-	case OPTION_AGENT_LISTEN:
-		return endpoint_parse(value, &options->agent_listen, error);
-	case OPTION_HTTP_LISTEN:
-		return endpoint_parse(value, &options->http_listen, error);
-	case OPTION_LOG_LEVEL:
-		return log_level_parse(value, &options->log_level, error);
-	case OPTION_HELP:
-		options->help = true;
-		return 0;
-	default:
-		options->version = true;
-		return 0;
-	}
+	options_print_help(&table, out);
 }
 
-static int parse_one(struct operator_options *options, int option, char *argv[],
-		     struct error *error)
+static const char *default_namespace(void)
 {
-	int result;
+	const char *name = getenv("POD_NAMESPACE");
 
-	if (option == '?' && optopt >= ' ')
-		return error_set(error, EINVAL, "-%c is not known", optopt);
-	if (option == '?')
-		return error_set(error, EINVAL, "%s is not known", argv[optind - 1]);
-	if (option == ':')
-		return error_set(error, EINVAL, "%s needs a value", argv[optind - 1]);
-	result = set_option(options, option, optarg, error);
-	return result < 0 ? error_wrap(error, result, "--%s", names[option - 1].name) : 0;
+	return name && *name ? name : "skep-system";
+}
+
+static int take_values(const char *const values[OPTION_COUNT], struct operator_options *options,
+		       struct error *error)
+{
+	int result = option_read_endpoint(&rows[OPTION_AGENT_LISTEN], values[OPTION_AGENT_LISTEN],
+					  &options->agent_listen, error);
+
+	if (result == 0)
+		result = option_read_endpoint(&rows[OPTION_HTTP_LISTEN], values[OPTION_HTTP_LISTEN],
+					      &options->http_listen, error);
+	if (result == 0)
+		result = option_read_log_level(&rows[OPTION_LOG_LEVEL], values[OPTION_LOG_LEVEL],
+					       &options->log_level, error);
+	if (*values[OPTION_KUBECONFIG])
+		options->kubeconfig = values[OPTION_KUBECONFIG];
+	options->namespace =
+		*values[OPTION_NAMESPACE] ? values[OPTION_NAMESPACE] : default_namespace();
+	options->agent_service_account = values[OPTION_AGENT_SERVICE_ACCOUNT];
+	return result;
 }
 
 int operator_options_parse(int argc, char *argv[], struct operator_options *ret_options,
 			   struct error *error)
 {
-	const char *namespace = getenv("POD_NAMESPACE");
-	struct operator_options options = {
-		.namespace = namespace && *namespace ? namespace : "skep-system",
-		.agent_service_account = "skep-node-agent",
-		.agent_listen = {.port = 8443},
-		.http_listen = {.port = 8080},
-		.log_level = LOG_LEVEL_INFO,
-	};
-	int option;
+	const char *values[OPTION_COUNT];
+	struct operator_options options = {0};
+	enum option_question question;
+	int result = options_read(&table, argc, argv, values, &question, error);
 
-	optind = 0; /* getopt_long(3): starts anew */
-	while ((option = getopt_long(argc, argv, ":", names, NULL)) != -1) {
-		int result = parse_one(&options, option, argv, error);
-
-		if (result < 0)
-			return result;
-	}
-	if (optind < argc)
-		return error_set(error, EINVAL, "\"%s\" is no option", argv[optind]);
-	*ret_options = options;
-	return 0;
+	if (result < 0)
+		return result;
+	options.help = question == OPTION_QUESTION_HELP;
+	options.version = question == OPTION_QUESTION_VERSION;
+	if (!question)
+		result = take_values(values, &options, error);
+	if (result == 0)
+		*ret_options = options;
+	return result;
 }

@@ -6,6 +6,7 @@
 #define SKEP_OPERATOR_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "lib/base/endpoint.h"
 #include "lib/base/error.h"
@@ -23,10 +24,14 @@ struct operator_options {
 	bool version;
 };
 
-/* Reads the command line. Returns 0 with *ret_options, or -EINVAL. */
+/*
+ * Reads the command line. With --help or --version, only that member is set. -EINVAL, with a
+ * message that names the option and the remedy.
+ */
 int operator_options_parse(int argc, char *argv[], struct operator_options *ret_options,
 			   struct error *error);
 
-extern const char operator_usage[];
+/* Writes what --help says. */
+void operator_options_print_help(FILE *out);
 
 #endif

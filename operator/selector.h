@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* Label selectors as Kubernetes defines them (meta/v1 LabelSelector): all requirements must hold.
+/*
+ * Label selectors as Kubernetes defines them (meta/v1 LabelSelector): all requirements must hold.
  */
 #ifndef SKEP_OPERATOR_SELECTOR_H
 #define SKEP_OPERATOR_SELECTOR_H

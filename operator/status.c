@@ -96,7 +96,8 @@ static bool add_failures(cJSON *status, const struct aggregate *aggregate)
 	return array != NULL;
 }
 
-/* What `kubectl get` shows: its columns can hold a string, but cannot join two numbers or a list.
+/*
+ * What `kubectl get` shows: its columns can hold a string, but cannot join two numbers or a list.
  */
 static bool add_summary(cJSON *status, const struct policy *policy,
 			const struct aggregate *aggregate)
@@ -180,7 +181,7 @@ size_t status_transitions(const cJSON *previous, const cJSON *status,
 		/* The first status is news where it is Ready, or in trouble; not on the way. */
 		if (!before && good != (strcmp(told[i][0], "Ready") == 0))
 			continue;
-		/* What falls for one reason (Ready and Degraded, as a rule) is one thing to tell. */
+		/* What falls for one reason (Ready and Degraded, mostly) is one thing to tell. */
 		if (count && strcmp(transitions[count - 1].reason, json_text(after, "reason")) == 0)
 			continue;
 		transitions[count++] = (struct status_transition){

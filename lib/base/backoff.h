@@ -14,7 +14,8 @@ struct backoff {
 	uint32_t current; /* upper bound of the next wait; 0 at the start */
 };
 
-/* The wait before the next try: between half the current bound and the bound, which then doubles.
+/*
+ * The wait before the next try: between half the current bound and the bound, which then doubles.
  */
 uint32_t backoff_next(struct backoff *backoff, uint32_t random);
 

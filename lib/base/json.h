@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* Reading cJSON trees that come from outside, where any member may be missing or of another type.
+/*
+ * Reading cJSON trees that come from outside, where any member may be missing or of another type.
  */
 #ifndef SKEP_LIB_BASE_JSON_H
 #define SKEP_LIB_BASE_JSON_H

@@ -15,7 +15,8 @@
 
 #include "lib/base/error.h"
 
-/* Names of Kubernetes objects have at most 253 bytes, namespaces 63; UIDs and versions are short.
+/*
+ * Names of Kubernetes objects have at most 253 bytes, namespaces 63; UIDs and versions are short.
  */
 #define OBJECT_STRING_LIMIT 512
 

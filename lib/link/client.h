@@ -46,7 +46,8 @@ struct link_client *link_client_free(struct link_client *client);
 
 bool link_client_is_connected(const struct link_client *client);
 
-/* Queues a message; takes `message`, also when it fails (-ENOTCONN while there is no connection).
+/*
+ * Queues a message; takes `message`, also when it fails (-ENOTCONN while there is no connection).
  */
 int link_client_send(struct link_client *client, cJSON *message);
 

@@ -3,8 +3,8 @@
 
 /*
  * What an agent reports of its node: the revision that it has carried out, and each probe of a pod
- * that is not attached, with the reason. What a report does not name is attached, unless it says that
- * it is truncated.
+ * that is not attached, with the reason. What a report does not name is attached, unless it says
+ * that it is truncated.
  */
 #ifndef SKEP_LIB_LINK_REPORT_H
 #define SKEP_LIB_LINK_REPORT_H

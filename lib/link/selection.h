@@ -45,7 +45,8 @@ struct selected_pod {
 	struct selected_probe probes[PROBE_TYPES]; /* by enum probe_type */
 };
 
-/* Returns 0 with *ret_pod (owned by the caller), or -EINVAL for what is no selected pod, -ENOMEM.
+/*
+ * Returns 0 with *ret_pod (owned by the caller), or -EINVAL for what is no selected pod, -ENOMEM.
  */
 int selected_pod_decode(const cJSON *json, struct selected_pod **ret_pod, struct error *error);
 

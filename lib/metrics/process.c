@@ -16,7 +16,9 @@
 
 #define PROC_LINE_SIZE 1024
 
-/* The start of the process after boot is member 22 of its stat line; members 3 to 21 come before. */
+/*
+ * The start of the process after boot is member 22 of its stat line; members 3 to 21 come before.
+ */
 #define STAT_MEMBERS_BEFORE_START 19
 
 static uint64_t read_resident_bytes(void)

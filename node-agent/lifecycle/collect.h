@@ -7,7 +7,8 @@
 
 #include "node-agent/lifecycle/running.h"
 
-/* Writes the probe's families, with a sample for each attachment; nothing while it is not loaded.
+/*
+ * Writes the probe's families, with a sample for each attachment; nothing while it is not loaded.
  */
 void collect_probe(const struct running_probe *running, struct text *out);
 

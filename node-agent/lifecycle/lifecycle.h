@@ -25,7 +25,8 @@ struct event_source {
 
 /* What lifecycle asks and tells. */
 struct lifecycle_handlers {
-	/* The selected pod, or NULL. Old pods stay valid until lifecycle_sync() has seen the new.
+	/*
+	 * The selected pod, or NULL. Old pods stay valid until lifecycle_sync() has seen the new.
 	 */
 	const struct selected_pod *(*find_pod)(void *context, const char *uid);
 	/* The pod's cgroup, or NULL; with its containers, which are looked for from now on. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* One kind of probe on this node: loaded while it has targets, and known by what it is attached to.
+/*
+ * One kind of probe on this node: loaded while it has targets, and known by what it is attached to.
  */
 #ifndef SKEP_NODE_AGENT_LIFECYCLE_RUNNING_H
 #define SKEP_NODE_AGENT_LIFECYCLE_RUNNING_H

@@ -88,8 +88,7 @@ static size_t list_attached(const struct probe_slot *slot, struct plan_attached 
 	struct attachment *attachment;
 	size_t count = 0;
 
-	LL_FOREACH(slot->attachments, attachment)
-	{
+	LL_FOREACH(slot->attachments, attachment) {
 		ret_attached[count] =
 			(struct plan_attached){attachment->cgroup_id, attachment->settings};
 		ret_attachments[count++] = attachment;

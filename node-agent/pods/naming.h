@@ -36,7 +36,8 @@ bool pod_uid_is_valid(const char *uid);
 /* What the folder `name` is, being in a folder of the role `parent`. */
 enum folder_role folder_role(enum folder_role parent, const char *name);
 
-/* Reads the UID out of a pod's folder name. Returns false, ret_uid untouched, where there is none.
+/*
+ * Reads the UID out of a pod's folder name. Returns false, ret_uid untouched, where there is none.
  */
 bool folder_pod_uid(const char *name, char ret_uid[POD_UID_SIZE]);
 

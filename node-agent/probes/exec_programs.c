@@ -35,7 +35,8 @@ static void set_layout(struct exec_bpf *skeleton)
 	memcpy((void *)&skeleton->rodata->layout, &layout, sizeof(layout));
 }
 
-/* Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
+/*
+ * Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
  */
 static int take_descriptors(struct exec_programs *programs, const struct exec_bpf *skeleton)
 {

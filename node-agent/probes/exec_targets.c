@@ -107,7 +107,8 @@ static uint64_t filter_word_of(const struct exec_targets *targets, uint32_t word
 	return bits;
 }
 
-/* Lets execs of a cgroup that has come through to its row, or no longer those of one that has gone.
+/*
+ * Lets execs of a cgroup that has come through to its row, or no longer those of one that has gone.
  */
 static void update_filter(struct exec_targets *targets, uint64_t cgroup_id)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* What all probes do with BPF programs: load a skeleton, keep its descriptors, attach to a cgroup.
+/*
+ * What all probes do with BPF programs: load a skeleton, keep its descriptors, attach to a cgroup.
  */
 #ifndef SKEP_NODE_AGENT_PROBES_PROGRAMS_H
 #define SKEP_NODE_AGENT_PROBES_PROGRAMS_H

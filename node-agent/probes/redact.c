@@ -189,7 +189,8 @@ static size_t quoted_length(const char *value, char quote)
 	return end > 0 && value[end - 1] == quote ? end - 1 : length;
 }
 
-/* Masks a value and leaves the quote that closes it. The byte before it is part of the word, too.
+/*
+ * Masks a value and leaves the quote that closes it. The byte before it is part of the word, too.
  */
 static void mask_quoted_value(char *value, enum secrecy secrecy)
 {

@@ -8,14 +8,12 @@
 
 #define MASK_LENGTH 3
 
-#define RANDOM_LENGTH  20 /* the shortest word that is taken for random, */
-#define RANDOM_SEGMENT 16 /* its longest piece between dashes, */
-#define RANDOM_TURNS   4  /* and the changes between small, capital and digit in that */
-#define RANDOM_OF_EACH 3  /* letters, and digits */
-#define RANDOM_SLASH_LENGTH                                                                        \
-	32 /* with slashes, as base64 has them, it must be longer than a path                      \
-	    */
-#define RANDOM_SLASH_TURNS 10
+#define RANDOM_LENGTH	    20 /* the shortest word that is taken for random, */
+#define RANDOM_SEGMENT	    16 /* its longest piece between dashes, */
+#define RANDOM_TURNS	    4  /* and the changes between small, capital and digit in that */
+#define RANDOM_OF_EACH	    3  /* letters, and digits */
+#define RANDOM_SLASH_LENGTH 32 /* with slashes, as base64 has them: longer than a path */
+#define RANDOM_SLASH_TURNS  10
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS	"0123456789"
@@ -150,7 +148,8 @@ static bool is_digest(const char *text, const char *word)
 	return word - text >= 7 && memcmp(word - 7, "sha256:", 7) == 0;
 }
 
-/* Base64 may hold slashes; where the whole is no secret, its pieces may be (a path with a token).
+/*
+ * Base64 may hold slashes; where the whole is no secret, its pieces may be (a path with a token).
  */
 static size_t secret_length(const char *word)
 {

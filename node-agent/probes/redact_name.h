@@ -9,8 +9,7 @@
 
 enum secrecy {
 	SECRECY_NONE,
-	SECRECY_LIKELY, /* key, token, session ...: unless the value says otherwise (a path, a flag)
-			 */
+	SECRECY_LIKELY, /* key, token ...: unless the value says otherwise (a path, a flag) */
 	SECRECY_SURE,	/* password, secret ...: whatever the value */
 };
 

@@ -74,7 +74,8 @@ static struct probe *probe_new(void)
 	return probe->per_cpu ? probe : tcp_close(probe);
 }
 
-/* Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
+/*
+ * Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
  */
 static int take_descriptors(struct probe *probe, const struct bpf_object *object)
 {

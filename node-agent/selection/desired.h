@@ -41,9 +41,9 @@ struct selection_version desired_version(const struct desired *desired);
 
 /*
  * Carries a snapshot or delta into the selection and appends the UIDs of pods that differ now to
- * `changed`. Pods that cannot be read are left out and kept in `unreadable` (a message for each goes
- * to `complaints`).
- * -ESTALE, with nothing done, for a delta that does not build on what is there; -ENOMEM; -E2BIG.
+ * `changed`. Pods that cannot be read are left out and kept in `unreadable` (a message for each
+ * goes to `complaints`). -ESTALE, with nothing done, for a delta that does not build on what is
+ * there; -ENOMEM; -E2BIG.
  */
 int desired_apply(struct desired *desired, const struct selection_change *change,
 		  struct strings *changed, struct strings *complaints, struct error *error);

@@ -31,7 +31,7 @@ static struct selected_pod *compile(struct policy *policies, const char *node_la
 
 	assert_int_equal(compile_pod(policies, pod, &labels, &selected), 0);
 	DL_FOREACH_SAFE2(policies, policy, next, namespace_next)
-	policy_free(policy);
+		policy_free(policy);
 	labels_free(&labels);
 	pod_free(pod);
 	return selected;

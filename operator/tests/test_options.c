@@ -47,8 +47,6 @@ static void reads_every_option(void **state)
 			(char *)"--agent-listen=127.0.0.1:1",
 			(char *)"--http-listen=[::1]:2",
 			(char *)"--log-level=debug",
-			(char *)"--help",
-			(char *)"--version",
 			NULL};
 	struct operator_options options;
 
@@ -61,7 +59,18 @@ static void reads_every_option(void **state)
 	assert_int_equal(options.agent_listen.port, 1);
 	assert_string_equal(options.http_listen.host, "::1");
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
-	assert_true(options.help && options.version);
+	assert_false(options.help || options.version);
+}
+
+static void answers_questions(void **state)
+{
+	struct operator_options options;
+
+	(void)state;
+	assert_int_equal(parse("--help", &options, NULL), 0);
+	assert_true(options.help && !options.version);
+	assert_int_equal(parse("--version", &options, NULL), 0);
+	assert_true(options.version && !options.help);
 }
 
 static void names_the_argument_that_is_wrong(void **state)
@@ -72,7 +81,8 @@ static void names_the_argument_that_is_wrong(void **state)
 		{"--colour", "--colour"},
 		{"-x", "-x"},
 		{"-xy", "-x"},
-		{"--kubeconfig", "--kubeconfig"},
+		{"--kubeconfig", "--kubeconfig=FILE"},
+		{"--kubeconfig=", "--kubeconfig=FILE"},
 		{"--agent-listen=8443", "--agent-listen"},
 		{"--log-level=loud", "--log-level"},
 		{"extra", "extra"},
@@ -94,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(has_defaults),
 		cmocka_unit_test(reads_every_option),
+		cmocka_unit_test(answers_questions),
 		cmocka_unit_test(names_the_argument_that_is_wrong),
 	};
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-/* The TCP probe on the running kernel: real sockets over loopback, every counter against the truth.
+/*
+ * The TCP probe on the running kernel: real sockets over loopback, every counter against the truth.
  */
 
 #include "node-agent/probes/tests/kernel_fixture.h"
