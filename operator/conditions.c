@@ -108,7 +108,7 @@ static void judge_attached(const struct aggregate *aggregate, struct verdict ver
 	unsigned int waiting = aggregate->pods.waiting;
 
 	if (waiting)
-		judge(ready, true, "Attached",
+		judge(ready, true, aggregate->pods.attached ? "Attached" : "WaitingForContainers",
 		      "%u of %u pods are observed; %u wait%s for %s containers to start",
 		      aggregate->pods.attached, aggregate->pods.matched, waiting,
 		      waiting == 1 ? "s" : "", waiting == 1 ? "its" : "their");

@@ -180,25 +180,37 @@ static void open_door(struct controller *controller)
 	log_info("serving agents on port %d", controller->settings.port);
 }
 
-/*
- * Opens the door where that failed, and looks at the policies of nodes whose agent has just been
- * away for FLEET_AGENT_GRACE_MS: what was held to be attached until then no longer is.
- */
+/* Tells the policies concerned when a node's agent has been absent for long, or is back. */
+static void look_for_absence(struct controller *controller, struct fleet_node *node)
+{
+	bool absent = fleet_node_is_absent(node, uv_now(controller->loop));
+
+	if (absent == node->absence_told)
+		return;
+	node->absence_told = absent;
+	touch_policies_of_node(controller, node->name);
+}
+
+/* A node that the cluster has no more, that has no agent and for which there is nothing to do. */
+static bool is_left_over(const struct controller *controller, const struct fleet_node *node)
+{
+	return !node->connected && !node->entries &&
+	       !cluster_find_node(&controller->cluster, node->name);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct controller *controller = timer->data;
-	uint64_t now_ms = uv_now(controller->loop);
-	const struct fleet_node *node;
+	struct fleet_node *node, *next;
 
-	open_door(controller);
+	open_door(controller); /* where that has failed */
 	if (!is_synced(controller))
 		return;
-	for (node = controller->fleet.nodes; node; node = node->hh.next) {
-		uint64_t away_ms = now_ms - node->away_since_ms;
-
-		if (!node->connected && away_ms >= FLEET_AGENT_GRACE_MS &&
-		    away_ms < FLEET_AGENT_GRACE_MS + 2 * TICK_MS)
-			touch_policies_of_node(controller, node->name);
+	HASH_ITER(hh, controller->fleet.nodes, node, next) {
+		if (is_left_over(controller, node))
+			fleet_remove_node(&controller->fleet, node);
+		else
+			look_for_absence(controller, node);
 	}
 }
 
@@ -356,15 +368,12 @@ static void on_node(void *context, const cJSON *object)
 static void on_node_gone(void *context, const char *namespace, const char *name, const char *uid)
 {
 	struct controller *controller = context;
-	struct fleet_node *node = fleet_find_node(&controller->fleet, name);
 
 	(void)namespace;
 	(void)uid;
 	touch_policies_of_node(controller, name);
 	cluster_remove_node(&controller->cluster, name);
 	compile_node(controller, name);
-	if (node && !node->connected && !node->entries)
-		fleet_remove_node(&controller->fleet, node);
 }
 
 /* What is watched, by enum watch. */

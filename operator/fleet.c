@@ -31,7 +31,7 @@ struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint
 		free(node);
 		return NULL;
 	}
-	node->away_since_ms = now_ms;
+	node->heard_ms = now_ms;
 	HASH_ADD_KEYPTR(hh, fleet->nodes, node->name, strlen(node->name), node);
 	return node;
 }
@@ -179,11 +179,24 @@ cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node)
 	return delta_encode(&version, from, encode_pods(node, true), removed);
 }
 
+/* An agent is at work when it has reported on the connection that it has. */
+static bool is_at_work(const struct fleet_node *node)
+{
+	return node->connected && node->report.epoch;
+}
+
 void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms)
 {
+	if (connected)
+		report_free(&node->report); /* another process may have begun anew */
+	else if (is_at_work(node))
+		node->heard_ms = now_ms;
 	node->connected = connected;
-	if (!connected)
-		node->away_since_ms = now_ms;
+}
+
+bool fleet_node_is_absent(const struct fleet_node *node, uint64_t now_ms)
+{
+	return !is_at_work(node) && now_ms - node->heard_ms >= FLEET_AGENT_GRACE_MS;
 }
 
 void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
@@ -228,9 +241,9 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 	const struct fleet_entry *entry = find_entry(node, uid);
 	const struct report_exception *exception;
 
-	if (!node->connected && now_ms - node->away_since_ms >= FLEET_AGENT_GRACE_MS)
+	if (fleet_node_is_absent(node, now_ms))
 		return (struct standing){STANDING_FAILED, "AgentNotConnected",
-					 "no agent of this node is connected; see whether its "
+					 "no agent of this node is at work; see whether its "
 					 "skep-node-agent pod runs, and its log"};
 	if (!entry || !node->report.epoch || node->report.revision < entry->since[type])
 		return (struct standing){STANDING_PENDING, "Progressing", ""};

@@ -19,7 +19,10 @@
 #include "lib/link/report.h"
 #include "lib/link/selection.h"
 
-/* A node whose agent is away this long is failing; until then its last word holds. */
+/*
+ * A node without an agent at work for this long is failing; until then the last word of its agent
+ * holds. An agent that only comes and goes, and never reports, is not at work.
+ */
 #define FLEET_AGENT_GRACE_MS 10000
 
 struct fleet_entry {
@@ -37,8 +40,9 @@ struct fleet_node {
 	bool changed;		/* there is something for the next message */
 
 	bool connected;
-	uint64_t away_since_ms; /* while not connected: since when */
-	struct report report;	/* epoch "" while this operator has none */
+	uint64_t heard_ms;    /* when its agent was last known to be at work */
+	bool absence_told;    /* the policies concerned know that it is absent */
+	struct report report; /* of the last connection; epoch NULL while there is none */
 	UT_hash_handle hh;
 };
 
@@ -79,8 +83,11 @@ cJSON *fleet_node_snapshot(const struct fleet *fleet, struct fleet_node *node);
 /* A delta with all changes since the last message; NULL when there are none, or no memory. */
 cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node);
 
-/* The agent connected or went away. */
+/* The agent connected (what the one before it said is forgotten) or went away. */
 void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms);
+
+/* Whether no agent has been at work on the node for FLEET_AGENT_GRACE_MS. */
+bool fleet_node_is_absent(const struct fleet_node *node, uint64_t now_ms);
 
 /* Keeps the report and takes its contents; one of another epoch is dropped. */
 void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,

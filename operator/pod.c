@@ -13,6 +13,12 @@
 /* More containers than any pod has; a bound on what one object may cost. */
 #define POD_CONTAINERS_LIMIT 128
 
+/* Names of kinds and objects, as the API server bounds them where it does. */
+#define POD_KIND_LIMIT 63
+#define POD_NAME_LIMIT 253
+
+#define STATIC_UID_LENGTH 32 /* an MD5 sum in hex */
+
 struct pod *pod_free(struct pod *pod)
 {
 	if (!pod)
@@ -65,10 +71,15 @@ static size_t deployment_name_length(const char *replica_set, const struct label
 static void decode_workload(const cJSON *object, struct pod *pod)
 {
 	const cJSON *owner = find_controller(object);
-	const char *kind = owner ? json_text(owner, "kind") : "Pod";
-	const char *name = owner ? json_text(owner, "name") : pod->name;
+	const char *kind = json_text(owner, "kind");
+	const char *name = json_text(owner, "name");
 	size_t length = 0;
 
+	/* The API server takes an owner of any length from whoever may create pods. */
+	if (!*kind || !*name || strlen(kind) > POD_KIND_LIMIT || strlen(name) > POD_NAME_LIMIT) {
+		kind = "Pod";
+		name = pod->name;
+	}
 	if (strcmp(kind, "ReplicaSet") == 0)
 		length = deployment_name_length(name, &pod->labels);
 	pod->workload_kind = strdup(length ? "Deployment" : kind);
@@ -105,7 +116,7 @@ static int decode_containers(const cJSON *specs, const cJSON *statuses, struct p
 		struct pod_container *container = &pod->containers[pod->container_count];
 
 		if (pod->container_count == POD_CONTAINERS_LIMIT)
-			return -EINVAL;
+			return 0; /* the others go unobserved where a policy names them */
 		*container = (struct pod_container){
 			.name = strdup(name),
 			.id = decode_container_id(id),
@@ -133,7 +144,7 @@ static int decode_all_containers(const cJSON *object, struct pod *pod)
 	if (count == 0)
 		return 0;
 	if (count > POD_CONTAINERS_LIMIT)
-		return -EINVAL;
+		count = POD_CONTAINERS_LIMIT;
 	pod->containers = calloc((size_t)count, sizeof(*pod->containers));
 	if (!pod->containers)
 		return -ENOMEM;
@@ -146,13 +157,19 @@ static int decode_all_containers(const cJSON *object, struct pod *pod)
 /*
  * A static pod is started by the kubelet from a file, under a UID of its own; what the API server
  * shows is its mirror, which tells that UID in an annotation (kubernetes.io/config.hash).
+ *
+ * Anybody may write that annotation. It is believed in kube-system only, where whoever can make
+ * pods rules the cluster anyway, and only in the form of the kubelet's hash, which no API UID has:
+ * a tenant could name another tenant's pod by it.
  */
 static int decode_static_uid(const cJSON *object, struct pod *pod)
 {
 	const cJSON *annotations = json_find(object, "metadata", "annotations");
-	const char *hash = json_string(annotations, "kubernetes.io/config.hash");
+	const char *hash = json_text(annotations, "kubernetes.io/config.hash");
 
-	if (!hash || !json_string(annotations, "kubernetes.io/config.mirror"))
+	if (!json_string(annotations, "kubernetes.io/config.mirror") ||
+	    strcmp(pod->namespace, "kube-system") != 0 || strlen(hash) != STATIC_UID_LENGTH ||
+	    strspn(hash, "0123456789abcdef") != STATIC_UID_LENGTH)
 		return 0;
 	pod->static_uid = strdup(hash);
 	return pod->static_uid ? 0 : -ENOMEM;

@@ -40,6 +40,9 @@ static int decode_string(const cJSON *json, const char *name, char **ret_string,
 
 	if (!*value)
 		return error_set(error, EINVAL, "%s: must be given", name);
+	if (strlen(value) > SELECTION_STRING_LIMIT)
+		return error_set(error, EINVAL, "%s: is longer than %d bytes", name,
+				 SELECTION_STRING_LIMIT);
 	*ret_string = strdup(value);
 	return *ret_string ? 0 : error_set(error, ENOMEM, "out of memory");
 }

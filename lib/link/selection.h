@@ -17,6 +17,7 @@
 #include "lib/base/strings.h"
 #include "lib/intent/intent.h"
 
+#define SELECTION_STRING_LIMIT	   253 /* bytes of a name, kind, UID or container ID */
 #define SELECTION_CONTAINERS_LIMIT 128 /* containers of one pod */
 #define SELECTION_POLICIES_LIMIT   256 /* policies on one pod */
 

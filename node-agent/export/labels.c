@@ -3,8 +3,6 @@
 
 #include "node-agent/export/labels.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 static void add_label(struct series_labels *labels, const char *name, const char *value)
@@ -12,12 +10,40 @@ static void add_label(struct series_labels *labels, const char *name, const char
 	labels->labels[labels->count++] = (struct metric_label){name, value};
 }
 
-/* "Deployment" → "k8s_deployment_name"; what no label may hold becomes an underscore. */
-static void name_workload_label(const char *kind, char label[WORKLOAD_LABEL_SIZE])
+/*
+ * The label of a workload, by its kind. An owner can be of any kind that a tenant makes up, and a
+ * label that stands twice spoils the scrape: other kinds are told by two labels that are our own.
+ */
+static const char *workload_label(const char *kind)
 {
-	snprintf(label, WORKLOAD_LABEL_SIZE, "k8s_%.64s_name", kind);
-	for (char *at = label; *at; at++)
-		*at = isalnum((unsigned char)*at) ? (char)tolower((unsigned char)*at) : '_';
+	static const char *const labels[][2] = {
+		{"CronJob", "k8s_cronjob_name"},
+		{"DaemonSet", "k8s_daemonset_name"},
+		{"Deployment", "k8s_deployment_name"},
+		{"Job", "k8s_job_name"},
+		{"ReplicaSet", "k8s_replicaset_name"},
+		{"ReplicationController", "k8s_replicationcontroller_name"},
+		{"StatefulSet", "k8s_statefulset_name"},
+	};
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+		if (strcmp(kind, labels[i][0]) == 0)
+			return labels[i][1];
+	return NULL;
+}
+
+static void add_workload(struct series_labels *labels, const struct selected_pod *pod)
+{
+	const char *label = workload_label(pod->workload_kind);
+
+	if (strcmp(pod->workload_kind, "Pod") == 0)
+		return;
+	if (label) {
+		add_label(labels, label, pod->workload_name);
+		return;
+	}
+	add_label(labels, "k8s_workload_kind", pod->workload_kind);
+	add_label(labels, "k8s_workload_name", pod->workload_name);
 }
 
 void series_labels_make(const struct selected_pod *pod, const char *container,
@@ -26,9 +52,7 @@ void series_labels_make(const struct selected_pod *pod, const char *container,
 	ret_labels->count = 0;
 	add_label(ret_labels, "k8s_namespace_name", pod->namespace);
 	add_label(ret_labels, "k8s_pod_name", pod->name);
-	name_workload_label(pod->workload_kind, ret_labels->workload_label);
-	if (strcmp(ret_labels->workload_label, "k8s_pod_name") != 0)
-		add_label(ret_labels, ret_labels->workload_label, pod->workload_name);
+	add_workload(ret_labels, pod);
 	if (container)
 		add_label(ret_labels, "k8s_container_name", container);
 }

@@ -10,18 +10,16 @@
 #include "lib/link/selection.h"
 #include "lib/metrics/exposition.h"
 
-#define SERIES_LABELS_LIMIT 4
-#define WORKLOAD_LABEL_SIZE 80
+#define SERIES_LABELS_LIMIT 5
 
 struct series_labels {
 	struct metric_label labels[SERIES_LABELS_LIMIT];
 	size_t count;
-	char workload_label[WORKLOAD_LABEL_SIZE]; /* "k8s_deployment_name" */
 };
 
 /*
  * Namespace, pod, workload (unless it is the pod itself) and, unless NULL, container. The values
- * are borrowed from `pod` and `container`; *ret_labels must not be moved, as it points into itself.
+ * are borrowed from `pod` and `container`.
  */
 void series_labels_make(const struct selected_pod *pod, const char *container,
 			struct series_labels *ret_labels);

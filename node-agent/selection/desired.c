@@ -67,13 +67,13 @@ static struct selected_pod *decode_pod(struct desired *desired, const cJSON *jso
 	strings_remove(&desired->unreadable, uid);
 	if (selected_pod_decode(json, &pod, &error) < 0) {
 		(void)strings_add(complaints, error.message);
-		if (pod_uid_is_valid(uid))
-			(void)strings_add(&desired->unreadable, uid);
+		(void)strings_add(&desired->unreadable, uid);
 		return NULL;
 	}
 	if (pod_uid_is_valid(pod->uid))
 		return pod;
 	(void)strings_add(complaints, "selected pod: its uid is none");
+	(void)strings_add(&desired->unreadable, uid);
 	return selected_pod_free(pod);
 }
 

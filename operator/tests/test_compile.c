@@ -216,19 +216,22 @@ static void asks_nothing_of_a_pod_without_the_containers(void **state)
 	selected_pod_free(selected);
 }
 
+#define HASH "0123456789abcdef0123456789abcdef"
+
 static void names_a_static_pod_by_the_uid_of_its_cgroup(void **state)
 {
-	struct policy *policy = policy_of("p", TCP(""));
-	struct pod *pod = pod_from(json_of(
-		"{'metadata': {'namespace': 'shop', 'name': 'a', 'uid': 'mirror', 'annotations': {"
-		"'kubernetes.io/config.hash': 'real', 'kubernetes.io/config.mirror': 'real'}},"
-		" 'spec': {'nodeName': 'n1'}}"));
+	struct policy *policy = policy_in("kube-system", "p", TCP(""));
+	struct pod *pod = pod_from(
+		json_of("{'metadata': {'namespace': 'kube-system', 'name': 'a', 'uid': 'mirror',"
+			" 'annotations': {'kubernetes.io/config.mirror': 'x',"
+			" 'kubernetes.io/config.hash': '" HASH "'}},"
+			" 'spec': {'nodeName': 'n1'}}"));
 	const struct labels none = {0};
 	struct selected_pod *selected = NULL;
 
 	(void)state;
 	assert_int_equal(compile_pod(policy, pod, &none, &selected), 0);
-	assert_string_equal(selected->uid, "real");
+	assert_string_equal(selected->uid, HASH);
 	selected_pod_free(selected);
 	policy_free(policy);
 	pod_free(pod);

@@ -224,7 +224,30 @@ static void trusts_the_last_word_for_a_while(void **state)
 		fleet_node_standing(node, "a", PROBE_TCP, 90000 + FLEET_AGENT_GRACE_MS).reason,
 		"AgentNotConnected");
 	fleet_node_connect(node, true, 200000);
+	assert_int_equal(stands(node, PROBE_TCP, 200000), STANDING_FAILED);
+	report(&fleet, node, "{'epoch': 'e1', 'revision': 1, 'pods': []}");
 	assert_int_equal(stands(node, PROBE_TCP, 200000), STANDING_ATTACHED);
+	fleet_clear(&fleet);
+}
+
+static void trusts_no_agent_that_only_comes_and_goes(void **state)
+{
+	struct fleet fleet = fleet_new();
+	struct fleet_node *node = fleet_ensure_node(&fleet, "n1", 0);
+	uint64_t now_ms;
+
+	(void)state;
+	pick(node, "a", 0);
+	fleet_node_connect(node, true, 0);
+	cJSON_Delete(fleet_node_snapshot(&fleet, node));
+	report(&fleet, node, "{'epoch': 'e1', 'revision': 1, 'pods': []}");
+	fleet_node_connect(node, false, 1000);
+	for (now_ms = 1000; now_ms < 1000 + FLEET_AGENT_GRACE_MS; now_ms += 1000) {
+		fleet_node_connect(node, true, now_ms);
+		assert_int_equal(stands(node, PROBE_TCP, now_ms), STANDING_PENDING);
+		fleet_node_connect(node, false, now_ms);
+	}
+	assert_int_equal(stands(node, PROBE_TCP, now_ms), STANDING_FAILED);
 	fleet_clear(&fleet);
 }
 
@@ -355,6 +378,7 @@ int main(void)
 		cmocka_unit_test(waits_for_the_revision_of_each_probe),
 		cmocka_unit_test(stands_as_the_agent_says),
 		cmocka_unit_test(trusts_the_last_word_for_a_while),
+		cmocka_unit_test(trusts_no_agent_that_only_comes_and_goes),
 		cmocka_unit_test(keeps_agents_in_step),
 	};
 

@@ -154,7 +154,46 @@ static void bounds_the_containers(void **state)
 		text_append_format(&text, ", {'name': 'c%d'}", i);
 	text_append_string(&text, "]}}");
 	object = json_of(text.data);
-	assert_int_equal(pod_decode(object, &pod), -EINVAL);
+	assert_int_equal(pod_decode(object, &pod), 0);
+	assert_int_equal(pod->container_count, 128);
+	pod_free(pod);
+}
+
+/* Whoever may make pods may write these annotations and owners of any kind and length. */
+static void believes_no_lies_of_tenants(void **state)
+{
+	static const struct {
+		const char *namespace, *hash, *uid;
+	} cases[] = {
+		{"kube-system", "0123456789abcdef0123456789abcdef",
+		 "0123456789abcdef0123456789abcdef"},
+		{"shop", "0123456789abcdef0123456789abcdef", "mine"},
+		{"kube-system", "0b7c1f4e-9a59-4c0e-8a66-3d1f7c6f2a10", "mine"},
+		{"kube-system", "0123456789ABCDEF0123456789abcdef", "mine"},
+		{"kube-system", "", "mine"},
+	};
+	char name[300];
+	struct pod *pod;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pod = pod_from(json_format(
+			"{'metadata': {'namespace': '%s', 'name': 'a', 'uid': 'mine', "
+			"'annotations': {"
+			"'kubernetes.io/config.hash': '%s', 'kubernetes.io/config.mirror': 'x'}}}",
+			cases[i].namespace, cases[i].hash));
+		assert_string_equal(pod_cgroup_uid(pod), cases[i].uid);
+		pod_free(pod);
+	}
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	pod = pod_from(json_format(
+		"{'metadata': {'namespace': 'shop', 'name': 'a', 'uid': 'u', 'ownerReferences': ["
+		"{'kind': 'Deployment', 'name': '%s', 'controller': true}]}}",
+		name));
+	assert_string_equal(pod->workload_kind, "Pod");
+	assert_string_equal(pod->workload_name, "a");
+	pod_free(pod);
 }
 
 /* Each member that is kept makes a difference, or a change of it would go unseen. */
@@ -199,6 +238,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_pod),
 		cmocka_unit_test(lives_with_malformed_members),
 		cmocka_unit_test(bounds_the_containers),
+		cmocka_unit_test(believes_no_lies_of_tenants),
 		cmocka_unit_test(equals_only_its_like),
 	};
 

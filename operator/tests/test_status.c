@@ -176,7 +176,7 @@ static const struct verdict_case verdict_cases[] = {
 	 "Accepted=True:Valid Degraded=False:NoFailures",
 	 "Current", "1/1", "1/1", "Attached"},
 	{TCP, true, EXCEPTION("a", "Waiting"),
-	 "Ready=True:Attached Reconciling=False:Settled Stalled=False:Settled "
+	 "Ready=True:WaitingForContainers Reconciling=False:Settled Stalled=False:Settled "
 	 "Accepted=True:Valid Degraded=False:NoFailures",
 	 "Current", "0/1", "1/1", "Waiting"},
 	{TCP, true, EXCEPTION("a", "Failed"),

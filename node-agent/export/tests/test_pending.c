@@ -139,7 +139,13 @@ static void test_labels(void **state)
 	assert_int_equal(labels.count, 2);
 	bare.workload_kind = "My.Kind-\"2";
 	series_labels_make(&bare, NULL, &labels);
-	assert_string_equal(labels.labels[2].name, "k8s_my_kind__2_name");
+	assert_int_equal(labels.count, 4);
+	assert_string_equal(labels.labels[2].name, "k8s_workload_kind");
+	assert_string_equal(labels.labels[2].value, "My.Kind-\"2");
+	assert_string_equal(labels.labels[3].name, "k8s_workload_name");
+	bare.workload_kind = "Namespace";
+	series_labels_make(&bare, NULL, &labels);
+	assert_string_equal(labels.labels[2].name, "k8s_workload_kind");
 }
 
 int main(void)
