@@ -9,16 +9,20 @@
 
 #include <linux/types.h>
 
-#define EXEC_TARGETS_LIMIT   4096 /* cgroups watched on one node */
-#define EXEC_LEVELS_LIMIT    6	  /* different depths at which they lie */
-#define EXEC_RING_SIZE	     (256 * 1024)
-#define EXEC_BINARY_SIZE     256 /* of the path of the binary, its NUL included */
-#define EXEC_ARGUMENTS_SIZE  512 /* of all arguments, their NULs included */
-#define EXEC_ARGUMENTS_LIMIT 16	 /* arguments of a failed exec, which are read one by one */
+#define EXEC_TARGETS_LIMIT    4096 /* cgroups watched on one node */
+#define EXEC_LEVELS_LIMIT     6	   /* different depths at which they lie */
+#define EXEC_RING_SIZE	      (256 * 1024)
+#define EXEC_READ_INTERVAL_MS 100 /* between two looks of user space at the ring */
+#define EXEC_BINARY_SIZE      256 /* of the path of the binary, its NUL included */
+#define EXEC_ARGUMENTS_SIZE   512 /* of all arguments, their NULs included */
+#define EXEC_ARGUMENTS_LIMIT  16  /* arguments of a failed exec, which are read one by one */
 
-/* A bucket of 4,000 records, refilled at 1,000 a second. */
+/*
+ * Each target has a bucket of 200 records, refilled at 1,000 a second, so that no target fills the
+ * ring for all: EXEC_RECORDS_BETWEEN_READS, below.
+ */
 #define EXEC_RECORD_INTERVAL_NS 1000000ULL
-#define EXEC_RECORD_BURST	4000ULL
+#define EXEC_RECORD_BURST	200ULL
 
 /*
  * What every exec of the node is held against first. It takes two cache lines, where a lookup in a
@@ -83,6 +87,18 @@ struct exec_record {
 #define EXEC_RECORD_HEADER_SIZE 48
 _Static_assert(__builtin_offsetof(struct exec_record, text) == EXEC_RECORD_HEADER_SIZE,
 	       "shared with the kernel");
+
+/*
+ * One target puts 200 + 100 ms * 1,000/s = 300 records into the ring between two reads, at most.
+ * The longest is 816 bytes and 8 of the ring's own (BPF_RINGBUF_HDR_SZ): 247,200 bytes of 262,144.
+ */
+#define EXEC_RING_HEADER_SIZE 8
+#define EXEC_RECORDS_BETWEEN_READS                                                                 \
+	(EXEC_RECORD_BURST + EXEC_READ_INTERVAL_MS * 1000000ULL / EXEC_RECORD_INTERVAL_NS)
+_Static_assert(sizeof(struct exec_record) % 8 == 0, "the ring adds nothing to align it");
+_Static_assert(EXEC_RECORDS_BETWEEN_READS *(sizeof(struct exec_record) + EXEC_RING_HEADER_SIZE) <=
+		       EXEC_RING_SIZE,
+	       "one target cannot fill the ring");
 
 /*
  * Where this kernel has the fields that the programs read, as offsets in bytes; 0: not known, the

@@ -21,13 +21,10 @@
 
 #define PASS 1
 
-/* The two directions' FIN, and what has been counted of a connection already. */
-#define WATCH_FIN_SENT	   0x1
-#define WATCH_FIN_RECEIVED 0x2
-#define WATCH_FIN_BOTH	   (WATCH_FIN_SENT | WATCH_FIN_RECEIVED)
-#define WATCH_RESET	   0x4
-#define WATCH_CLOSED	   0x8
-#define WATCH_ADOPTED	   0x10 /* older than the attachment: its end shows in packets only */
+/* What has been counted of a connection already, and what it is. */
+#define WATCH_RESET   0x1
+#define WATCH_CLOSED  0x2
+#define WATCH_ADOPTED 0x4 /* older than the attachment: its end shows in packets only */
 
 /* One connection in the eyes of one target. */
 struct watch {
@@ -126,21 +123,12 @@ static __always_inline void watch_close(struct watch *watch, struct tcp_counters
 		count(&counters->closed, 1);
 }
 
-/* What must have gone before, by the state in which a connection is found. */
-static __always_inline __u32 flags_of_state(__u32 state)
-{
-	if (state == BPF_TCP_FIN_WAIT1 || state == BPF_TCP_FIN_WAIT2)
-		return WATCH_FIN_SENT;
-	return state == BPF_TCP_CLOSE_WAIT ? WATCH_FIN_RECEIVED : 0;
-}
-
-/* A connection that lives, or one that has just been aborted and says so. */
+/* A connection that has not sent its FIN, or one that has just been aborted and says so. */
 static __always_inline bool adoptable(__u32 state, __u8 segment_flags)
 {
 	if (state == BPF_TCP_CLOSE)
 		return segment_flags & SEGMENT_RST;
-	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_FIN_WAIT1 ||
-	       state == BPF_TCP_FIN_WAIT2 || state == BPF_TCP_CLOSE_WAIT;
+	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT;
 }
 
 /* Takes in a connection that is older than the target's attachment. */
@@ -163,7 +151,7 @@ static __noinline struct watch *adopt(struct __sk_buff *skb, struct tcp_counters
 	watch = watch_claim(connection, counters->target);
 	if (!watch)
 		return NULL;
-	watch_start(watch, WATCH_ADOPTED | flags_of_state(sk->state), tcp->total_retrans, 0);
+	watch_start(watch, WATCH_ADOPTED, tcp->total_retrans, 0);
 	count(&counters->adopted, 1);
 	return watch;
 }
@@ -180,16 +168,19 @@ static __always_inline struct watch *watch_of_packet(struct __sk_buff *skb, stru
 	return watch ? watch : adopt(skb, counters, flags);
 }
 
+/*
+ * An adopted connection ends with its own FIN: behind that, the kernel puts a socket in its place
+ * that no program sees (TIME_WAIT, and FIN_WAIT2 where the owner has let go), so the peer's FIN may
+ * pass unseen.
+ */
 static __always_inline void end_by_packet(struct watch *watch, struct tcp_counters *counters,
-					  __u8 segment_flags, __u32 fin)
+					  __u8 segment_flags, bool sent)
 {
-	if (segment_flags & SEGMENT_FIN)
-		watch_mark(watch, fin);
+	__u8 ends = sent ? SEGMENT_FIN | SEGMENT_RST : SEGMENT_RST;
+
 	if (segment_flags & SEGMENT_RST && watch_mark(watch, WATCH_RESET))
 		count(&counters->reset, 1);
-	if (!(watch->flags & WATCH_ADOPTED))
-		return;
-	if (segment_flags & SEGMENT_RST || (watch->flags & WATCH_FIN_BOTH) == WATCH_FIN_BOTH)
+	if (watch->flags & WATCH_ADOPTED && segment_flags & ends)
 		watch_close(watch, counters);
 }
 
@@ -230,8 +221,7 @@ static __always_inline int see_packet(struct __sk_buff *skb, bool sent)
 	if (segment.payload)
 		count(sent ? &counters->sent_bytes : &counters->received_bytes, segment.payload);
 	if (segment.flags & (SEGMENT_FIN | SEGMENT_RST))
-		end_by_packet(watch, counters, segment.flags,
-			      sent ? WATCH_FIN_SENT : WATCH_FIN_RECEIVED);
+		end_by_packet(watch, counters, segment.flags, sent);
 	sample_by_packet(sk, watch, counters);
 	return PASS;
 }

@@ -13,9 +13,13 @@ _serial = itertools.count(1)
 
 
 class ClusterTest(unittest.TestCase):
-    """A namespace for each test, gone after it, on a cluster that runs Skep."""
+    """A namespace for each test, gone after it, on a cluster that runs Skep.
+
+    What a test measured, in `measured`, is shown on its line.
+    """
 
     def setUp(self):
+        self.measured = ""
         self.namespace = self.make_namespace()
 
     def make_namespace(self):

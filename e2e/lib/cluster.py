@@ -21,11 +21,27 @@ NODES = ("node-a", "node-b")
 SYSTEM = "skep-system"
 
 
+DAEMONS = ("skep-operator", "skep-node-agent")
+
+
 def bring_up():
     """Starts what does not run: the cluster, and Skep on it."""
     run(E2E / "cluster/up", timeout=1800)
     own = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
     run(E2E / "install", timeout=300, env=own)
+
+
+def sanitize():
+    """Makes images of the daemons with sanitizers; Skep is installed from these from now on.
+
+    The next e2e/install of another process puts the usual ones in their place.
+    """
+    binaries = REPOSITORY / "build/sanitized"
+    os.environ["SKEP_BINARIES"] = str(binaries)
+    (binaries / "images").mkdir(parents=True, exist_ok=True)
+    run("make", "-s", "-C", REPOSITORY, "-j", os.cpu_count(), "sanitized", timeout=1800)
+    for daemon in DAEMONS:
+        run(REPOSITORY / "deploy/images/build", daemon)
 
 
 def restart(component, *node):

@@ -3,9 +3,13 @@
 """What the kernel itself says is loaded and attached (BPF_PROG_QUERY, by bpftool)."""
 
 import json
+import pathlib
+import re
 
 from lib.pods import cgroup
 from lib.shell import run
+
+PROGRAM = re.compile(r"^prog_id:\s*(\d+)$", re.MULTILINE)
 
 
 def attached(shown):
@@ -36,6 +40,23 @@ def below(shown):
 def programs():
     """All programs in the kernel, by id."""
     return {entry["id"]: entry for entry in json.loads(run("bpftool", "--json", "prog", "show"))}
+
+
+def held(pid):
+    """The ids of the programs that a process holds, itself or by a link."""
+    found = set()
+    for descriptor in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            found.update(map(int, PROGRAM.findall(descriptor.read_text())))
+        except OSError:
+            continue
+    return found
+
+
+def links(numbers):
+    """The ids of all links of these programs."""
+    listed = json.loads(run("bpftool", "--json", "link", "show"))
+    return {entry["id"] for entry in listed if entry.get("prog_id") in numbers}
 
 
 def names():

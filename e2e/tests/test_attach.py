@@ -2,6 +2,8 @@
 # Copyright The Skep Authors
 """Programs are attached to the pods that match, to no other, and only as long as they match."""
 
+import time
+
 from lib import cluster, daemons, kernel, pods, policies
 from lib.case import ClusterTest
 from lib.shell import wait_until
@@ -65,7 +67,7 @@ class Attach(ClusterTest):
         cluster.kubectl("label", "pod", name, "-n", self.namespace, "--overwrite", f"app={value}")
 
     def test_policy_edit(self):
-        """an edit of the selector moves the programs from one pod to the other"""
+        """an edit of the selector moves the programs from one pod to the other within a second"""
         one = self.start_pod("one", {"app": "one"})
         two = self.start_pod("two", {"app": "two"})
         self.apply_policy("tcp", {"app": "one"})
@@ -77,12 +79,33 @@ class Attach(ClusterTest):
     def test_policy_deletion(self):
         """deleting a policy takes its programs out of the kernel"""
         shown = self.start_pod("watched", WATCHED)
-        self.apply_policy("tcp", WATCHED)
-        policies.wait_ready(self.namespace, "tcp", "Attached")
-        numbers = {number for _, _, number in kernel.attached(shown)}
-        policies.delete(self.namespace, "tcp")
+        agent = daemons.agent_process(shown["spec"]["nodeName"])
+        before = kernel.held(agent)
+        old_links = kernel.links(before)
+        self.apply_policy("both", WATCHED, [policies.TCP, policies.EXEC])
+        policies.wait_ready(self.namespace, "both", "Attached")
+        loaded = kernel.held(agent)
+        self.assertTrue(loaded & {number for _, _, number in kernel.attached(shown)})
+        self.assertTrue(kernel.links(loaded) - old_links)
+        policies.delete(self.namespace, "both")
         self.wait_detached(shown)
-        self.assertTrue(numbers)
+        wait_until("no link is left", lambda: kernel.links(loaded) <= old_links)
+        # Programs that another policy of the node has loaded before must stay.
+        ours = loaded - before
+        wait_until("the programs are unloaded", lambda: not ours & kernel.programs().keys())
+        others = f", {len(before)} of other policies stay" if before else ""
+        self.measured = f"{len(ours)} programs unloaded{others}"
+
+    def test_new_pod(self):
+        """a new pod of a policy is attached within a second of its container's start"""
+        self.apply_policy("tcp", WATCHED)
+        policies.wait_ready(self.namespace, "tcp", "NoMatchingPods")
+        cluster.create(pods.pod(self.namespace, "fresh", WATCHED))
+        shown = cluster.get("pod", "fresh", self.namespace)
+        wait_until("its container runs", lambda: pods.processes(shown, "sleep"), 60, 0.02)
+        began = time.monotonic()
+        self.wait_attached(shown)
+        self.measured = f"{time.monotonic() - began:.2f} s"
 
     def test_suspend(self):
         """a suspended policy attaches nothing and says so"""

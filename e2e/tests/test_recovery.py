@@ -24,9 +24,14 @@ class Recovery(ClusterTest):
         before = kernel.attached(self.watched)
         starts = daemons.value(daemons.agent_metrics(NODE), "skep_agent_starts_total")
         daemons.kill_agent(NODE)
+        killed = time.monotonic()
         wait_until("the programs are gone", lambda: not kernel.attached(self.watched), 2)
         wait_until("a new agent", lambda: daemons.agent_process(NODE), 60, 0.02)
+        began = time.monotonic()
         wait_until("programs again", lambda: kernel.attached(self.watched), 2)
+        done = time.monotonic()
+        self.measured = f"attached {done - killed:.1f} s after the kill"
+        self.measured += f", {done - began:.1f} s after the new agent's start"
         after = kernel.attached(self.watched)
         self.assertEqual([hook for hook, *_ in after], [hook for hook, *_ in before])
         daemons.wait_agent_healthy(NODE)

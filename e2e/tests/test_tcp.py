@@ -36,6 +36,24 @@ with socket.create_connection((sys.argv[1], {PORT}), 5) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, __import__("struct").pack("ii", 1, 0))
 """
 
+# Asks on one connection until it is told to stop; then tells how often it has asked.
+STREAM = f"""
+import os, socket, sys, time
+rounds = 0
+with socket.create_connection((sys.argv[1], {PORT}), 5) as s:
+    while not os.path.exists("/tmp/stop"):
+        s.sendall(b"more\\n")
+        got = 0
+        while got < {SIZE}:
+            got += len(s.recv(65536))
+        rounds += 1
+        time.sleep(0.01)
+with open("/tmp/asked.new", "w") as told:
+    told.write(str(rounds))
+os.rename("/tmp/asked.new", "/tmp/asked")
+time.sleep(3600)
+"""
+
 
 class Tcp(ClusterTest):
     def setUp(self):
@@ -98,6 +116,30 @@ class Tcp(ClusterTest):
         self.ask(where="server", address="::1")
         self.wait_metric("connections_accepted_total", 1)
         self.assertEqual(self.metric("connections_opened_total"), 1)
+
+    def test_no_gap(self):
+        """of two policies one goes and comes as traffic flows: every byte is counted, once"""
+        self.apply_policy("one", SERVER)
+        self.watch()
+        command = ("/usr/bin/python3", "-c", STREAM, pods.address(self.server))
+        self.start_pod("stream", {"app": "client"}, command=command)
+        self.wait_metric("sent_bytes_total", 2 * SIZE)
+        before = self.metric("sent_bytes_total")
+        for _ in range(3):
+            policies.delete(self.namespace, "one")
+            self.apply_policy("one", SERVER)
+            policies.wait_ready(self.namespace, "one", "Attached")
+        self.wait_metric("sent_bytes_total", before + 2 * SIZE)
+        pods.execute(self.namespace, "stream", "/usr/bin/touch", "/tmp/stop")
+        rounds = int(wait_until("the end of the stream", self.asked))
+        wait_until("its end is counted", lambda: self.metric("connections_open") == 0)
+        self.assertEqual(self.metric("sent_bytes_total"), rounds * SIZE)
+        self.assertEqual(self.metric("received_bytes_total"), rounds * len("more\n"))
+        self.assertEqual(self.metric("connections_accepted_total"), 1)
+        self.measured = f"{rounds * SIZE} bytes"
+
+    def asked(self):
+        return pods.execute(self.namespace, "stream", "/bin/cat", "/tmp/asked")
 
     def test_older_connection(self):
         """bytes of a connection that is older than the policy are counted"""

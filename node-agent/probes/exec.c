@@ -43,6 +43,12 @@ static int64_t clock_offset(void)
 	return (day.tv_sec - monotonic.tv_sec) * NS_PER_SECOND + day.tv_nsec - monotonic.tv_nsec;
 }
 
+static void lose_record(struct probe_attachment *attachment, const struct exec_record *record)
+{
+	attachment->undecoded++;
+	log_error("event of an exec (pid %u) lost: no memory", record->pid);
+}
+
 static void take_record(void *context, const struct exec_record *record)
 {
 	struct probe *probe = context;
@@ -58,7 +64,7 @@ static void take_record(void *context, const struct exec_record *record)
 				  attachment->is_container ? record->target : record->container,
 				  event);
 	else
-		log_error("event of an exec (pid %u) lost: no memory", record->pid);
+		lose_record(attachment, record);
 }
 
 static struct probe *exec_close(struct probe *probe)

@@ -44,6 +44,7 @@ static void write_lost(const struct probe_series *series, size_t count, struct t
 
 		write_lost_stage(&series[i], "rate_limited", totals->rate_limited, out);
 		write_lost_stage(&series[i], "ring_full", totals->ring_full, out);
+		write_lost_stage(&series[i], "decode", series[i].attachment->undecoded, out);
 	}
 }
 

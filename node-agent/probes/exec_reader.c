@@ -10,8 +10,6 @@
 
 #include "node-agent/probes/exec_event.h"
 
-#define READ_INTERVAL_MS 100
-
 struct exec_reader {
 	exec_reader_take *take;
 	void *context;
@@ -49,7 +47,8 @@ static void on_wake_up(uv_poll_t *poll, int status, int events)
 void exec_reader_start(struct exec_reader *reader)
 {
 	if (!uv_is_active((uv_handle_t *)&reader->timer))
-		uv_timer_start(&reader->timer, on_timer, READ_INTERVAL_MS, READ_INTERVAL_MS);
+		uv_timer_start(&reader->timer, on_timer, EXEC_READ_INTERVAL_MS,
+			       EXEC_READ_INTERVAL_MS);
 }
 
 void exec_reader_stop(struct exec_reader *reader)

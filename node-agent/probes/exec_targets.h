@@ -26,6 +26,7 @@ struct probe_attachment {
 	bool is_container;
 	struct exec_settings settings;
 	uint64_t received;	     /* records */
+	uint64_t undecoded;	     /* of these, records that gave no event */
 	struct exec_counters totals; /* when last read */
 	UT_hash_handle hh;
 };

@@ -187,6 +187,15 @@ static double fixture_value(struct fixture *fixture, struct probe_attachment *at
 	return value;
 }
 
+static bool may_use_bpf(void)
+{
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4, 1, NULL);
+
+	if (map >= 0)
+		close(map);
+	return map >= 0 || errno != EPERM;
+}
+
 /* Says why nothing can be tested here, NULL when all is well. */
 static const char *fixture_missing(void)
 {
@@ -195,7 +204,34 @@ static const char *fixture_missing(void)
 	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) != 0 &&
 	    access("/sys/fs/cgroup/unified/cgroup.controllers", F_OK) != 0)
 		return "needs cgroup v2 at /sys/fs/cgroup or /sys/fs/cgroup/unified";
+	if (!may_use_bpf())
+		return "needs the right to use BPF (CAP_BPF or CAP_SYS_ADMIN)";
 	return NULL;
 }
+
+static void fixture_skip(void **state)
+{
+	(void)state;
+	skip();
+}
+
+/* Where nothing can be tested, makes each test one that is skipped and says why; true then. */
+static bool fixture_skip_all(struct CMUnitTest *tests, size_t count)
+{
+	const char *missing = fixture_missing();
+
+	if (!missing)
+		return false;
+	printf("skipped: %s\n", missing);
+	for (size_t i = 0; i < count; i++)
+		tests[i] = (struct CMUnitTest){.name = tests[i].name, .test_func = fixture_skip};
+	return true;
+}
+
+/* Runs an array of tests between a setup and a teardown of them all. Returns how many failed. */
+#define fixture_run(tests, setup, teardown)                                                        \
+	(fixture_skip_all(tests, sizeof(tests) / sizeof((tests)[0]))                               \
+		 ? cmocka_run_group_tests(tests, NULL, NULL)                                       \
+		 : cmocka_run_group_tests(tests, setup, teardown))
 
 #endif
