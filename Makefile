@@ -120,6 +120,10 @@ test: deps ## build and run every test: unit, BPF on this kernel, end to end on 
 test-unit: ## only the tests that need no cluster
 	.ci/test --unit
 
+.PHONY: test-sanitized
+test-sanitized: deps ## test, and the end-to-end tests once more on daemons with sanitizers
+	.ci/test --sanitized
+
 .PHONY: bench
 bench: deps images ## measure: kernel ns per event, nginx watched and not, apply to Ready
 	bench/run

@@ -23,10 +23,14 @@
 #define SPARE_DESCRIPTORS 8    /* what libwebsockets opens for itself, and then some */
 #define NETWORK_SECONDS	  15   /* for one step of a handshake; servers look after their own time */
 
+#define STALE_LIMIT 64
+
 struct net_context {
 	uv_loop_t *loop;
 	struct lws_context *lws;
 	uv_idle_t ending;
+	uv_handle_t *stale[STALE_LIMIT]; /* the last ones, stopped, see poll_stop_if_stale() */
+	size_t stale_count;
 };
 
 /* libwebsockets reports mishaps of single peers as errors; for us they are worth a warning. */
@@ -100,6 +104,21 @@ static void memory_free(uv_handle_t *ending)
 	free(ending->data);
 }
 
+static void poll_memory_free(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+/* Closes what was stale and what libwebsockets, gone by now, has not closed itself. */
+static void poll_close_if_left(uv_handle_t *handle, void *context)
+{
+	const struct net_context *net = context;
+
+	for (size_t i = 0; i < STALE_LIMIT; i++)
+		if (net->stale[i] == handle && handle->type == UV_POLL && !uv_is_closing(handle))
+			uv_close(handle, poll_memory_free);
+}
+
 static void ending_look(uv_idle_t *ending)
 {
 	struct net_context *net = ending->data;
@@ -110,6 +129,7 @@ static void ending_look(uv_idle_t *ending)
 		return;
 	/* Called a second time, when all handles are closed, it frees what is left. */
 	lws_context_destroy(net->lws);
+	uv_walk(net->loop, poll_close_if_left, net);
 	uv_close((uv_handle_t *)ending, memory_free);
 }
 
@@ -134,26 +154,28 @@ struct lws_context *net_context_lws(const struct net_context *net)
 	return net->lws;
 }
 
-static void poll_memory_free(uv_handle_t *handle)
+/*
+ * A stale handle is known by its descriptor, which is closed. It is stopped, so that the loop
+ * forgets the descriptor; libwebsockets may still come and close it, so its memory is left alone
+ * until the end.
+ */
+static void poll_stop_if_stale(uv_handle_t *handle, void *context)
 {
-	free(handle);
-}
-
-/* A stale handle is known by its descriptor, which is closed. */
-static void poll_close_if_stale(uv_handle_t *handle, void *context)
-{
+	struct net_context *net = context;
 	uv_os_fd_t descriptor;
 
-	(void)context;
-	if (handle->type != UV_POLL || uv_is_closing(handle) || uv_fileno(handle, &descriptor) < 0)
+	if (handle->type != UV_POLL || uv_is_closing(handle) || !uv_is_active(handle) ||
+	    uv_fileno(handle, &descriptor) < 0)
 		return;
-	if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
-		uv_close(handle, poll_memory_free);
+	if (fcntl(descriptor, F_GETFD) == 0 || errno != EBADF)
+		return;
+	uv_poll_stop((uv_poll_t *)handle);
+	net->stale[net->stale_count++ % STALE_LIMIT] = handle;
 }
 
 void net_context_drop_stale_polls(struct net_context *net)
 {
-	uv_walk(net->loop, poll_close_if_stale, NULL);
+	uv_walk(net->loop, poll_stop_if_stale, net);
 }
 
 void net_connection_wake(struct lws *connection)
