@@ -35,7 +35,7 @@ struct lws_context *net_context_lws(const struct net_context *net);
 /*
  * To be called after a connect() failed: libwebsockets 4.1 then closes the socket but forgets its
  * poll handle (lws_client_connect_3_connect()), which would hold the loop and the number of the
- * descriptor for ever. Closes such handles.
+ * descriptor for ever. Stops such handles; the last ones are closed when the context ends.
  */
 void net_context_drop_stale_polls(struct net_context *net);
 
