@@ -15,9 +15,9 @@
 #include <uv.h>
 
 #include "lib/base/error.h"
-#include "lib/base/text.h"
 #include "lib/intent/intent.h"
-#include "lib/metrics/exposition.h"
+#include "node-agent/edges/edge.h"
+#include "node-agent/series/series.h"
 
 struct selected_pod;
 
@@ -27,7 +27,8 @@ struct probe_target {
 	uint64_t cgroup_id;	   /* its inode number, the kernel's id of it */
 	unsigned int cgroup_level; /* depth below the root of the hierarchy, as the kernel counts */
 	const struct selected_pod *pod;
-	const char *container; /* the container's name, or NULL for the whole pod */
+	const char *container;	     /* the container's name, or NULL for the whole pod */
+	struct series_owner *series; /* what its counts are added to; outlives the attachment */
 };
 
 /* What the agent gives its probes. Outlives them. */
@@ -41,18 +42,25 @@ struct probe_host {
 	 */
 	void (*emit)(void *context, enum probe_type probe, uint64_t target_cgroup_id,
 		     uint64_t container_cgroup_id, cJSON *event);
+	/*
+	 * The row of an edge between the owner's target and an address, under the name of whoever
+	 * has that address now. NULL while that is not known: keep what was counted, and ask again
+	 * at the next read.
+	 */
+	struct series_row *(*edge_row)(void *context, struct series_owner *owner,
+				       const struct series_layout *layout, const struct edge *edge);
+	/*
+	 * The target has looked up `name` and got this address (IPv4 as ::ffff:a.b.c.d), which
+	 * holds for `ttl_s` seconds: addresses outside the cluster go by it.
+	 */
+	void (*learn_name)(void *context, struct series_owner *owner,
+			   const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
+			   uint32_t ttl_s);
 	void *context;
 };
 
 /* One target as the probe keeps it, from attach to detach. */
 struct probe_attachment;
-
-/* An attachment with the labels (namespace, pod, workload ...) that its samples bear. */
-struct probe_series {
-	struct probe_attachment *attachment;
-	const struct metric_label *labels;
-	size_t label_count;
-};
 
 struct probe;
 
@@ -75,12 +83,11 @@ struct probe_kind {
 	/* Changes the settings in place, without a gap. */
 	int (*configure)(struct probe *probe, struct probe_attachment *attachment,
 			 const union probe_settings *settings, struct error *error);
-	/* Detaches; counters of the target are gone. Returns NULL. */
+	/* Adds what was counted since the last read to the target's series; detaches. NULL. */
 	struct probe_attachment *(*detach)(struct probe *probe,
 					   struct probe_attachment *attachment);
-	/* Writes this probe's metric families, with a sample for each of `series`. */
-	void (*collect)(struct probe *probe, const struct probe_series *series, size_t count,
-			struct text *out);
+	/* Adds what was counted since the last read to the series of all targets. */
+	void (*read)(struct probe *probe);
 };
 
 /* The probes that this agent has, by enum probe_type. */
