@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "bpf/tcp.h"
 #include "bpf/tcp.skel.h"
 #include "lib/base/cleanup.h"
-#include "node-agent/probes/counter_family.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/probes/programs.h"
 
@@ -33,13 +34,17 @@ struct probe {
 	int counters;	      /* the map of all targets' counters */
 	uint32_t last_target; /* the number given last; none is given twice */
 	int cpus;
+	struct probe_attachment *attachments; /* a list */
 	struct tcp_counters *per_cpu; /* room for one target's counters as the kernel gives them */
 };
 
 struct probe_attachment {
 	uint64_t cgroup_id;
 	int links[HOOKS];
-	struct tcp_counters totals; /* over all CPUs, when last collected */
+	struct tcp_counters totals; /* over all CPUs, when last read */
+	struct tcp_counters added;  /* of these, what the series have */
+	struct series_owner *series;
+	struct probe_attachment *prev, *next;
 };
 
 static void close_all(int descriptors[HOOKS])
@@ -148,15 +153,13 @@ static int attach_programs(struct probe *probe, int cgroup, struct probe_attachm
 	return result;
 }
 
-static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_attachment *attachment)
+/* Stops the programs and the counting; what was counted until then is lost. */
+static void stop(struct probe *probe, struct probe_attachment *attachment)
 {
-	if (!attachment)
-		return NULL;
 	close_all(attachment->links);
 	(void)set_target(probe, attachment->cgroup_id,
 			 0); /* fails when the cgroup has gone: well */
 	free(attachment);
-	return NULL;
 }
 
 static struct probe_attachment *attachment_new(uint64_t cgroup_id)
@@ -201,9 +204,11 @@ static int tcp_attach(struct probe *probe, const struct probe_target *target,
 		return error_set(error, ENOMEM, "attach TCP: no memory");
 	result = attach_and_start(probe, target, attachment, error);
 	if (result < 0) {
-		tcp_detach(probe, attachment);
+		stop(probe, attachment);
 		return result;
 	}
+	attachment->series = target->series;
+	DL_APPEND(probe->attachments, attachment);
 	*ret_attachment = attachment;
 	return 0;
 }
@@ -243,24 +248,51 @@ static void read_totals(struct probe *probe, struct probe_attachment *attachment
 	attachment->totals = totals;
 }
 
-#define TOTAL(member) offsetof(struct probe_attachment, totals.member)
-
-static const struct counter_family counter_families[] = {
-	{"skep_tcp_connections_opened_total", "Connections that the pod has opened.",
-	 TOTAL(opened)},
-	{"skep_tcp_connections_accepted_total", "Connections that the pod has accepted.",
-	 TOTAL(accepted)},
-	{"skep_tcp_connections_failed_total", "Connections that the pod tried to open in vain.",
-	 TOTAL(failed)},
-	{"skep_tcp_connections_reset_total", "Connections that either side has reset.",
-	 TOTAL(reset)},
-	{"skep_tcp_sent_bytes_total", "Payload that the pod has sent, retransmissions included.",
-	 TOTAL(sent_bytes)},
-	{"skep_tcp_received_bytes_total", "Payload that has reached the pod.",
-	 TOTAL(received_bytes)},
-	{"skep_tcp_retransmitted_segments_total", "Segments that the pod has sent again.",
-	 TOTAL(retransmitted_segments)},
+enum {
+	OPENED,
+	ACCEPTED,
+	FAILED,
+	RESET,
+	OPEN,
+	SENT,
+	RECEIVED,
+	RETRANSMITTED,
+	SRTT,
 };
+
+/* Bounds at every power of two, 2^5 to 2^24 microseconds: 32 us to 17 s. */
+#define FIRST_BOUND 5
+#define BOUNDS	    20
+
+static const double srtt_bounds[BOUNDS] = {
+	0.000032, 0.000064, 0.000128, 0.000256, 0.000512, 0.001024,  0.002048,
+	0.004096, 0.008192, 0.016384, 0.032768, 0.065536, 0.131072,  0.262144,
+	0.524288, 1.048576, 2.097152, 4.194304, 8.388608, 16.777216,
+};
+
+static const struct series_family families[] = {
+	[OPENED] = {"skep_tcp_connections_opened_total", "Connections that the pods have opened.",
+		    METRIC_COUNTER, 1, NULL, 0},
+	[ACCEPTED] = {"skep_tcp_connections_accepted_total",
+		      "Connections that the pods have accepted.", METRIC_COUNTER, 1, NULL, 0},
+	[FAILED] = {"skep_tcp_connections_failed_total",
+		    "Connections that the pods tried to open in vain.", METRIC_COUNTER, 1, NULL, 0},
+	[RESET] = {"skep_tcp_connections_reset_total", "Connections that either side has reset.",
+		   METRIC_COUNTER, 1, NULL, 0},
+	[OPEN] = {"skep_tcp_connections_open", "Connections of the pods that are open.",
+		  METRIC_GAUGE, 1, NULL, 0},
+	[SENT] = {"skep_tcp_sent_bytes_total",
+		  "Payload that the pods have sent, retransmissions included.", METRIC_COUNTER, 1,
+		  NULL, 0},
+	[RECEIVED] = {"skep_tcp_received_bytes_total", "Payload that has reached the pods.",
+		      METRIC_COUNTER, 1, NULL, 0},
+	[RETRANSMITTED] = {"skep_tcp_retransmitted_segments_total",
+			   "Segments that the pods have sent again.", METRIC_COUNTER, 1, NULL, 0},
+	[SRTT] = {"skep_tcp_srtt_seconds",
+		  "Smoothed round-trip time of connections, looked at while they send or receive.",
+		  METRIC_HISTOGRAM, 1e-6, srtt_bounds, BOUNDS},
+};
+static const struct series_layout layout = {families, sizeof(families) / sizeof(families[0])};
 
 /* CPUs are read one after the other, so an end may be seen whose beginning is not. */
 static uint64_t open_now(const struct tcp_counters *totals)
@@ -269,20 +301,6 @@ static uint64_t open_now(const struct tcp_counters *totals)
 
 	return begun > totals->closed ? begun - totals->closed : 0;
 }
-
-static void collect_open(const struct probe_series *series, size_t count, struct text *out)
-{
-	const char *name = "skep_tcp_connections_open";
-
-	metrics_family(out, name, METRIC_GAUGE, "Connections of the pod that are open.");
-	for (size_t i = 0; i < count; i++)
-		metrics_sample(out, name, series[i].labels, series[i].label_count,
-			       (double)open_now(&series[i].attachment->totals));
-}
-
-/* Bounds at every power of two, 2^5 to 2^24 microseconds: 32 us to 17 s. */
-#define FIRST_BOUND 5
-#define BOUNDS	    20
 
 /* The bound below which a slot of the kernel's histogram lies; BOUNDS when it is above them all. */
 static size_t bound_of_slot(unsigned int slot)
@@ -294,36 +312,55 @@ static size_t bound_of_slot(unsigned int slot)
 	return power - FIRST_BOUND < BOUNDS ? power - FIRST_BOUND : BOUNDS;
 }
 
-static void collect_srtt(const struct probe_series *series, size_t count, struct text *out)
+static void add_srtt(struct series_row *row, const struct tcp_counters *totals,
+		     const struct tcp_counters *added)
 {
-	const char *name = "skep_tcp_srtt_seconds";
-	double bounds[BOUNDS];
+	uint64_t counts[BOUNDS + 1] = {0};
 
-	for (int i = 0; i < BOUNDS; i++)
-		bounds[i] = (double)(1U << (FIRST_BOUND + i)) / 1e6;
-	metrics_family(out, name, METRIC_HISTOGRAM,
-		       "Smoothed round-trip time of connections, looked at while they send or "
-		       "receive.");
-	for (size_t i = 0; i < count; i++) {
-		const struct tcp_counters *totals = &series[i].attachment->totals;
-		uint64_t counts[BOUNDS + 1] = {0};
-
-		for (unsigned int slot = 0; slot < HISTOGRAM_SLOTS; slot++)
-			counts[bound_of_slot(slot)] += totals->srtt[slot];
-		metrics_histogram(out, name, series[i].labels, series[i].label_count, bounds,
-				  counts, BOUNDS, (double)totals->srtt_sum / 1e6);
-	}
+	for (unsigned int slot = 0; slot < HISTOGRAM_SLOTS; slot++)
+		counts[bound_of_slot(slot)] += totals->srtt[slot] - added->srtt[slot];
+	series_add_histogram(row, SRTT, counts, totals->srtt_sum - added->srtt_sum);
 }
 
-static void tcp_collect(struct probe *probe, const struct probe_series *series, size_t count,
-			struct text *out)
+static void add_counts(struct probe *probe, struct probe_attachment *attachment)
 {
-	for (size_t i = 0; i < count; i++)
-		read_totals(probe, series[i].attachment);
-	for (size_t i = 0; i < sizeof(counter_families) / sizeof(counter_families[0]); i++)
-		counter_family_write(&counter_families[i], series, count, out);
-	collect_open(series, count, out);
-	collect_srtt(series, count, out);
+	const struct tcp_counters *totals = &attachment->totals, *added = &attachment->added;
+	struct series_row *row = series_row(attachment->series, &layout, NULL, 0);
+
+	read_totals(probe, attachment);
+	series_add(row, OPENED, (int64_t)(totals->opened - added->opened));
+	series_add(row, ACCEPTED, (int64_t)(totals->accepted - added->accepted));
+	series_add(row, FAILED, (int64_t)(totals->failed - added->failed));
+	series_add(row, RESET, (int64_t)(totals->reset - added->reset));
+	series_add(row, OPEN, (int64_t)(open_now(totals) - open_now(added)));
+	series_add(row, SENT, (int64_t)(totals->sent_bytes - added->sent_bytes));
+	series_add(row, RECEIVED, (int64_t)(totals->received_bytes - added->received_bytes));
+	series_add(row, RETRANSMITTED,
+		   (int64_t)(totals->retransmitted_segments - added->retransmitted_segments));
+	add_srtt(row, totals, added);
+	attachment->added = *totals;
+}
+
+static void tcp_read(struct probe *probe)
+{
+	struct probe_attachment *attachment;
+
+	DL_FOREACH(probe->attachments, attachment)
+		add_counts(probe, attachment);
+}
+
+/* Its open connections are nobody's any more. */
+static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_attachment *attachment)
+{
+	if (!attachment)
+		return NULL;
+	close_all(attachment->links);
+	add_counts(probe, attachment);
+	series_add(series_row(attachment->series, &layout, NULL, 0), OPEN,
+		   -(int64_t)open_now(&attachment->added));
+	DL_DELETE(probe->attachments, attachment);
+	stop(probe, attachment);
+	return NULL;
 }
 
 const struct probe_kind tcp_probe_kind = {
@@ -333,5 +370,5 @@ const struct probe_kind tcp_probe_kind = {
 	.attach = tcp_attach,
 	.configure = tcp_configure,
 	.detach = tcp_detach,
-	.collect = tcp_collect,
+	.read = tcp_read,
 };
