@@ -186,6 +186,12 @@ static void on_peers(void *context, const cJSON *peers)
 
 /* What happens by itself. */
 
+static void renew_series(struct agent *agent)
+{
+	lifecycle_read(agent->lifecycle);
+	series_expire(agent->series, uv_now(agent->read_timer.loop));
+}
+
 static void tell_edges(struct agent *agent)
 {
 	cJSON *message;
@@ -202,8 +208,7 @@ static void on_read_timer(uv_timer_t *timer)
 {
 	struct agent *agent = timer->data;
 
-	lifecycle_read(agent->lifecycle);
-	series_expire(agent->series, uv_now(timer->loop));
+	renew_series(agent);
 	local_edges_expire(&agent->edges, uv_now(timer->loop));
 	tell_edges(agent);
 }
@@ -224,9 +229,8 @@ static int respond_health(void *context, struct text *body)
 	return 200;
 }
 
-static int respond_metrics(void *context, struct text *body)
+static void write_self_metrics(const struct agent *agent, struct text *body)
 {
-	const struct agent *agent = context;
 	const struct self_metrics self = {
 		.version = SKEP_VERSION,
 		.starts = agent->starts,
@@ -236,11 +240,20 @@ static int respond_metrics(void *context, struct text *body)
 		.revision = agent->desired.revision,
 		.counts = lifecycle_count(agent->lifecycle),
 		.events = exporter_stats(agent->exporter),
+		.series = series_count(agent->series),
+		.peers = peer_cache_count(&agent->edges.peers),
+		.edges = edge_book_count(&agent->edges.book),
 	};
 
 	self_metrics_write(&self, body);
-	lifecycle_read(agent->lifecycle);
-	series_expire(agent->series, uv_now(agent->read_timer.loop));
+}
+
+static int respond_metrics(void *context, struct text *body)
+{
+	struct agent *agent = context;
+
+	renew_series(agent);
+	write_self_metrics(agent, body);
 	series_write(agent->series, body);
 	return body->failed ? 500 : 200;
 }

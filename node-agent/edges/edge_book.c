@@ -186,6 +186,11 @@ cJSON *edge_book_report(struct edge_book *book, const struct series_store *store
 	return message;
 }
 
+size_t edge_book_count(const struct edge_book *book)
+{
+	return HASH_COUNT(book->edges);
+}
+
 void edge_book_clear(struct edge_book *book)
 {
 	struct book_edge *entry, *next;

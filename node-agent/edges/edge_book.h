@@ -48,6 +48,9 @@ void edge_book_begin_anew(struct edge_book *book);
  */
 cJSON *edge_book_report(struct edge_book *book, const struct series_store *store);
 
+/* How many edges there are. */
+size_t edge_book_count(const struct edge_book *book);
+
 /* The book is empty afterwards; no row bears a mark of it any more. */
 void edge_book_clear(struct edge_book *book);
 

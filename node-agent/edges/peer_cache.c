@@ -226,6 +226,11 @@ void peer_cache_answer(struct peer_cache *cache, const struct peer *answer)
 	keep(peer, &identity);
 }
 
+size_t peer_cache_count(const struct peer_cache *cache)
+{
+	return HASH_COUNT(cache->peers);
+}
+
 void peer_cache_clear(struct peer_cache *cache)
 {
 	clear(&cache->forgotten);

@@ -66,6 +66,9 @@ bool peer_cache_is_news(const struct peer_cache *cache, const struct peer *answe
 /* Takes an answer in; one that nobody has asked for is nothing. */
 void peer_cache_answer(struct peer_cache *cache, const struct peer *answer);
 
+/* How many addresses there are. */
+size_t peer_cache_count(const struct peer_cache *cache);
+
 /* The cache is empty afterwards. */
 void peer_cache_clear(struct peer_cache *cache);
 

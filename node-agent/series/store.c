@@ -93,6 +93,16 @@ void series_each_marked(const struct series_store *store, series_visit visit, vo
 				visit(context, row, row->mark);
 }
 
+size_t series_count(const struct series_store *store)
+{
+	const struct series_sheet *sheet;
+	size_t count = 0;
+
+	LL_FOREACH(store->sheets, sheet)
+		count += HASH_COUNT(sheet->rows) * sheet->series_count;
+	return count;
+}
+
 void series_write(const struct series_store *store, struct text *out)
 {
 	const struct series_sheet *sheet;

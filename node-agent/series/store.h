@@ -56,6 +56,9 @@ void *series_owner_context(const struct series_owner *owner);
 /* Lets go of the rows whose time is over. */
 void series_expire(struct series_store *store, uint64_t now);
 
+/* How many series there are; each line of a histogram is one. */
+size_t series_count(const struct series_store *store);
+
 /* Writes all families, each once, and those of the store itself. */
 void series_write(const struct series_store *store, struct text *out);
 
