@@ -38,8 +38,8 @@ enum {
 
 /* The bounds of the kernel's slots (bpf/tcp.h), in seconds. */
 static const double bounds[TCP_BOUNDS] = {
-	64 * US,     128 * US,	  256 * US,    512 * US,     1024 * US,	   2048 * US,
-	4096 * US,   8192 * US,	  16384 * US,  32768 * US,   65536 * US,   131072 * US,
+	64 * US,     128 * US,	  256 * US,	512 * US,     1024 * US,    2048 * US,
+	4096 * US,   8192 * US,	  16384 * US,	32768 * US,   65536 * US,   131072 * US,
 	262144 * US, 524288 * US, 1048576 * US, 2097152 * US, 4194304 * US,
 };
 
@@ -190,8 +190,9 @@ struct series_row *tcp_row_of_unknown(struct series_owner *owner, const struct e
 {
 	char port[8];
 	const struct metric_label labels[] = {
-		{"role", role_name(edge->role)}, {"peer_kind", "Unknown"}, {"peer_namespace", ""},
-		{"peer_name", ""},		 {"server_port", port},
+		{"role", role_name(edge->role)}, {"peer_kind", "Unknown"},
+		{"peer_namespace", ""},		 {"peer_name", ""},
+		{"server_port", port},
 	};
 
 	snprintf(port, sizeof(port), "%u", edge->port);
