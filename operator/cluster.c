@@ -194,25 +194,30 @@ static size_t decode_addresses(const cJSON *object, struct ip_address addresses[
 	return count;
 }
 
+bool cluster_node_has_addresses(const struct cluster_node *node, const cJSON *object)
+{
+	struct ip_address addresses[NODE_ADDRESSES_LIMIT];
+	size_t count = decode_addresses(object, addresses);
+
+	return count == node->address_count &&
+	       (count == 0 || memcmp(addresses, node->addresses, count * sizeof(*addresses)) == 0);
+}
+
 int cluster_set_node_addresses(struct cluster_node *node, const cJSON *object)
 {
 	struct ip_address addresses[NODE_ADDRESSES_LIMIT], *kept = NULL;
 	size_t count = decode_addresses(object, addresses);
-	size_t size = count * sizeof(addresses[0]);
 
-	if (count == node->address_count &&
-	    (count == 0 || memcmp(addresses, node->addresses, size) == 0))
-		return false;
 	if (count) {
-		kept = malloc(size);
+		kept = calloc(count, sizeof(*kept));
 		if (!kept)
 			return -ENOMEM;
-		memcpy(kept, addresses, size);
+		memcpy(kept, addresses, count * sizeof(*kept));
 	}
 	free(node->addresses);
 	node->addresses = kept;
 	node->address_count = count;
-	return true;
+	return 0;
 }
 
 void cluster_add_service(struct cluster *cluster, struct service *service)

@@ -69,10 +69,10 @@ void cluster_take_service(struct cluster *cluster, struct service *service);
 int cluster_set_node(struct cluster *cluster, const char *name, struct labels *labels,
 		     bool *ret_changed);
 
-/*
- * Sets the addresses of a node that is in, as its object (core v1) tells them. Returns whether they
- * differ from those before, or -ENOMEM.
- */
+/* Whether a node that is in has the addresses that its object (core v1) tells. */
+bool cluster_node_has_addresses(const struct cluster_node *node, const cJSON *object);
+
+/* Sets them. Returns 0, or -ENOMEM with them as they were. */
 int cluster_set_node_addresses(struct cluster_node *node, const cJSON *object);
 void cluster_remove_node(struct cluster *cluster, const char *name);
 

@@ -36,8 +36,9 @@ static void knows_whose_an_address_is(void **state)
 	struct peer peer;
 
 	(void)state;
-	assert_int_equal(cluster_set_node_addresses(&node, object), true);
-	assert_int_equal(cluster_set_node_addresses(&node, object), false);
+	assert_false(cluster_node_has_addresses(&node, object));
+	assert_int_equal(cluster_set_node_addresses(&node, object), 0);
+	assert_true(cluster_node_has_addresses(&node, object));
 	assert_int_equal(addresses_add_pod(&addresses, pod), 0);
 	assert_int_equal(addresses_add_service(&addresses, service), 0);
 	assert_int_equal(addresses_add_node(&addresses, &node), 0);
@@ -97,7 +98,7 @@ static void lets_nobody_rob_an_address(void **state)
 		"{'status': {'addresses': [{'type': 'InternalIP', 'address': '192.168.0.1'}]}}");
 
 	(void)state;
-	assert_int_equal(cluster_set_node_addresses(&node, object), true);
+	assert_int_equal(cluster_set_node_addresses(&node, object), 0);
 	assert_int_equal(addresses_add_service(&addresses, thief), 0);
 	assert_int_equal(addresses_add_pod(&addresses, pod), 0);
 	assert_int_equal(addresses_add_service(&addresses, first), 0);
