@@ -21,22 +21,30 @@ struct series_family {
 	const char *name;
 	const char *help;
 	enum metric_type type;
-	double unit; /* what 1 that is added counts in the family's unit; 1e-6: microseconds */
+	double unit; /* what 1 that is added counts in the family's; 1e-6: microseconds; 0: 1 */
 	const double *bounds; /* of a histogram, in the family's unit */
 	size_t bound_count;
 };
 
-/* The families of one row: they bear the same labels. Static; a probe has one or more. */
+/*
+ * The families of one row, at most SERIES_FAMILIES_LIMIT: they bear the same labels. Static; a
+ * probe has one or more. A family is in one layout only.
+ */
 struct series_layout {
 	const struct series_family *families;
 	size_t count;
 };
 
-/* One set of labels and its values. Lives until the next series_expire() at least. */
+/*
+ * One set of labels and its values. A family is shown in it once something, which may be 0, was
+ * added to it there. Lives until the next series_expire() at least.
+ */
 struct series_row;
 
 /* What a target (a pod, or a container of it) adds to: made at attach, freed after detach. */
 struct series_owner;
+
+#define SERIES_FAMILIES_LIMIT 64
 
 /*
  * The row with the owner's own labels and these; it is made when it is new. The owner holds it
