@@ -8,8 +8,8 @@
  */
 
 #include <arpa/inet.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -28,17 +28,43 @@ struct conversation {
 	int ends[ENDS];
 };
 
-/* What `ss -ti` shows of a socket. The last members are newer (6.2, 6.7) than some headers. */
+/*
+ * What `ss -ti` shows of a socket: struct tcp_info of linux/tcp.h as of kernel 6.7. That of the C
+ * library ends earlier, and the two headers cannot be had together.
+ */
 struct truth {
-	struct tcp_info info;
-	uint32_t receive_window;
+	struct tcp_info info; /* as far as the C library knows it */
+	uint64_t pacing_rate;
+	uint64_t max_pacing_rate;
+	uint64_t bytes_acked;
+	uint64_t bytes_received;
+	uint32_t segs_out;
+	uint32_t segs_in;
+	uint32_t notsent_bytes;
+	uint32_t min_rtt;
+	uint32_t data_segs_in;
+	uint32_t data_segs_out;
+	uint64_t delivery_rate;
+	uint64_t busy_time;
+	uint64_t rwnd_limited;
+	uint64_t sndbuf_limited;
+	uint32_t delivered;
+	uint32_t delivered_ce;
+	uint64_t bytes_sent;
+	uint64_t bytes_retrans;
+	uint32_t dsack_dups;
+	uint32_t reord_seen;
+	uint32_t rcv_ooopack;
+	uint32_t snd_wnd;
+	uint32_t rcv_wnd;
 	uint32_t rehash;
-	uint16_t timeouts;
-	uint16_t timeout_recoveries;
-	uint32_t timeout_ms;
+	uint16_t total_rto;
+	uint16_t total_rto_recoveries;
+	uint32_t total_rto_time;
 };
 
-_Static_assert(offsetof(struct truth, timeouts) == 240, "as struct tcp_info of the kernel 6.7");
+_Static_assert(sizeof(struct tcp_info) == 104 && offsetof(struct truth, total_rto) == 240,
+	       "as the kernel has it");
 
 static struct truth truth_of(int descriptor)
 {
@@ -183,7 +209,7 @@ static void conversation_settle(const struct conversation *conversation)
 		for (enum end end = CLIENT; end <= SERVER; end++) {
 			struct truth truth = truth_of(conversation->ends[end]);
 
-			now += truth.info.tcpi_segs_in + truth.info.tcpi_segs_out;
+			now += truth.segs_in + truth.segs_out;
 			open += truth.info.tcpi_unacked;
 		}
 		usleep(60000); /* longer than a delayed acknowledgement */
