@@ -218,6 +218,13 @@ static void wait_done(const struct bench *bench)
 		require(read(bench->pairs[i].done, &byte, 1) == 1, "a process of the bench ended");
 }
 
+static void start_pairs(struct bench *bench)
+{
+	for (int i = 0; i < PAIRS; i++)
+		start_pair(bench, &bench->pairs[i]);
+	wait_done(bench);
+}
+
 static void order_bytes(const struct bench *bench)
 {
 	for (int i = 0; i < PAIRS; i++)
@@ -227,11 +234,14 @@ static void order_bytes(const struct bench *bench)
 
 static void end_pairs(struct bench *bench)
 {
-	for (int i = 0; i < PAIRS; i++)
+	for (int i = 0; i < PAIRS; i++) {
 		for (int process = 0; process < 2; process++) {
 			kill(bench->pairs[i].processes[process], SIGKILL);
 			waitpid(bench->pairs[i].processes[process], NULL, 0);
 		}
+		close(bench->pairs[i].orders);
+		close(bench->pairs[i].done);
+	}
 }
 
 /* --- the probe --- */
@@ -327,12 +337,9 @@ int main(int argc, char **argv)
 
 	require(bench.per_pair > 0 && bench.per_pair <= PAIR_LIMIT, "number of connections");
 	set_up(&bench, mount);
-	for (int i = 0; i < PAIRS; i++)
-		start_pair(&bench, &bench.pairs[i]);
-	wait_done(&bench);
+	start_pairs(&bench);
 	order_bytes(&bench);
 	attach(&bench, mount);
-	print_read_time(&bench, "none is watched yet");
 	usleep(SETTLE_US);
 	read_slabs(&before);
 	order_bytes(&bench);
@@ -340,7 +347,10 @@ int main(int argc, char **argv)
 	read_slabs(&after);
 	printf("%d connections, one end of each watched:\n", bench.per_pair * PAIRS);
 	print_growth(&before, &after, bench.per_pair * PAIRS);
-	print_read_time(&bench, "all are watched");
+	print_read_time(&bench, "all older than the probe");
+	end_pairs(&bench);
+	start_pairs(&bench);
+	print_read_time(&bench, "all younger than the probe");
 	end_pairs(&bench);
 	tear_down(&bench);
 	return 0;
