@@ -13,6 +13,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "node-agent/probes/kernel_layout.h"
 
 #define MESSAGE_SIZE 1024 /* of one line of libbpf; what is longer is cut */
 
@@ -197,18 +198,22 @@ int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 	struct loaded loaded = {0};
 	pid_t child;
 
+	if (access(KERNEL_BTF, R_OK) < 0)
+		return error_set(error, EOPNOTSUPP,
+				 "load the programs of %s: this kernel tells nothing of its types "
+				 "(%s): Skep needs one that was built with CONFIG_DEBUG_INFO_BTF",
+				 probe_name, KERNEL_BTF);
 	if (count > PARTS_LIMIT || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_set_errno(error, errno, "load the programs of %s", probe_name);
 	child = fork();
 	if (child == 0) {
-		loaded.result = load_parts(elf, size, probe_name, parts, count, descriptors,
-					   &loaded.error);
+		loaded.result =
+			load_parts(elf, size, probe_name, parts, count, descriptors, &loaded.error);
 		send_loaded(ends[1], &loaded, descriptors, count);
 		_exit(0);
 	}
 	close(ends[1]);
-	result = child < 0 ? -errno
-			   : wait_for_loaded(ends[0], child, &loaded, descriptors, count);
+	result = child < 0 ? -errno : wait_for_loaded(ends[0], child, &loaded, descriptors, count);
 	close(ends[0]);
 	if (result < 0)
 		return error_set_errno(error, -result, "load the programs of %s in a child process",
