@@ -13,6 +13,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "node-agent/probes/kernel_layout.h"
 
 #define MESSAGE_SIZE 1024 /* of one line of libbpf; what is longer is cut */
 
@@ -197,6 +198,11 @@ int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 	struct loaded loaded = {0};
 	pid_t child;
 
+	if (access(KERNEL_BTF, R_OK) < 0)
+		return error_set(error, EOPNOTSUPP,
+				 "load the programs of %s: this kernel tells nothing of its types "
+				 "(%s): Skep needs one that was built with CONFIG_DEBUG_INFO_BTF",
+				 probe_name, KERNEL_BTF);
 	if (count > PARTS_LIMIT || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return error_set_errno(error, errno, "load the programs of %s", probe_name);
 	child = fork();
