@@ -16,6 +16,8 @@ from lib.shell import run, wait_until
 
 FOLDER = cluster.REPOSITORY / "deploy/prometheus"
 RULES = sorted((FOLDER / "rules").glob("*.yaml"))
+FAMILY = re.compile(r"^# TYPE (\S+) (\S+)$", re.MULTILINE)
+DOCUMENTED = re.compile(r"^\| `(\w+)` +\| (counter|gauge|histogram) +\|", re.MULTILINE)
 HTTP_SECONDS = 5
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -58,6 +60,21 @@ def configuration():
     assert found == len(cluster.DAEMONS), f"{found} jobs discover pods"
     rules = json.dumps([str(path) for path in RULES])
     return f"global: {GLOBAL}\nrule_files: {rules}\n{scrape}"
+
+
+def rule_objects():
+    """The rules as objects of the Prometheus operator."""
+    return run(FOLDER / "prometheus-rule")
+
+
+def families(text):
+    """The families of an exposition, as a set of (name, type)."""
+    return set(FAMILY.findall(text))
+
+
+def documented():
+    """Those of docs/metrics.md: rows of a table that give a name and a type."""
+    return set(DOCUMENTED.findall((cluster.REPOSITORY / "docs/metrics.md").read_text()))
 
 
 def check_metrics(text):
@@ -132,3 +149,8 @@ class Prometheus:
 
     def rules(self):
         return [rule for group in self.api("rules")["groups"] for rule in group["rules"]]
+
+    def rule_names(self):
+        """The names of what each group records and alerts on."""
+        groups = self.api("rules")["groups"]
+        return {group["name"]: [rule["name"] for rule in group["rules"]] for group in groups}
