@@ -152,8 +152,7 @@ static __always_inline void key_of_connection(struct tcp_edge_key *key,
 	do {                                                                                       \
 		__typeof__(seen) before = *(volatile __typeof__(seen) *)&(seen);                   \
                                                                                                    \
-		if ((now) > before &&                                                              \
-		    __sync_val_compare_and_swap(&(seen), before, now) == before)                   \
+		if ((now) > before && __sync_val_compare_and_swap(&(seen), before, now) == before) \
 			count(&(counter), (now)-before);                                           \
 	} while (0)
 
@@ -213,8 +212,8 @@ static __always_inline void observe_rtt(struct tcp_counters *edge, const struct 
 		__sync_val_compare_and_swap(&edge->min_rtt, before, lowest);
 }
 
-static __always_inline void observe_window(struct connection *connection,
-					   struct tcp_counters *edge, const struct tcp_sock *tcp)
+static __always_inline void observe_window(struct connection *connection, struct tcp_counters *edge,
+					   const struct tcp_sock *tcp)
 {
 	bool stalled = !tcp->snd_wnd && tcp->srtt_us; /* before its first answer there is none */
 
@@ -276,27 +275,6 @@ static __always_inline void connection_start_before(struct connection *connectio
 	connection->seen.sent_packets -= skb->gso_segs ? skb->gso_segs : 1;
 }
 
-/*
- * Takes in a connection that another target counted, or none: it is older than the attachment. The
- * first packet that it sends brings it here. Of a target that counted it until just now, it takes
- * over where that one stopped.
- */
-static __always_inline void adopt(struct __sk_buff *skb, struct bpf_sock *sk,
-				  const struct tcp_sock *tcp, struct connection *connection,
-				  struct tcp_target *target)
-{
-	bool counted = connection->target && age_of(connection) < TCP_HANDOVER;
-	struct tcp_edge_key key;
-
-	if (!counted)
-		connection_start_before(connection, skb, tcp);
-	connection_guess_role(connection, sk, tcp);
-	connection->flags = CONNECTION_ADOPTED;
-	connection->target = target->target;
-	key_of_packet(&key, sk, connection);
-	edge_ensure(&key, target);
-}
-
 static __always_inline void look(struct bpf_sock *sk, const struct tcp_sock *tcp,
 				 struct connection *connection)
 {
@@ -309,6 +287,34 @@ static __always_inline void look(struct bpf_sock *sk, const struct tcp_sock *tcp
 		return;
 	count_now(connection, edge, tcp);
 	observe_rtt(edge, tcp);
+	if (sk->state != BPF_TCP_CLOSE)
+		return;
+	/* No packet but a RST is sent from there, and that of others is seen by on_closed(). */
+	connection->flags |= CONNECTION_CLOSED;
+	count(&edge->reset_by_target, 1);
+}
+
+/*
+ * Takes in a connection that another target counted, or none: it is older than the attachment. The
+ * first packet that it sends brings it here. From a target that counted it until just now, it takes
+ * over where that one stopped.
+ */
+static __always_inline void adopt(struct __sk_buff *skb, struct bpf_sock *sk,
+				  const struct tcp_sock *tcp, struct connection *connection,
+				  struct tcp_target *target)
+{
+	bool counted = connection->target && age_of(connection) < TCP_HANDOVER;
+	struct tcp_edge_key key;
+
+	if (counted)
+		look(sk, tcp, connection);
+	else
+		connection_start_before(connection, skb, tcp);
+	connection_guess_role(connection, sk, tcp);
+	connection->flags = CONNECTION_ADOPTED;
+	connection->target = target->target;
+	key_of_packet(&key, sk, connection);
+	edge_ensure(&key, target);
 }
 
 static __always_inline bool adoptable(const struct bpf_sock *sk)
@@ -333,7 +339,7 @@ static __noinline int look_at_sender(struct __sk_buff *skb)
 					adoptable(sk) ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 	if (!connection || connection->target > target->target)
 		return PASS;
-	if (connection->target == target->target)
+	if (connection->target == target->target && !(connection->flags & CONNECTION_CLOSED))
 		look(sk, tcp, connection);
 	else if (adoptable(sk))
 		adopt(skb, sk, tcp, connection, target);
@@ -462,8 +468,8 @@ static __always_inline void on_accepted(struct bpf_sock_ops *operation, struct t
 		count(&edge->syn_retransmitted, operation->total_retrans);
 }
 
-static __always_inline void count_failure(struct bpf_sock_ops *operation,
-					  struct tcp_counters *edge, int error)
+static __always_inline void count_failure(struct bpf_sock_ops *operation, struct tcp_counters *edge,
+					  int error)
 {
 	if (operation->total_retrans)
 		count(&edge->syn_retransmitted, operation->total_retrans);
@@ -591,11 +597,19 @@ static __always_inline void key_of_socket(struct tcp_edge_key *key, const struct
 					  const struct connection *connection)
 {
 	const struct sock_common *common = &sk->__sk_common;
-	__u32 ip6[4] = {common->skc_v6_daddr.in6_u.u6_addr32[0], common->skc_v6_daddr.in6_u.u6_addr32[1],
-			common->skc_v6_daddr.in6_u.u6_addr32[2], common->skc_v6_daddr.in6_u.u6_addr32[3]};
+	__u32 ip6[4] = {
+		common->skc_v6_daddr.in6_u.u6_addr32[0], common->skc_v6_daddr.in6_u.u6_addr32[1],
+		common->skc_v6_daddr.in6_u.u6_addr32[2], common->skc_v6_daddr.in6_u.u6_addr32[3]};
 
 	key_of_connection(key, connection);
 	key_set_address(key, common->skc_family, common->skc_daddr, ip6);
+}
+
+/* Its target has gone: another one that is there takes it over with the next packet. */
+static __always_inline void connection_release(struct connection *connection)
+{
+	if (age_of(connection) < TCP_SAMPLE_INTERVAL)
+		connection->looked_at = (__u32)bpf_jiffies64() - TCP_SAMPLE_INTERVAL;
 }
 
 /* Writes the edge of each connection that nothing else counts as open. */
@@ -616,8 +630,10 @@ int tcp_look(struct bpf_iter__bpf_sk_storage_map *context)
 		return 0;
 	key_of_socket(&key, sk, connection);
 	edge = edge_find(&key);
-	if (!edge)
+	if (!edge) {
+		connection_release(connection);
 		return 0;
+	}
 	count_now(connection, edge, tcp);
 	state = sk->__sk_common.skc_state;
 	if (connection->flags & CONNECTION_ADOPTED &&

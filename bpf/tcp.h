@@ -26,7 +26,7 @@
  * A histogram of microseconds in powers of two: slot 0 holds what is up to 2^TCP_FIRST_BOUND, slot
  * n what is up to twice the bound of slot n - 1, the last one all the rest.
  */
-#define TCP_FIRST_BOUND 6 /* 64 us */
+#define TCP_FIRST_BOUND 6  /* 64 us */
 #define TCP_BOUNDS	17 /* up to 4.2 s */
 #define TCP_SLOTS	(TCP_BOUNDS + 1)
 
@@ -48,9 +48,9 @@ struct tcp_counters {
 	__u64 accepted; /* connections that came in */
 	__u64 closed;	/* of the two above */
 
-	__u64 refused;	 /* connect() answered by a RST */
-	__u64 unheard;	 /* connect() without an answer */
-	__u64 failed;	 /* connect() that failed otherwise */
+	__u64 refused; /* connect() answered by a RST */
+	__u64 unheard; /* connect() without an answer */
+	__u64 failed;  /* connect() that failed otherwise */
 	__u64 reset_by_peer;
 	__u64 reset_by_target;
 	__u64 given_up; /* established, and ended for want of answers */

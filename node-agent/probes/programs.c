@@ -207,14 +207,13 @@ int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 		return error_set_errno(error, errno, "load the programs of %s", probe_name);
 	child = fork();
 	if (child == 0) {
-		loaded.result = load_parts(elf, size, probe_name, parts, count, descriptors,
-					   &loaded.error);
+		loaded.result =
+			load_parts(elf, size, probe_name, parts, count, descriptors, &loaded.error);
 		send_loaded(ends[1], &loaded, descriptors, count);
 		_exit(0);
 	}
 	close(ends[1]);
-	result = child < 0 ? -errno
-			   : wait_for_loaded(ends[0], child, &loaded, descriptors, count);
+	result = child < 0 ? -errno : wait_for_loaded(ends[0], child, &loaded, descriptors, count);
 	close(ends[0]);
 	if (result < 0)
 		return error_set_errno(error, -result, "load the programs of %s in a child process",

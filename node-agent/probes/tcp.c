@@ -150,7 +150,15 @@ static void close_links(struct probe_attachment *attachment)
 		programs_close(&attachment->links[i]);
 }
 
-/* Nothing is counted any more; what was, is read a last time. */
+static void ignore(void *context, const struct tcp_edge_key *key)
+{
+	(void)context, (void)key;
+}
+
+/*
+ * Nothing is counted any more; what was, is read a last time. With its edges gone, another look
+ * tells its connections that they are free.
+ */
 static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_attachment *attachment)
 {
 	if (!attachment)
@@ -158,6 +166,7 @@ static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_att
 	close_links(attachment);
 	attachment->leaving = true;
 	tcp_read(probe);
+	tcp_kernel_look(&probe->kernel, ignore, NULL);
 	tcp_kernel_forget(&probe->kernel, attachment->cgroup_id);
 	HASH_DEL(probe->attachments, attachment);
 	free(attachment);

@@ -34,9 +34,12 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 {
 	int look = -1, connections = -1, result;
 	const struct programs_part parts[] = {
-		{"tcp_sent", &kernel->programs[0]}, {"tcp_operation", &kernel->programs[1]},
-		{"tcp_targets", &kernel->targets},  {"tcp_edges", &kernel->edges},
-		{"tcp_look", &look},		    {"tcp_connections", &connections},
+		{"tcp_sent", &kernel->programs[0]},
+		{"tcp_operation", &kernel->programs[1]},
+		{"tcp_targets", &kernel->targets},
+		{"tcp_edges", &kernel->edges},
+		{"tcp_look", &look},
+		{"tcp_connections", &connections},
 	};
 	size_t size;
 	const void *elf = tcp_bpf__elf_bytes(&size);
@@ -110,7 +113,8 @@ void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id)
 	(void)set_target(kernel, cgroup_id, 0); /* fails when the cgroup has gone: well */
 }
 
-/* Reads whole keys; the kernel may cut a read anywhere. Returns the number of keys, 0 at the end. */
+/* Reads whole keys; the kernel may cut a read anywhere. Returns the number of keys, 0 at the end.
+ */
 static size_t read_keys(int descriptor, struct tcp_edge_key *keys, size_t limit)
 {
 	char *bytes = (char *)keys;

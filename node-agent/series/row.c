@@ -44,4 +44,5 @@ void series_add_histogram(struct series_row *row, size_t family, const uint64_t 
 	for (size_t i = 0; i <= bounds; i++)
 		values[i] += (int64_t)counts[i];
 	values[bounds + 1] += (int64_t)sum;
+	row->touched |= UINT64_C(1) << family;
 }

@@ -164,13 +164,19 @@ static void write_family(const struct series_sheet *sheet, size_t index,
 {
 	const struct series_family *family = &sheet->layout->families[index];
 
-	metrics_family(out, family->name, family->type, family->help);
+	bool begun = false;
+
 	for (const struct series_row *row = sheet->rows; row; row = row->hh.next) {
 		const int64_t *values = &row->values[sheet->starts[index]];
 
+		if (!(row->touched & UINT64_C(1) << index))
+			continue;
+		if (!begun)
+			metrics_family(out, family->name, family->type, family->help);
+		begun = true;
 		if (family->type == METRIC_HISTOGRAM)
 			write_histogram(row, family, values, bounds, out);
-		else if (family->type == METRIC_COUNTER || row->touched & UINT64_C(1) << index)
+		else
 			append_line(out, family->name, "", row, NULL, scaled(family, values[0]));
 	}
 }

@@ -30,7 +30,7 @@ struct series_row {
 	size_t owners;
 	uint64_t leaves_at; /* time, ms; holds while it has no owner */
 	struct series_charge *charges;
-	uint64_t touched; /* a bit for each gauge that has been given a value */
+	uint64_t touched; /* a bit for each family that something was added to */
 	char *labels;	  /* owned, the row's key: as they stand between the braces */
 	UT_hash_handle hh;
 	int64_t values[];

@@ -241,8 +241,9 @@ static const char *fixture_name(const struct fixture *fixture,
  * The value of a target's sample after a read, by the name of its family and further labels ('' or
  * ',a="b"').
  */
-static double fixture_value(struct fixture *fixture, struct probe_attachment *attachment,
-			    const char *name, const char *labels)
+static __attribute__((unused)) double fixture_value(struct fixture *fixture,
+						    struct probe_attachment *attachment,
+						    const char *name, const char *labels)
 {
 	char sample[256];
 	struct text text = TEXT_EMPTY;
@@ -260,6 +261,25 @@ static double fixture_value(struct fixture *fixture, struct probe_attachment *at
 	value = strtod(found + strlen(sample), NULL);
 	text_free(&text);
 	return value;
+}
+
+/* The sum of a family over all samples of a target after a read: over its edges, as a rule. */
+static __attribute__((unused)) double fixture_sum(struct fixture *fixture,
+						  const struct probe_attachment *attachment,
+						  const char *name)
+{
+	struct text text = TEXT_EMPTY;
+	char start[256];
+	double sum = 0;
+
+	fixture->kind->read(fixture->probe);
+	series_write(fixture->store, &text);
+	snprintf(start, sizeof(start), "\n%s{target=\"%s\"", name,
+		 fixture_name(fixture, attachment));
+	for (const char *found = text.data; found && (found = strstr(found, start)); found++)
+		sum += strtod(strstr(found, "} ") + 2, NULL);
+	text_free(&text);
+	return sum;
 }
 
 static bool may_use_bpf(void)
