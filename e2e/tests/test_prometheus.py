@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""A real Prometheus: what it scrapes from Skep, what our rules make of it, and whether that is so."""
+"""A real Prometheus: what it scrapes from Skep, and what our rules make of it."""
 
 import time
 
