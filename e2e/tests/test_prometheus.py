@@ -204,7 +204,7 @@ class PrometheusOperator(ClusterTest):
         schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         version = {"name": "v1", "served": True, "storage": True}
         version["schema"] = {"openAPIV3Schema": schema}
-        cluster.create(
+        cluster.apply(
             {
                 "apiVersion": "apiextensions.k8s.io/v1",
                 "kind": "CustomResourceDefinition",
