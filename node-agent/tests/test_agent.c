@@ -143,7 +143,6 @@ static void test_attach_and_detach(void **state)
 	assert_true(double_wait(operator, reported_5));
 	assert_true(all_attached(operator));
 	assert_int_equal(pod_programs(operator, UID_A, NULL, BPF_CGROUP_INET_EGRESS), 1);
-	assert_int_equal(pod_programs(operator, UID_A, NULL, BPF_CGROUP_INET_INGRESS), 1);
 	assert_int_equal(pod_programs(operator, UID_A, NULL, BPF_CGROUP_SOCK_OPS), 1);
 	assert_int_equal(pod_programs(operator, UID_B, NULL, BPF_CGROUP_INET_EGRESS), 0);
 
