@@ -120,6 +120,10 @@ test: deps ## build and run every test: unit, BPF on this kernel, end to end on 
 test-unit: ## only the tests that need no cluster
 	.ci/test --unit
 
+.PHONY: test-rules
+test-rules: ## only the tests of the Prometheus rules
+	deploy/prometheus/tests/run
+
 .PHONY: test-sanitized
 test-sanitized: deps ## test, and the end-to-end tests once more on daemons with sanitizers
 	.ci/test --sanitized
