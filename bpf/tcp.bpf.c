@@ -2,51 +2,56 @@
 // Copyright The Skep Authors
 
 /*
- * Counts the TCP connections of the cgroups that the programs are attached to. Reads only: every
- * program lets every packet and every operation pass.
+ * Counts the TCP connections of the cgroups that the programs are attached to, per edge: who is at
+ * the other end, and at which port. Reads only: every program lets every packet and every operation
+ * pass.
  *
- * A target's counters lie in the storage of its cgroup, which the kernel hands to the program
- * without a lookup. What is known of a connection lies in the storage of its socket and goes with
- * it. Packets are counted from their headers; the kernel's own figures (srtt, retransmissions) are
- * read now and then and at the end, since that costs more than the rest.
+ * The kernel counts each connection itself; what is counted here is by how much its figures have
+ * grown since they were last looked at. So a packet costs a lookup and no more. A connection is
+ * looked at when it begins and ends (tcp_operation), now and then as it sends (tcp_sent), and when
+ * somebody reads the counters (tcp_look). What is known of it lies in the storage of its socket and
+ * goes with it.
  */
 #include <linux/bpf.h>
-#include <stdbool.h>
+#include <linux/errno.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
 
-#include "bpf/lib/histogram.h"
+#include "bpf/lib/rate_limit.h"
 #include "bpf/lib/tcp_segment.h"
+#include "bpf/lib/tcp_sock.h"
 #include "bpf/lib/verifier.h"
 #include "bpf/tcp.h"
 
 #define PASS 1
 
-/* What has been counted of a connection already, and what it is. */
-#define WATCH_RESET   0x1
-#define WATCH_CLOSED  0x2
-#define WATCH_ADOPTED 0x4 /* older than the attachment: its end shows in packets only */
+#define AF_INET	 2
+#define AF_INET6 10
 
-/* One connection in the eyes of one target. */
-struct watch {
-	__u32 target; /* as in struct tcp_counters */
-	__u32 flags;
-	__u32 retransmitted; /* segments that have been counted */
-	__u32 reserved;
-	__u64 sampled_at; /* jiffies */
-};
+/* What a connection is. */
+#define CONNECTION_ADOPTED 0x1 /* older than the attachment: nothing may tell of its end */
+#define CONNECTION_CLOSED  0x2
+#define CONNECTION_STALLED 0x4 /* the peer's window was closed at the last look */
 
 /*
- * A socket is seen by two targets at most: a pod and its container, while one takes over from the
- * other. Numbers of targets grow and are not given twice, so the lower one is the older one.
+ * One connection, as far as it has been counted. Of two targets that see it (a pod and its
+ * container, while one takes over from the other) the newer one counts: numbers grow.
  */
 struct connection {
-	struct watch watches[2];
+	__u32 target; /* as in struct tcp_edge_key, like port and role */
+	__u16 port;
+	__u8 role;
+	__u8 flags;
+	__u32 looked_at; /* jiffies, the lower half */
+	__u32 began_us;	 /* connect(), the lower half of the clock; 0: not seen */
+	struct tcp_figures seen;
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE);
+	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
 	__type(key, __u64); /* the cgroup alone: one storage for all programs (kernel 5.9) */
-	__type(value, struct tcp_counters);
+	__type(value, struct tcp_target);
 } tcp_targets SEC(".maps");
 
 struct {
@@ -56,274 +61,585 @@ struct {
 	__type(value, struct connection);
 } tcp_connections SEC(".maps");
 
-/* A program may be interrupted on its CPU by one that counts in the same place. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TCP_EDGES_LIMIT);
+	__type(key, struct tcp_edge_key);
+	__type(value, struct tcp_counters);
+} tcp_edges SEC(".maps");
+
+/* A new edge: too large for the stack. */
+static const struct tcp_counters zero;
+
 static __always_inline void count(__u64 *counter, __u64 more)
 {
 	__sync_fetch_and_add(counter, more);
 }
 
-/* Sets a flag; true for the first who does. */
-static __always_inline bool watch_mark(struct watch *watch, __u32 flag)
+/* Since the last look, in jiffies. */
+static __always_inline __u32 age_of(const struct connection *connection)
 {
-	return !(__sync_fetch_and_or(&watch->flags, flag) & flag);
+	return (__u32)bpf_jiffies64() - connection->looked_at;
 }
 
-static __always_inline struct watch *watch_find(struct connection *connection, __u32 target)
+static __always_inline __u32 clock_us(void)
 {
-	if (connection->watches[0].target == target)
-		return &connection->watches[0];
-	if (connection->watches[1].target == target)
-		return &connection->watches[1];
-	return NULL;
+	return (__u32)(bpf_ktime_get_ns() / 1000);
 }
 
-/* Takes the older watch of the connection for `target`; NULL when another CPU has just done so. */
-static __always_inline struct watch *watch_claim(struct connection *connection, __u32 target)
-{
-	__u32 first = connection->watches[0].target, second = connection->watches[1].target;
-	struct watch *watch = &connection->watches[first <= second ? 0 : 1];
-	__u32 older = first <= second ? first : second;
+/* Edges. */
 
-	if (__sync_val_compare_and_swap(&watch->target, older, target) != older)
-		return NULL;
-	return watch;
+static __always_inline struct tcp_counters *edge_find(const struct tcp_edge_key *key)
+{
+	struct tcp_edge_key others = {.target = key->target, .role = key->role};
+	struct tcp_counters *edge = bpf_map_lookup_elem(&tcp_edges, key);
+
+	return edge ? edge : bpf_map_lookup_elem(&tcp_edges, &others);
 }
 
-static __always_inline void watch_start(struct watch *watch, __u32 flags, __u32 retransmitted,
-					__u64 sampled_at)
+/* Makes the edge if it is new and the target may know another one. */
+static __always_inline struct tcp_counters *edge_ensure(const struct tcp_edge_key *key,
+							struct tcp_target *target)
 {
-	watch->flags = flags;
-	watch->retransmitted = retransmitted;
-	watch->sampled_at = sampled_at;
+	struct tcp_counters *edge = bpf_map_lookup_elem(&tcp_edges, key);
+
+	if (edge)
+		return edge;
+	if (rate_limit_take(&target->edges_full_at, bpf_ktime_get_ns(), TCP_EDGE_INTERVAL_NS,
+			    TCP_EDGE_BURST))
+		bpf_map_update_elem(&tcp_edges, key, &zero, BPF_NOEXIST);
+	return edge_find(key);
 }
 
-/* Counts the kernel's figures. `srtt` is in eighths of a microsecond, as the kernel keeps it. */
-static __always_inline void watch_sample(struct watch *watch, struct tcp_counters *counters,
-					 __u32 srtt, __u32 retransmitted)
+static __always_inline void key_set_ipv4(struct tcp_edge_key *key, __u32 address)
 {
-	__u32 seen = watch->retransmitted, slot;
+	__u32 *words = (__u32 *)key->address;
 
-	if (retransmitted > seen &&
-	    __sync_val_compare_and_swap(&watch->retransmitted, seen, retransmitted) == seen)
-		count(&counters->retransmitted_segments, retransmitted - seen);
-	srtt >>= 3;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = address;
+}
+
+static __always_inline void key_of_connection(struct tcp_edge_key *key,
+					      const struct connection *connection)
+{
+	*key = (struct tcp_edge_key){
+		.target = connection->target,
+		.port = connection->port,
+		.role = connection->role,
+	};
+}
+
+/* The macros take a socket in whichever form a program has it. */
+#define key_set_address(key, family, ip4, ip6)                                                     \
+	do {                                                                                       \
+		__u32 *words = (__u32 *)(key)->address;                                            \
+                                                                                                   \
+		if ((family) == AF_INET6) {                                                        \
+			words[0] = (ip6)[0];                                                       \
+			words[1] = (ip6)[1];                                                       \
+			words[2] = (ip6)[2];                                                       \
+			words[3] = (ip6)[3];                                                       \
+		} else {                                                                           \
+			key_set_ipv4(key, ip4);                                                    \
+		}                                                                                  \
+	} while (0)
+
+/* Looks: by how much a connection's figures have grown. */
+
+/* Several CPUs may look at once: each growth is counted by the one that notes it. */
+#define count_growth(counter, seen, now)                                                           \
+	do {                                                                                       \
+		__typeof__(seen) before = *(volatile __typeof__(seen) *)&(seen);                   \
+                                                                                                   \
+		if ((now) > before && __sync_val_compare_and_swap(&(seen), before, now) == before) \
+			count(&(counter), (now)-before);                                           \
+	} while (0)
+
+static __always_inline void count_figures(struct connection *connection, struct tcp_counters *edge,
+					  const struct tcp_figures *now)
+{
+	struct tcp_figures *seen = &connection->seen;
+
+	count_growth(edge->sent_bytes, seen->sent_bytes, now->sent_bytes);
+	count_growth(edge->received_bytes, seen->received_bytes, now->received_bytes);
+	count_growth(edge->sent_packets, seen->sent_packets, now->sent_packets);
+	count_growth(edge->received_packets, seen->received_packets, now->received_packets);
+	count_growth(edge->retransmitted, seen->retransmitted, now->retransmitted);
+	count_growth(edge->out_of_order, seen->out_of_order, now->out_of_order);
+	count_growth(edge->duplicates, seen->duplicates, now->duplicates);
+}
+
+static __always_inline __u32 log2_of(__u32 value)
+{
+	__u32 position = (value > 0xffff) << 4, step;
+
+	value >>= position;
+	step = (value > 0xff) << 3;
+	value >>= step;
+	position |= step;
+	step = (value > 0xf) << 2;
+	value >>= step;
+	position |= step;
+	step = (value > 0x3) << 1;
+	value >>= step;
+	return position | step | (value >> 1);
+}
+
+/* The upper bound belongs to the slot, as Prometheus counts. */
+static __always_inline void observe(__u64 *slots, __u64 *sum, __u32 us)
+{
+	__u32 octave = us > 1 ? log2_of(us - 1) + 1 : 0;
+	__u32 slot = octave > TCP_FIRST_BOUND ? octave - TCP_FIRST_BOUND : 0;
+
+	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
+	if (slot >= TCP_SLOTS)
+		slot = TCP_SLOTS - 1;
+	count(&slots[slot], 1);
+	count(sum, us);
+}
+
+static __always_inline void observe_rtt(struct tcp_counters *edge, const struct tcp_sock *tcp)
+{
+	__u32 srtt = tcp->srtt_us >> 3, lowest = tcp->rtt_min.s[0].v, before = edge->min_rtt;
+
 	if (!srtt)
 		return;
-	slot = histogram_slot(srtt);
-	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
-	if (slot >= HISTOGRAM_SLOTS)
+	observe(edge->srtt, &edge->srtt_sum, srtt);
+	count(&edge->rttvar_sum, tcp->mdev_us >> 2);
+	count(&edge->rttvar_count, 1);
+	if (lowest && lowest != ~0U && (!before || lowest < before))
+		__sync_val_compare_and_swap(&edge->min_rtt, before, lowest);
+}
+
+static __always_inline void observe_window(struct connection *connection, struct tcp_counters *edge,
+					   const struct tcp_sock *tcp)
+{
+	bool stalled = !tcp->snd_wnd && tcp->srtt_us; /* before its first answer there is none */
+
+	if (stalled == !!(connection->flags & CONNECTION_STALLED))
 		return;
-	count(&counters->srtt_sum, srtt);
-	count(&counters->srtt[slot], 1);
+	connection->flags ^= CONNECTION_STALLED;
+	if (stalled)
+		count(&edge->zero_windows, 1);
 }
 
-static __always_inline void watch_close(struct watch *watch, struct tcp_counters *counters)
+static __always_inline void count_now(struct connection *connection, struct tcp_counters *edge,
+				      const struct tcp_sock *tcp)
 {
-	if (watch_mark(watch, WATCH_CLOSED))
-		count(&counters->closed, 1);
+	struct tcp_figures now;
+
+	tcp_sock_figures(tcp, &now);
+	count_figures(connection, edge, &now);
+	observe_window(connection, edge, tcp);
 }
 
-/* A connection that has not sent its FIN, or one that has just been aborted and says so. */
-static __always_inline bool adoptable(__u32 state, __u8 segment_flags)
+/* Packets. */
+
+static __always_inline void key_of_packet(struct tcp_edge_key *key, struct bpf_sock *sk,
+					  const struct connection *connection)
 {
-	if (state == BPF_TCP_CLOSE)
-		return segment_flags & SEGMENT_RST;
-	return state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT;
+	__u32 ip6[4] = {sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]};
+
+	key_of_connection(key, connection);
+	key_set_address(key, sk->family, sk->dst_ip4, ip6);
 }
 
-/* Takes in a connection that is older than the target's attachment. */
-static __noinline struct watch *adopt(struct __sk_buff *skb, struct tcp_counters *counters,
-				      __u8 segment_flags)
+/*
+ * The end of a connection that is older than the attachment: what was accepted has inherited its
+ * listener's backlog.
+ */
+static __always_inline void connection_guess_role(struct connection *connection,
+						  struct bpf_sock *sk, const struct tcp_sock *tcp)
 {
+	if (tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog) {
+		connection->role = TCP_SERVER;
+		connection->port = sk->src_port;
+	} else {
+		connection->role = TCP_CLIENT;
+		connection->port = bpf_ntohs(sk->dst_port);
+	}
+}
+
+/* Counts from this packet on: the kernel's figures hold it already. */
+static __always_inline void connection_start_before(struct connection *connection,
+						    struct __sk_buff *skb,
+						    const struct tcp_sock *tcp)
+{
+	struct tcp_segment segment = {0};
+
+	tcp_sock_figures(tcp, &connection->seen);
+	if (!tcp_segment_parse(skb, &segment))
+		return;
+	connection->seen.sent_bytes -= segment.payload;
+	connection->seen.sent_packets -= skb->gso_segs ? skb->gso_segs : 1;
+}
+
+static __always_inline void look(struct bpf_sock *sk, const struct tcp_sock *tcp,
+				 struct connection *connection)
+{
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+
+	key_of_packet(&key, sk, connection);
+	edge = edge_find(&key);
+	if (!edge)
+		return;
+	count_now(connection, edge, tcp);
+	observe_rtt(edge, tcp);
+	if (sk->state != BPF_TCP_CLOSE)
+		return;
+	/* No packet but a RST is sent from there, and that of others is seen by on_closed(). */
+	connection->flags |= CONNECTION_CLOSED;
+	count(&edge->reset_by_target, 1);
+}
+
+/*
+ * Takes in a connection that another target counted, or none: it is older than the attachment. The
+ * first packet that it sends brings it here. From a target that counted it until just now, it takes
+ * over where that one stopped.
+ */
+static __always_inline void adopt(struct __sk_buff *skb, struct bpf_sock *sk,
+				  const struct tcp_sock *tcp, struct connection *connection,
+				  struct tcp_target *target)
+{
+	bool counted = connection->target && age_of(connection) < TCP_HANDOVER;
+	struct tcp_edge_key key;
+
+	if (counted)
+		look(sk, tcp, connection);
+	else
+		connection_start_before(connection, skb, tcp);
+	connection_guess_role(connection, sk, tcp);
+	connection->flags = CONNECTION_ADOPTED;
+	connection->target = target->target;
+	key_of_packet(&key, sk, connection);
+	edge_ensure(&key, target);
+}
+
+static __always_inline bool adoptable(const struct bpf_sock *sk)
+{
+	return sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_CLOSE_WAIT;
+}
+
+/* What a packet rarely has to do, apart, so that all others find little code in their way. */
+static __noinline int look_at_sender(struct __sk_buff *skb)
+{
+	struct tcp_target *target = bpf_get_local_storage(&tcp_targets, 0);
 	struct bpf_sock *sk = skb->sk;
 	struct connection *connection;
-	struct bpf_tcp_sock *tcp;
-	struct watch *watch;
+	struct tcp_sock *tcp;
 
-	if (!sk || !counters || !adoptable(sk->state, segment_flags))
-		return NULL;
-	tcp = bpf_tcp_sock(sk);
+	if (!sk || !target->target)
+		return PASS;
+	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
-		return NULL;
-	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!connection)
-		return NULL;
-	watch = watch_claim(connection, counters->target);
-	if (!watch)
-		return NULL;
-	watch_start(watch, WATCH_ADOPTED, tcp->total_retrans, 0);
-	count(&counters->adopted, 1);
-	return watch;
-}
-
-static __always_inline struct watch *watch_of_packet(struct __sk_buff *skb, struct bpf_sock *sk,
-						     struct tcp_counters *counters, __u8 flags)
-{
-	struct connection *connection;
-	struct watch *watch = NULL;
-
-	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
-	if (connection)
-		watch = watch_find(connection, counters->target);
-	return watch ? watch : adopt(skb, counters, flags);
-}
-
-/*
- * An adopted connection ends with its own FIN: behind that, the kernel puts a socket in its place
- * that no program sees (TIME_WAIT, and FIN_WAIT2 where the owner has let go), so the peer's FIN may
- * pass unseen.
- */
-static __always_inline void end_by_packet(struct watch *watch, struct tcp_counters *counters,
-					  __u8 segment_flags, bool sent)
-{
-	__u8 ends = sent ? SEGMENT_FIN | SEGMENT_RST : SEGMENT_RST;
-
-	if (segment_flags & SEGMENT_RST && watch_mark(watch, WATCH_RESET))
-		count(&counters->reset, 1);
-	if (watch->flags & WATCH_ADOPTED && segment_flags & ends)
-		watch_close(watch, counters);
-}
-
-static __always_inline void sample_by_packet(struct bpf_sock *sk, struct watch *watch,
-					     struct tcp_counters *counters)
-{
-	__u64 now = bpf_jiffies64();
-	struct bpf_tcp_sock *tcp;
-
-	if (now - watch->sampled_at < TCP_SAMPLE_INTERVAL)
-		return;
-	watch->sampled_at = now;
-	tcp = bpf_tcp_sock(sk);
-	if (tcp)
-		watch_sample(watch, counters, tcp->srtt_us, tcp->total_retrans);
-}
-
-/*
- * Connections that began under the probe's eyes are closed by tcp_operation(), exactly; this one
- * also ends those that it has adopted, for which the kernel makes no such call.
- */
-static __always_inline int see_packet(struct __sk_buff *skb, bool sent)
-{
-	struct tcp_counters *counters;
-	struct tcp_segment segment;
-	struct bpf_sock *sk;
-	struct watch *watch;
-
-	sk = skb->sk;
-	if (!sk || !tcp_segment_parse(skb, &segment))
 		return PASS;
-	counters = bpf_get_local_storage(&tcp_targets, 0);
-	if (!counters->target)
+	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL,
+					adoptable(sk) ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (!connection || connection->target > target->target)
 		return PASS;
-	watch = watch_of_packet(skb, sk, counters, segment.flags);
-	if (!watch)
-		return PASS;
-	if (segment.payload)
-		count(sent ? &counters->sent_bytes : &counters->received_bytes, segment.payload);
-	if (segment.flags & (SEGMENT_FIN | SEGMENT_RST))
-		end_by_packet(watch, counters, segment.flags, sent);
-	sample_by_packet(sk, watch, counters);
+	if (connection->target == target->target && !(connection->flags & CONNECTION_CLOSED))
+		look(sk, tcp, connection);
+	else if (adoptable(sk))
+		adopt(skb, sk, tcp, connection, target);
+	connection->looked_at = (__u32)bpf_jiffies64();
 	return PASS;
 }
 
-SEC("cgroup_skb/ingress")
-int tcp_received(struct __sk_buff *skb)
+/* An adopted connection is looked at with each packet as it ends, since no call tells of it. */
+static __always_inline bool is_due(const struct connection *connection, const struct bpf_sock *sk)
 {
-	return see_packet(skb, false);
+	if (age_of(connection) >= TCP_SAMPLE_INTERVAL)
+		return true;
+	return connection->flags & CONNECTION_ADOPTED && sk->state != BPF_TCP_ESTABLISHED;
 }
 
+/* Does not ask for its target: one that is new finds its connections when they are due. */
 SEC("cgroup_skb/egress")
 int tcp_sent(struct __sk_buff *skb)
 {
-	return see_packet(skb, true);
-}
-
-/* The payload of the segment that completed the handshake: no cgroup_skb program saw it with its
- * connection. */
-static __always_inline void count_first_payload(struct bpf_sock_ops *operation,
-						struct tcp_counters *counters)
-{
-	const __u8 *tcp = operation->skb_data;
-	__u32 size;
-
-	if (tcp + TCP_HEADER_SIZE > (const __u8 *)operation->skb_data_end)
-		return;
-	size = (tcp[12] >> 4) * 4;
-	if (operation->skb_len > size)
-		count(&counters->received_bytes, operation->skb_len - size);
-}
-
-static __always_inline void begin(struct bpf_sock_ops *operation, struct tcp_counters *counters,
-				  __u64 *counter)
-{
-	struct bpf_sock *sk = operation->sk;
+	struct bpf_sock *sk = skb->sk;
 	struct connection *connection;
-	struct watch *watch;
 
 	if (!sk)
-		return;
-	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!connection)
-		return;
-	watch = watch_find(connection, counters->target);
-	if (watch && !(watch->flags & WATCH_CLOSED))
-		return; /* adopted a moment ago */
-	if (!watch)	/* otherwise the socket is used a second time */
-		watch = watch_claim(connection, counters->target);
-	if (!watch)
-		return;
-	watch_start(watch, 0, operation->total_retrans, bpf_jiffies64());
-	count(counter, 1);
-	count_first_payload(operation, counters);
+		return PASS;
+	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
+	if (!connection || is_due(connection, sk))
+		look_at_sender(skb);
+	return PASS;
 }
 
-static __always_inline void end(struct bpf_sock_ops *operation, struct tcp_counters *counters)
+/* Operations: a connection begins, fails, ends. */
+
+static __always_inline void key_of_operation(struct tcp_edge_key *key,
+					     struct bpf_sock_ops *operation,
+					     const struct connection *connection)
+{
+	__u32 ip6[4] = {operation->remote_ip6[0], operation->remote_ip6[1],
+			operation->remote_ip6[2], operation->remote_ip6[3]};
+
+	key_of_connection(key, connection);
+	key_set_address(key, operation->family, operation->remote_ip4, ip6);
+}
+
+static __always_inline struct connection *connection_begin(struct bpf_sock_ops *operation,
+							   struct tcp_target *target, __u8 role)
 {
 	struct bpf_sock *sk = operation->sk;
 	struct connection *connection;
-	struct watch *watch;
 
-	if (operation->args[0] == BPF_TCP_SYN_SENT) {
-		count(&counters->failed, 1);
+	if (!sk)
+		return NULL;
+	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!connection || connection->target > target->target)
+		return NULL;
+	*connection = (struct connection){
+		.target = target->target,
+		.role = role,
+		.port = role == TCP_SERVER ? operation->local_port
+					   : bpf_ntohl(operation->remote_port),
+		.looked_at = (__u32)bpf_jiffies64(),
+	};
+	return connection;
+}
+
+static __always_inline struct connection *connection_of_operation(struct bpf_sock_ops *operation,
+								  const struct tcp_target *target)
+{
+	struct bpf_sock *sk = operation->sk;
+	struct connection *connection;
+
+	if (!sk)
+		return NULL;
+	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
+	return connection && connection->target == target->target ? connection : NULL;
+}
+
+/* The edge is there before anything is sent on it. */
+static __always_inline void on_connect(struct bpf_sock_ops *operation, struct tcp_target *target)
+{
+	struct connection *connection = connection_begin(operation, target, TCP_CLIENT);
+	struct tcp_edge_key key;
+
+	if (!connection)
+		return;
+	connection->began_us = clock_us();
+	key_of_operation(&key, operation, connection);
+	edge_ensure(&key, target);
+}
+
+/* A connect() that is older than the attachment has no beginning. */
+static __always_inline void on_opened(struct bpf_sock_ops *operation, struct tcp_target *target)
+{
+	struct connection *connection = connection_of_operation(operation, target);
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+
+	if (!connection)
+		connection = connection_begin(operation, target, TCP_CLIENT);
+	if (!connection)
+		return;
+	key_of_operation(&key, operation, connection);
+	edge = edge_ensure(&key, target);
+	if (!edge)
+		return;
+	count(&edge->opened, 1);
+	if (connection->began_us)
+		observe(edge->connect, &edge->connect_sum, clock_us() - connection->began_us);
+	if (operation->total_retrans)
+		count(&edge->syn_retransmitted, operation->total_retrans);
+}
+
+static __always_inline void on_accepted(struct bpf_sock_ops *operation, struct tcp_target *target)
+{
+	struct connection *connection = connection_begin(operation, target, TCP_SERVER);
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+
+	if (!connection)
+		return;
+	key_of_operation(&key, operation, connection);
+	edge = edge_ensure(&key, target);
+	if (!edge)
+		return;
+	count(&edge->accepted, 1);
+	if (operation->total_retrans)
+		count(&edge->syn_retransmitted, operation->total_retrans);
+}
+
+static __always_inline void count_failure(struct bpf_sock_ops *operation, struct tcp_counters *edge,
+					  int error)
+{
+	if (operation->total_retrans)
+		count(&edge->syn_retransmitted, operation->total_retrans);
+	if (error == ECONNREFUSED)
+		count(&edge->refused, 1);
+	else if (error == ETIMEDOUT)
+		count(&edge->unheard, 1);
+	else
+		count(&edge->failed, 1);
+}
+
+/*
+ * The state that a connection was in when it ended, and the error that the kernel has noted on the
+ * socket before the call, tell why: tcp_reset() notes ECONNRESET or EPIPE, tcp_write_err()
+ * ETIMEDOUT; who ends it by a RST of its own leaves the state of a living connection behind.
+ */
+static __always_inline void count_end(struct tcp_counters *edge, __u32 state, int error)
+{
+	if (error == ECONNRESET || error == EPIPE)
+		count(&edge->reset_by_peer, 1);
+	else if (error == ETIMEDOUT)
+		count(&edge->given_up, 1);
+	else if (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT)
+		count(&edge->reset_by_target, 1);
+}
+
+static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp_target *target)
+{
+	struct connection *connection = connection_of_operation(operation, target);
+	__u32 state = operation->args[0];
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+	struct tcp_sock *tcp;
+
+	if (!connection || connection->flags & CONNECTION_CLOSED)
+		return;
+	connection->flags |= CONNECTION_CLOSED;
+	tcp = operation->sk ? bpf_skc_to_tcp_sock(operation->sk) : NULL;
+	key_of_operation(&key, operation, connection);
+	edge = state == BPF_TCP_SYN_SENT ? edge_ensure(&key, target) : edge_find(&key);
+	if (!tcp || !edge)
+		return;
+	count_now(connection, edge, tcp);
+	if (state == BPF_TCP_SYN_SENT) {
+		count_failure(operation, edge, tcp->inet_conn.icsk_inet.sk.sk_err);
 		return;
 	}
-	if (!sk)
-		return;
-	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
-	if (!connection)
-		return;
-	watch = watch_find(connection, counters->target);
-	if (!watch || watch->flags & WATCH_CLOSED)
-		return;
-	watch_sample(watch, counters, operation->srtt_us, operation->total_retrans);
-	watch_close(watch, counters);
+	if (!(connection->flags & CONNECTION_ADOPTED))
+		count(&edge->closed, 1);
+	observe_rtt(edge, tcp);
+	count_end(edge, state, tcp->inet_conn.icsk_inet.sk.sk_err);
 }
 
-static __always_inline void ask_for_states(struct bpf_sock_ops *operation)
+static __always_inline void on_timeout(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
-	bpf_sock_ops_cb_flags_set(operation,
-				  operation->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	struct connection *connection = connection_of_operation(operation, target);
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+
+	if (!connection)
+		return;
+	key_of_operation(&key, operation, connection);
+	edge = edge_ensure(&key, target);
+	if (edge)
+		count(&edge->timeouts, 1);
+}
+
+static __always_inline void ask_for_calls(struct bpf_sock_ops *operation)
+{
+	bpf_sock_ops_cb_flags_set(operation, operation->bpf_sock_ops_cb_flags |
+						     BPF_SOCK_OPS_STATE_CB_FLAG |
+						     BPF_SOCK_OPS_RTO_CB_FLAG);
 }
 
 /* Leaves `reply` alone: what the kernel or another program decides holds. */
 SEC("sockops")
 int tcp_operation(struct bpf_sock_ops *operation)
 {
-	struct tcp_counters *counters = bpf_get_local_storage(&tcp_targets, 0);
-	__u32 op = operation->op;
+	struct tcp_target *target = bpf_get_local_storage(&tcp_targets, 0);
 
-	if (op == BPF_SOCK_OPS_TCP_CONNECT_CB || op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB ||
-	    op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
-		ask_for_states(operation);
-	if (!counters->target)
+	if (!target->target)
 		return PASS;
-	if (op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
-		begin(operation, counters, &counters->opened);
-	else if (op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
-		begin(operation, counters, &counters->accepted);
-	else if (op == BPF_SOCK_OPS_STATE_CB && operation->args[1] == BPF_TCP_CLOSE)
-		end(operation, counters);
+	switch (operation->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		ask_for_calls(operation);
+		on_connect(operation, target);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		ask_for_calls(operation);
+		on_opened(operation, target);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		ask_for_calls(operation);
+		on_accepted(operation, target);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (operation->args[1] == BPF_TCP_CLOSE)
+			on_closed(operation, target);
+		break;
+	case BPF_SOCK_OPS_RTO_CB:
+		on_timeout(operation, target);
+		break;
+	default:
+		break;
+	}
 	return PASS;
+}
+
+/* Looks at every connection; user space runs it before it reads the edges. */
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	struct sock *sk;
+	struct connection *value;
+} __attribute__((preserve_access_index));
+
+static __always_inline void key_of_socket(struct tcp_edge_key *key, const struct sock *sk,
+					  const struct connection *connection)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	__u32 ip6[4] = {
+		common->skc_v6_daddr.in6_u.u6_addr32[0], common->skc_v6_daddr.in6_u.u6_addr32[1],
+		common->skc_v6_daddr.in6_u.u6_addr32[2], common->skc_v6_daddr.in6_u.u6_addr32[3]};
+
+	key_of_connection(key, connection);
+	key_set_address(key, common->skc_family, common->skc_daddr, ip6);
+}
+
+/* Its target has gone: another one that is there takes it over with the next packet. */
+static __always_inline void connection_release(struct connection *connection)
+{
+	if (age_of(connection) < TCP_SAMPLE_INTERVAL)
+		connection->looked_at = (__u32)bpf_jiffies64() - TCP_SAMPLE_INTERVAL;
+}
+
+/* Writes the edge of each connection that nothing else counts as open. */
+SEC("iter/bpf_sk_storage_map")
+int tcp_look(struct bpf_iter__bpf_sk_storage_map *context)
+{
+	struct connection *connection = context->value;
+	struct sock *sk = context->sk;
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+	struct tcp_sock *tcp;
+	__u8 state;
+
+	if (!connection || !sk || connection->flags & CONNECTION_CLOSED)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	key_of_socket(&key, sk, connection);
+	edge = edge_find(&key);
+	if (!edge) {
+		connection_release(connection);
+		return 0;
+	}
+	count_now(connection, edge, tcp);
+	state = sk->__sk_common.skc_state;
+	if (connection->flags & CONNECTION_ADOPTED &&
+	    (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT))
+		bpf_seq_write(context->meta->seq, &key, sizeof(key));
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

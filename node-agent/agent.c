@@ -197,12 +197,16 @@ static int set_up_probes(struct agent *agent, uv_loop_t *loop, struct error *err
 		.emit = on_event,
 		.changed = on_state_changed,
 	};
+	const struct lifecycle_settings settings = {
+		.kinds = probe_kinds,
+		.tracefs = agent->options->tracefs,
+		.level = agent->options->metrics_level,
+	};
 	int result =
 		exporter_new(loop, agent->options->node, STDOUT_FILENO, &agent->exporter, error);
 
 	if (result == 0)
-		result = lifecycle_new(loop, probe_kinds, agent->options->tracefs, &handlers, agent,
-				       &agent->lifecycle, error);
+		result = lifecycle_new(loop, &settings, &handlers, agent, &agent->lifecycle, error);
 	return result;
 }
 

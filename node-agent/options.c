@@ -4,6 +4,7 @@
 #include "node-agent/options.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/base/options.h"
 
@@ -17,6 +18,7 @@ enum option_name {
 	OPTION_CGROUP_ROOT,
 	OPTION_TRACEFS,
 	OPTION_HTTP_LISTEN,
+	OPTION_METRICS_LEVEL,
 	OPTION_LOG_LEVEL,
 	OPTION_COUNT,
 };
@@ -35,6 +37,8 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_TRACEFS] = {"tracefs", "DIR", "/sys/kernel/tracing", "where tracefs is mounted"},
 	[OPTION_HTTP_LISTEN] = {"http-listen", "[ADDR]:PORT", ":9810",
 				"address of /metrics and /healthz"},
+	[OPTION_METRICS_LEVEL] = {"metrics-level", "LEVEL", "workload",
+				  "workload: one series for all its pods; or pod"},
 	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "info", "debug, info, warn or error"},
 };
 
@@ -63,6 +67,18 @@ static int read_operator(const char *value, struct endpoint *ret_operator, struc
 	return result;
 }
 
+static int read_metrics_level(const char *value, enum series_level *ret_level, struct error *error)
+{
+	if (strcmp(value, "workload") == 0)
+		*ret_level = SERIES_OF_WORKLOADS;
+	else if (strcmp(value, "pod") == 0)
+		*ret_level = SERIES_OF_PODS;
+	else
+		return error_set(error, EINVAL, "--metrics-level=%s: must be workload or pod",
+				 value);
+	return 0;
+}
+
 static int take_values(const char *const values[OPTION_COUNT], struct agent_options *options,
 		       struct error *error)
 {
@@ -74,6 +90,9 @@ static int take_values(const char *const values[OPTION_COUNT], struct agent_opti
 	if (result == 0)
 		result = option_read_log_level(&rows[OPTION_LOG_LEVEL], values[OPTION_LOG_LEVEL],
 					       &options->log_level, error);
+	if (result == 0)
+		result = read_metrics_level(values[OPTION_METRICS_LEVEL], &options->metrics_level,
+					    error);
 	if (*values[OPTION_OPERATOR_NAME])
 		options->operator_name = values[OPTION_OPERATOR_NAME];
 	options->node = values[OPTION_NODE];

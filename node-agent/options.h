@@ -11,6 +11,7 @@
 #include "lib/base/endpoint.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "node-agent/export/labels.h"
 
 /* Strings belong to the command line. */
 struct agent_options {
@@ -25,6 +26,7 @@ struct agent_options {
 	const char *cgroup_root;
 	const char *tracefs;
 	struct endpoint http;
+	enum series_level metrics_level;
 	enum log_level log_level;
 };
 

@@ -10,6 +10,7 @@
 #define SKEP_BPF_LIB_RATE_LIMIT_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 #define RATE_LIMIT_TRIES 4 /* CPUs that race for one bucket at the same moment */

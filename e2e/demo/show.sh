@@ -51,21 +51,21 @@ agent_metrics() {
 show_tcp_metrics() {
 	title "TCP metrics of shop (http://AGENT:9810/metrics)"
 	agent_metrics | grep '^skep_tcp_.*k8s_namespace_name="shop"' |
-		sed -E 's/^skep_tcp_([a-z_]+)\{.*k8s_pod_name="([^"]*)"[^}]*\} (.*)/\2 \1 \3/' |
+		sed -E 's/^skep_tcp_([a-z_]+)\{[^}]*k8s_(deployment|pod)_name="([^"]*)"[^}]*\} (.*)/\3 \1 \4/' |
 		awk '
-			{value[$1, $2] = $3; pods[$1]}
+			{value[$1, $2] += $3; workloads[$2]}
 			END {
-				print "POD\tACCEPTED\tFAILED\tRESET\tSENT\tRECEIVED\tRETRANSMITTED\tMEAN RTT"
-				for (pod in pods) {
-					looks = value[pod, "srtt_seconds_count"]
-					rtt = looks ? 1e6 * value[pod, "srtt_seconds_sum"] / looks : 0
-					printf "%s\t%d\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", pod,
-						value[pod, "connections_accepted_total"],
-						value[pod, "connections_failed_total"],
-						value[pod, "connections_reset_total"],
-						value[pod, "sent_bytes_total"],
-						value[pod, "received_bytes_total"],
-						value[pod, "retransmitted_segments_total"], rtt
+				print "WORKLOAD\tACCEPTED\tFAILED\tRESET\tSENT\tRECEIVED\tRETRANSMITTED\tMEAN RTT"
+				for (workload in workloads) {
+					looks = value[workload, "srtt_seconds_count"]
+					rtt = looks ? 1e6 * value[workload, "srtt_seconds_sum"] / looks : 0
+					printf "%s\t%d\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", workload,
+						value[workload, "connections_accepted_total"],
+						value[workload, "connections_failed_total"],
+						value[workload, "connections_reset_total"],
+						value[workload, "sent_bytes_total"],
+						value[workload, "received_bytes_total"],
+						value[workload, "retransmitted_segments_total"], rtt
 				}
 			}' | column -t -s $'\t' | indent
 }

@@ -9,10 +9,9 @@
 #include "lib/base/json.h"
 
 static const char *const type_names[] = {
-	[MESSAGE_HELLO] = "hello",
-	[MESSAGE_SNAPSHOT] = "snapshot",
-	[MESSAGE_DELTA] = "delta",
-	[MESSAGE_REPORT] = "report",
+	[MESSAGE_HELLO] = "hello",   [MESSAGE_SNAPSHOT] = "snapshot", [MESSAGE_DELTA] = "delta",
+	[MESSAGE_REPORT] = "report", [MESSAGE_LOOKUP] = "lookup",     [MESSAGE_PEERS] = "peers",
+	[MESSAGE_EDGES] = "edges",
 };
 #define TYPE_NAMES (sizeof(type_names) / sizeof(type_names[0]))
 
@@ -27,6 +26,16 @@ int message_type_decode(const cJSON *message, enum message_type *ret_type, struc
 		}
 	}
 	return error_set(error, EINVAL, "message of unknown type \"%.40s\"", name);
+}
+
+cJSON *message_new(enum message_type type)
+{
+	cJSON *message = cJSON_CreateObject();
+
+	if (cJSON_AddStringToObject(message, "type", type_names[type]))
+		return message;
+	cJSON_Delete(message);
+	return NULL;
 }
 
 static int revision_decode(const cJSON *message, const char *name, uint64_t *ret_revision,
@@ -58,10 +67,9 @@ static int version_decode(const cJSON *message, struct selection_version *ret_ve
 /* A message of `type` with a version; NULL when memory ran out. */
 static cJSON *versioned_message(enum message_type type, const struct selection_version *version)
 {
-	cJSON *message = cJSON_CreateObject();
+	cJSON *message = message_new(type);
 
-	if (!cJSON_AddStringToObject(message, "type", type_names[type]) ||
-	    !cJSON_AddStringToObject(message, "epoch", version->epoch) ||
+	if (!cJSON_AddStringToObject(message, "epoch", version->epoch) ||
 	    !cJSON_AddNumberToObject(message, "revision", (double)version->revision)) {
 		cJSON_Delete(message);
 		return NULL;

@@ -2,8 +2,9 @@
 /* Copyright The Skep Authors */
 
 /*
- * The messages of the link (docs/protocol.md): hello and report from the agent, snapshot and delta
- * from the operator. Reports are in report.h.
+ * The messages of the link (docs/protocol.md): hello, report, lookup and edges from the agent,
+ * snapshot, delta and peers from the operator. Reports are in report.h, lookups and peers in
+ * peers.h, edges in edges.h.
  */
 #ifndef SKEP_LIB_LINK_MESSAGE_H
 #define SKEP_LIB_LINK_MESSAGE_H
@@ -18,10 +19,21 @@
 
 #define LINK_PROTOCOL_VERSION 1
 
-enum message_type { MESSAGE_HELLO, MESSAGE_SNAPSHOT, MESSAGE_DELTA, MESSAGE_REPORT };
+enum message_type {
+	MESSAGE_HELLO,
+	MESSAGE_SNAPSHOT,
+	MESSAGE_DELTA,
+	MESSAGE_REPORT,
+	MESSAGE_LOOKUP,
+	MESSAGE_PEERS,
+	MESSAGE_EDGES,
+};
 
 /* The type of a message; -EINVAL with a message for one that has none or an unknown one. */
 int message_type_decode(const cJSON *message, enum message_type *ret_type, struct error *error);
+
+/* {"type": ...}, owned by the caller; NULL when memory ran out. */
+cJSON *message_new(enum message_type type);
 
 /*
  * Where a selection stands. Revisions count the changes of one node's selection under one epoch

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define EXACT_LIMIT 9007199254740992.0 /* 2^53: up to it a double holds every integer */
-#define NUMBER_SIZE 40
 
 static const char *type_name(enum metric_type type)
 {
@@ -62,18 +61,18 @@ static void point_restore(char *number)
 	memmove(number + digits + 1, number + tail, strlen(number + tail) + 1);
 }
 
-static void format_number(double value, char number[NUMBER_SIZE])
+void metrics_number(double value, char number[METRICS_NUMBER_SIZE])
 {
 	if (isnan(value))
-		snprintf(number, NUMBER_SIZE, "NaN");
+		snprintf(number, METRICS_NUMBER_SIZE, "NaN");
 	else if (isinf(value))
-		snprintf(number, NUMBER_SIZE, value > 0 ? "+Inf" : "-Inf");
+		snprintf(number, METRICS_NUMBER_SIZE, value > 0 ? "+Inf" : "-Inf");
 	else if (fabs(value) <= EXACT_LIMIT && value == (double)(int64_t)value)
-		snprintf(number, NUMBER_SIZE, "%" PRId64, (int64_t)value);
+		snprintf(number, METRICS_NUMBER_SIZE, "%" PRId64, (int64_t)value);
 	else {
-		snprintf(number, NUMBER_SIZE, "%.15g", value);
+		snprintf(number, METRICS_NUMBER_SIZE, "%.15g", value);
 		if (strtod(number, NULL) != value)
-			snprintf(number, NUMBER_SIZE, "%.17g", value);
+			snprintf(number, METRICS_NUMBER_SIZE, "%.17g", value);
 		point_restore(number);
 	}
 }
@@ -86,6 +85,15 @@ static void append_label(struct text *out, const struct metric_label *label)
 	text_append(out, "\"", 1);
 }
 
+void metrics_labels(struct text *out, const struct metric_label *labels, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			text_append(out, ",", 1);
+		append_label(out, &labels[i]);
+	}
+}
+
 /* `le` is the bound of a histogram's bucket, or NULL. */
 static void append_labels(struct text *out, const struct metric_label *labels, size_t count,
 			  const char *le)
@@ -94,12 +102,11 @@ static void append_labels(struct text *out, const struct metric_label *labels, s
 
 	if (!count && !le)
 		return;
-	for (size_t i = 0; i < count; i++) {
-		text_append(out, i ? "," : "{", 1);
-		append_label(out, &labels[i]);
-	}
+	text_append(out, "{", 1);
+	metrics_labels(out, labels, count);
 	if (le) {
-		text_append(out, count ? "," : "{", 1);
+		if (count)
+			text_append(out, ",", 1);
 		append_label(out, &bound);
 	}
 	text_append(out, "}", 1);
@@ -108,9 +115,9 @@ static void append_labels(struct text *out, const struct metric_label *labels, s
 void metrics_sample(struct text *out, const char *name, const struct metric_label *labels,
 		    size_t label_count, double value)
 {
-	char number[NUMBER_SIZE];
+	char number[METRICS_NUMBER_SIZE];
 
-	format_number(value, number);
+	metrics_number(value, number);
 	text_append_string(out, name);
 	append_labels(out, labels, label_count, NULL);
 	text_append_format(out, " %s\n", number);
@@ -119,9 +126,9 @@ void metrics_sample(struct text *out, const char *name, const struct metric_labe
 static void append_bucket(struct text *out, const char *name, const struct metric_label *labels,
 			  size_t label_count, double bound, uint64_t count)
 {
-	char le[NUMBER_SIZE];
+	char le[METRICS_NUMBER_SIZE];
 
-	format_number(bound, le);
+	metrics_number(bound, le);
 	text_append_format(out, "%s_bucket", name);
 	append_labels(out, labels, label_count, le);
 	text_append_format(out, " %" PRIu64 "\n", count);
@@ -131,7 +138,7 @@ void metrics_histogram(struct text *out, const char *name, const struct metric_l
 		       size_t label_count, const double *bounds, const uint64_t *counts,
 		       size_t bound_count, double sum)
 {
-	char number[NUMBER_SIZE];
+	char number[METRICS_NUMBER_SIZE];
 	uint64_t count = 0;
 
 	for (size_t i = 0; i <= bound_count; i++) {
@@ -139,7 +146,7 @@ void metrics_histogram(struct text *out, const char *name, const struct metric_l
 		append_bucket(out, name, labels, label_count,
 			      i < bound_count ? bounds[i] : INFINITY, count);
 	}
-	format_number(sum, number);
+	metrics_number(sum, number);
 	text_append_format(out, "%s_sum", name);
 	append_labels(out, labels, label_count, NULL);
 	text_append_format(out, " %s\n%s_count", number, name);

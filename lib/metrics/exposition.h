@@ -17,7 +17,16 @@ struct metric_label {
 	const char *value; /* escaped as it is written */
 };
 
+/* Room for a value as text. */
+#define METRICS_NUMBER_SIZE 40
+
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+/* A value as the format writes it; an integer as one. */
+void metrics_number(double value, char number[METRICS_NUMBER_SIZE]);
+
+/* Labels as they stand between the braces: name="value",... */
+void metrics_labels(struct text *out, const struct metric_label *labels, size_t count);
 
 /* Starts a family: its HELP and TYPE lines. All samples of it follow before the next family. */
 void metrics_family(struct text *out, const char *name, enum metric_type type, const char *help);

@@ -36,8 +36,6 @@ static void add_workload(struct series_labels *labels, const struct selected_pod
 {
 	const char *label = workload_label(pod->workload_kind);
 
-	if (strcmp(pod->workload_kind, "Pod") == 0)
-		return;
 	if (label) {
 		add_label(labels, label, pod->workload_name);
 		return;
@@ -47,12 +45,16 @@ static void add_workload(struct series_labels *labels, const struct selected_pod
 }
 
 void series_labels_make(const struct selected_pod *pod, const char *container,
-			struct series_labels *ret_labels)
+			enum series_level level, struct series_labels *ret_labels)
 {
+	bool is_its_own = strcmp(pod->workload_kind, "Pod") == 0;
+
 	ret_labels->count = 0;
 	add_label(ret_labels, "k8s_namespace_name", pod->namespace);
-	add_label(ret_labels, "k8s_pod_name", pod->name);
-	add_workload(ret_labels, pod);
+	if (is_its_own || level == SERIES_OF_PODS)
+		add_label(ret_labels, "k8s_pod_name", pod->name);
+	if (!is_its_own)
+		add_workload(ret_labels, pod);
 	if (container)
 		add_label(ret_labels, "k8s_container_name", container);
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "node-agent/lifecycle/collect.h"
 #include "node-agent/lifecycle/slot.h"
 
 /* A pod that is selected, or was and is not yet detached. */
@@ -25,7 +24,10 @@ struct lifecycle {
 	struct probe_host host;
 	struct running_probe running[PROBE_TYPES];
 	struct lifecycle_pod *pods;
+	struct series_store *store;
 	uv_timer_t retry_timer;
+	uv_timer_t read_timer;
+	int timers; /* of the two above, that the loop still holds */
 };
 
 static const char *container_name(const struct selected_pod *pod, const char *id)
@@ -250,42 +252,79 @@ struct lifecycle_counts lifecycle_count(const struct lifecycle *lifecycle)
 	return counts;
 }
 
-void lifecycle_collect(const struct lifecycle *lifecycle, struct text *out)
+static void read_probes(struct lifecycle *lifecycle)
 {
 	for (int type = 0; type < PROBE_TYPES; type++)
-		collect_probe(&lifecycle->running[type], out);
+		running_probe_read(&lifecycle->running[type]);
+	series_expire(lifecycle->store, uv_now(lifecycle->loop));
 }
 
-int lifecycle_new(uv_loop_t *loop, const struct probe_kind *const *kinds, const char *tracefs,
+void lifecycle_collect(struct lifecycle *lifecycle, struct text *out)
+{
+	read_probes(lifecycle);
+	series_write(lifecycle->store, out);
+}
+
+static void on_read_timer(uv_timer_t *timer)
+{
+	read_probes(timer->data);
+}
+
+static void start_timers(struct lifecycle *lifecycle)
+{
+	lifecycle->retry_timer.data = lifecycle;
+	uv_timer_init(lifecycle->loop, &lifecycle->retry_timer);
+	lifecycle->read_timer.data = lifecycle;
+	uv_timer_init(lifecycle->loop, &lifecycle->read_timer);
+	uv_timer_start(&lifecycle->read_timer, on_read_timer, LIFECYCLE_READ_INTERVAL_MS,
+		       LIFECYCLE_READ_INTERVAL_MS);
+	lifecycle->timers = 2;
+}
+
+static void set_up_running(struct lifecycle *lifecycle, const struct lifecycle_settings *settings)
+{
+	for (int type = 0; type < PROBE_TYPES; type++)
+		lifecycle->running[type] = (struct running_probe){
+			.kind = settings->kinds[type],
+			.host = &lifecycle->host,
+			.store = lifecycle->store,
+			.level = settings->level,
+		};
+}
+
+int lifecycle_new(uv_loop_t *loop, const struct lifecycle_settings *settings,
 		  const struct lifecycle_handlers *handlers, void *context,
 		  struct lifecycle **ret_lifecycle, struct error *error)
 {
 	struct lifecycle *lifecycle = calloc(1, sizeof(*lifecycle));
 
-	if (!lifecycle)
+	if (lifecycle)
+		lifecycle->store = series_store_new();
+	if (!lifecycle || !lifecycle->store) {
+		free(lifecycle);
 		return error_set(error, ENOMEM, "out of memory");
+	}
 	lifecycle->loop = loop;
 	lifecycle->handlers = *handlers;
 	lifecycle->context = context;
 	lifecycle->host = (struct probe_host){
 		.loop = loop,
-		.tracefs = tracefs,
+		.tracefs = settings->tracefs,
 		.emit = on_emit,
 		.context = lifecycle,
 	};
-	for (int type = 0; type < PROBE_TYPES; type++) {
-		lifecycle->running[type].kind = kinds[type];
-		lifecycle->running[type].host = &lifecycle->host;
-	}
-	lifecycle->retry_timer.data = lifecycle;
-	uv_timer_init(loop, &lifecycle->retry_timer);
+	set_up_running(lifecycle, settings);
+	start_timers(lifecycle);
 	*ret_lifecycle = lifecycle;
 	return 0;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct lifecycle *lifecycle = handle->data;
+
+	if (--lifecycle->timers == 0)
+		free(lifecycle);
 }
 
 struct lifecycle *lifecycle_free(struct lifecycle *lifecycle)
@@ -299,6 +338,8 @@ struct lifecycle *lifecycle_free(struct lifecycle *lifecycle)
 		remove_pod(lifecycle, pod);
 	}
 	lifecycle_settle(lifecycle);
+	lifecycle->store = series_store_free(lifecycle->store);
 	uv_close((uv_handle_t *)&lifecycle->retry_timer, on_closed);
+	uv_close((uv_handle_t *)&lifecycle->read_timer, on_closed);
 	return NULL;
 }

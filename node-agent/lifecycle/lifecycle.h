@@ -11,8 +11,12 @@
 #include <uv.h>
 
 #include "lib/link/report.h"
+#include "node-agent/export/labels.h"
 #include "node-agent/pods/folders.h"
 #include "node-agent/probes/probe.h"
+
+/* How often the probes are read when nobody scrapes, in ms. */
+#define LIFECYCLE_READ_INTERVAL_MS 10000
 
 struct lifecycle;
 
@@ -38,14 +42,20 @@ struct lifecycle_handlers {
 	void (*changed)(void *context);
 };
 
+struct lifecycle_settings {
+	const struct probe_kind *const *kinds; /* a row for each probe type */
+	const char *tracefs;		       /* where it is mounted, or NULL */
+	enum series_level level;
+};
+
 /* Counts of pods for the agent's own metrics; a pod counts once, for its worst probe. */
 struct lifecycle_counts {
 	size_t pods[PROBE_UNSUPPORTED + 1]; /* by enum probe_state */
 	size_t programs_loaded;		    /* probes whose programs are in the kernel */
 };
 
-/* `kinds` has a row for each probe type. `tracefs` may be NULL. Borrows all. */
-int lifecycle_new(uv_loop_t *loop, const struct probe_kind *const *kinds, const char *tracefs,
+/* Borrows what the settings point to. */
+int lifecycle_new(uv_loop_t *loop, const struct lifecycle_settings *settings,
 		  const struct lifecycle_handlers *handlers, void *context,
 		  struct lifecycle **ret_lifecycle, struct error *error);
 
@@ -63,7 +73,7 @@ int lifecycle_report(const struct lifecycle *lifecycle, struct report *report);
 
 struct lifecycle_counts lifecycle_count(const struct lifecycle *lifecycle);
 
-/* Writes the metrics of all probes. */
-void lifecycle_collect(const struct lifecycle *lifecycle, struct text *out);
+/* Reads what the probes have counted until now, and writes all series. */
+void lifecycle_collect(struct lifecycle *lifecycle, struct text *out);
 
 #endif

@@ -52,9 +52,28 @@ void running_probe_settle(struct running_probe *running)
 	log_info("probe %s: programs unloaded", probe_type_name(running->kind->type));
 }
 
-static struct attachment *attachment_new(const struct probe_slot *slot,
+static void attachment_free(struct attachment *attachment, uint64_t now)
+{
+	series_owner_free(attachment->series, now);
+	free(attachment->container);
+	free(attachment);
+}
+
+/* What the target's counts are added to. */
+static struct series_owner *open_series(const struct running_probe *running,
+					const struct probe_target *target)
+{
+	const struct selected_probe *probe = &target->pod->probes[running->kind->type];
+	struct series_labels labels;
+
+	series_labels_make(target->pod, target->container, running->level, &labels);
+	return series_owner_new(running->store, labels.labels, labels.count, &probe->policies);
+}
+
+static struct attachment *attachment_new(const struct running_probe *running,
+					 const struct probe_slot *slot,
 					 const struct probe_target *target,
-					 const union probe_settings *settings)
+					 const union probe_settings *settings, uint64_t now)
 {
 	struct attachment *attachment = calloc(1, sizeof(*attachment));
 
@@ -63,51 +82,54 @@ static struct attachment *attachment_new(const struct probe_slot *slot,
 	attachment->cgroup_id = target->cgroup_id;
 	attachment->slot = slot;
 	attachment->settings = *settings;
-	if (!target->container)
+	attachment->series = open_series(running, target);
+	if (target->container)
+		attachment->container = strdup(target->container);
+	if (attachment->series && (attachment->container || !target->container))
 		return attachment;
-	attachment->container = strdup(target->container);
-	if (attachment->container)
-		return attachment;
-	free(attachment);
+	attachment_free(attachment, now);
 	return NULL;
-}
-
-static void attachment_free(struct attachment *attachment)
-{
-	free(attachment->container);
-	free(attachment);
 }
 
 int running_probe_attach(struct running_probe *running, const struct probe_slot *slot,
 			 const struct probe_target *target, const union probe_settings *settings,
 			 uint64_t now, struct attachment **ret_attachment, struct error *error)
 {
+	struct probe_target counted = *target;
 	struct attachment *attachment;
 	int result = running_probe_open(running, now, error);
 
 	if (result < 0)
 		return result;
-	attachment = attachment_new(slot, target, settings);
+	attachment = attachment_new(running, slot, target, settings, now);
 	if (!attachment)
 		return error_set(error, ENOMEM, "out of memory");
 	/* In the table first: events may come before the call returns. */
 	HASH_ADD(hh, running->attachments, cgroup_id, sizeof(uint64_t), attachment);
-	result =
-		running->kind->attach(running->probe, target, settings, &attachment->handle, error);
+	counted.series = attachment->series;
+	result = running->kind->attach(running->probe, &counted, settings, &attachment->handle,
+				       error);
 	if (result == 0) {
 		*ret_attachment = attachment;
 		return 0;
 	}
 	HASH_DEL(running->attachments, attachment);
-	attachment_free(attachment);
+	attachment_free(attachment, now);
 	return result;
 }
 
-void running_probe_detach(struct running_probe *running, struct attachment *attachment)
+void running_probe_detach(struct running_probe *running, struct attachment *attachment,
+			  uint64_t now)
 {
 	attachment->handle = running->kind->detach(running->probe, attachment->handle);
 	HASH_DEL(running->attachments, attachment);
-	attachment_free(attachment);
+	attachment_free(attachment, now);
+}
+
+void running_probe_read(struct running_probe *running)
+{
+	if (running->probe)
+		running->kind->read(running->probe);
 }
 
 struct attachment *running_probe_find(const struct running_probe *running, uint64_t cgroup_id)

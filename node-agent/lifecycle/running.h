@@ -12,7 +12,9 @@
 
 #include <uthash.h>
 
+#include "node-agent/export/labels.h"
 #include "node-agent/probes/probe.h"
+#include "node-agent/series/store.h"
 
 /* How long to wait after a failure, in ms: doubled from the first to the limit. */
 #define RETRY_FIRST_MS 1000
@@ -33,6 +35,7 @@ struct probe_slot;
 struct attachment {
 	uint64_t cgroup_id; /* the key of the table */
 	struct probe_attachment *handle;
+	struct series_owner *series;
 	const struct probe_slot *slot; /* whose it is */
 	char *container;	       /* name, owned; NULL for the whole pod */
 	union probe_settings settings; /* as attached */
@@ -43,6 +46,8 @@ struct attachment {
 struct running_probe {
 	const struct probe_kind *kind;
 	const struct probe_host *host;
+	struct series_store *store; /* of what is counted */
+	enum series_level level;
 	struct probe *probe;		/* NULL while its programs are not loaded */
 	struct attachment *attachments; /* by cgroup id */
 	struct retry retry;
@@ -65,7 +70,11 @@ int running_probe_attach(struct running_probe *running, const struct probe_slot 
 			 uint64_t now, struct attachment **ret_attachment, struct error *error);
 
 /* Detaches and frees; events of the target are emitted until it returns. */
-void running_probe_detach(struct running_probe *running, struct attachment *attachment);
+void running_probe_detach(struct running_probe *running, struct attachment *attachment,
+			  uint64_t now);
+
+/* Has the probe add what it has counted to the series, if it is loaded. */
+void running_probe_read(struct running_probe *running);
 
 /* The attachment to this cgroup, or NULL. */
 struct attachment *running_probe_find(const struct running_probe *running, uint64_t cgroup_id);

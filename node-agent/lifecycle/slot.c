@@ -75,10 +75,23 @@ static void slot_configure(struct probe_slot *slot, struct running_probe *runnin
 }
 
 static void slot_detach(struct probe_slot *slot, struct running_probe *running,
-			struct attachment *attachment)
+			struct attachment *attachment, uint64_t now)
 {
 	LL_DELETE(slot->attachments, attachment);
-	running_probe_detach(running, attachment);
+	running_probe_detach(running, attachment, now);
+}
+
+/* The series of what is attached count for the policies that ask for it now. */
+static void charge_series(const struct probe_slot *slot)
+{
+	const struct strings *policies = &slot->pod->probes[slot->type].policies;
+	const struct attachment *attachment;
+
+	LL_FOREACH(slot->attachments, attachment)
+		if (series_owner_set_policies(attachment->series, policies) < 0)
+			log_error("out of memory: series of pod %s/%s count for the policies that "
+				  "asked for them before",
+				  slot->pod->namespace, slot->pod->name);
 }
 
 /* The slot's attachments as the plan sees them, and in the same order as pointers. */
@@ -115,7 +128,7 @@ static void carry_out(struct probe_slot *slot, struct running_probe *running,
 		else if (steps[i].action == PLAN_CONFIGURE)
 			slot_configure(slot, running, attachments[index], outcome);
 		else
-			slot_detach(slot, running, attachments[index]);
+			slot_detach(slot, running, attachments[index], now);
 	}
 }
 
@@ -183,6 +196,7 @@ bool slot_sync(struct probe_slot *slot, struct running_probe *running,
 	if (slot->wanted)
 		plan_want(pod, probe, folder, &wanted);
 	carry_out(slot, running, &wanted, folder ? folder->level : 0, now, &outcome);
+	charge_series(slot);
 	differs = conclude(slot, &wanted, &outcome, now);
 	slot->pod = pod;
 	return differs || was_wanted != slot->wanted;

@@ -149,6 +149,7 @@ static struct probe_attachment *attachment_new(const struct probe_target *target
 	attachment->level = target->cgroup_level;
 	attachment->is_container = target->container != NULL;
 	attachment->settings = *settings;
+	attachment->series = target->series;
 	return attachment;
 }
 
@@ -230,6 +231,13 @@ static void drain(struct probe *probe, struct probe_attachment *attachment)
 	}
 }
 
+/* Where the kernel has no counters, the totals are as they were. */
+static void add_counts(const struct probe *probe, struct probe_attachment *attachment)
+{
+	(void)exec_targets_count(&probe->targets, attachment);
+	exec_metrics_add(attachment);
+}
+
 static struct probe_attachment *exec_detach(struct probe *probe,
 					    struct probe_attachment *attachment)
 {
@@ -237,6 +245,7 @@ static struct probe_attachment *exec_detach(struct probe *probe,
 		return NULL;
 	exec_targets_stop(&probe->targets, attachment);
 	drain(probe, attachment);
+	add_counts(probe, attachment);
 	exec_targets_remove(&probe->targets, attachment);
 	if (!probe->targets.attachments)
 		exec_reader_stop(probe->reader);
@@ -246,12 +255,12 @@ static struct probe_attachment *exec_detach(struct probe *probe,
 	return NULL;
 }
 
-static void exec_collect(struct probe *probe, const struct probe_series *series, size_t count,
-			 struct text *out)
+static void exec_read(struct probe *probe)
 {
-	for (size_t i = 0; i < count; i++) /* where the kernel has none, they are as they were */
-		(void)exec_targets_count(&probe->targets, series[i].attachment);
-	exec_metrics_write(series, count, out);
+	struct probe_attachment *attachment, *next;
+
+	HASH_ITER(hh, probe->targets.attachments, attachment, next)
+		add_counts(probe, attachment);
 }
 
 const struct probe_kind exec_probe_kind = {
@@ -261,5 +270,5 @@ const struct probe_kind exec_probe_kind = {
 	.attach = exec_attach,
 	.configure = exec_configure,
 	.detach = exec_detach,
-	.collect = exec_collect,
+	.read = exec_read,
 };

@@ -3,54 +3,47 @@
 
 #include "node-agent/probes/exec_metrics.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "lib/base/cleanup.h"
-#include "node-agent/probes/counter_family.h"
 #include "node-agent/probes/exec_targets.h"
 
-#define LOST_FAMILY "skep_exec_events_lost_total"
+enum { EXECS, EXECS_FAILED };
+enum { LOST };
 
-#define TOTAL(member) offsetof(struct probe_attachment, totals.member)
-
-static const struct counter_family families[] = {
-	{"skep_exec_total", "Programs that the pod has started.", TOTAL(execs)},
-	{"skep_exec_failed_total",
-	 "Programs that the pod tried to start in vain; counted where a policy asks for it.",
-	 TOTAL(failed)},
+static const struct series_family families[] = {
+	[EXECS] = {.name = "skep_exec_total",
+		   .help = "Programs that the pods have started.",
+		   .type = METRIC_COUNTER},
+	[EXECS_FAILED] = {.name = "skep_exec_failed_total",
+			  .help = "Programs that the pods tried to start in vain; counted where "
+				  "a policy asks for it.",
+			  .type = METRIC_COUNTER},
 };
+static const struct series_layout layout = {families, sizeof(families) / sizeof(families[0])};
 
-static void write_lost_stage(const struct probe_series *series, const char *stage, uint64_t lost,
-			     struct text *out)
+static const struct series_family lost_families[] = {
+	[LOST] = {.name = "skep_exec_events_lost_total",
+		  .help = "Events of execs that were counted but not handed out.",
+		  .type = METRIC_COUNTER},
+};
+static const struct series_layout lost_layout = {lost_families, 1};
+
+static void add_lost(struct series_owner *owner, const char *stage, uint64_t more)
 {
-	size_t count = series->label_count;
-	cleanup_free struct metric_label *labels = calloc(count + 1, sizeof(*labels));
+	const struct metric_label label = {"stage", stage};
 
-	if (!labels)
-		return;
-	if (count)
-		memcpy(labels, series->labels, count * sizeof(*labels));
-	labels[count] = (struct metric_label){"stage", stage};
-	metrics_sample(out, LOST_FAMILY, labels, count + 1, (double)lost);
+	series_add(series_row(owner, &lost_layout, &label, 1), LOST, (int64_t)more);
 }
 
-static void write_lost(const struct probe_series *series, size_t count, struct text *out)
+void exec_metrics_add(struct probe_attachment *attachment)
 {
-	metrics_family(out, LOST_FAMILY, METRIC_COUNTER,
-		       "Events of execs that were counted but not handed out.");
-	for (size_t i = 0; i < count; i++) {
-		const struct exec_counters *totals = &series[i].attachment->totals;
+	const struct exec_counters *totals = &attachment->totals, *added = &attachment->added;
+	struct series_owner *owner = attachment->series;
+	struct series_row *row = series_row(owner, &layout, NULL, 0);
 
-		write_lost_stage(&series[i], "rate_limited", totals->rate_limited, out);
-		write_lost_stage(&series[i], "ring_full", totals->ring_full, out);
-		write_lost_stage(&series[i], "decode", series[i].attachment->undecoded, out);
-	}
-}
-
-void exec_metrics_write(const struct probe_series *series, size_t count, struct text *out)
-{
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		counter_family_write(&families[i], series, count, out);
-	write_lost(series, count, out);
+	series_add(row, EXECS, (int64_t)(totals->execs - added->execs));
+	series_add(row, EXECS_FAILED, (int64_t)(totals->failed - added->failed));
+	add_lost(owner, "rate_limited", totals->rate_limited - added->rate_limited);
+	add_lost(owner, "ring_full", totals->ring_full - added->ring_full);
+	add_lost(owner, "decode", attachment->undecoded - attachment->undecoded_added);
+	attachment->added = *totals;
+	attachment->undecoded_added = attachment->undecoded;
 }

@@ -5,12 +5,9 @@
 #ifndef SKEP_NODE_AGENT_PROBES_EXEC_METRICS_H
 #define SKEP_NODE_AGENT_PROBES_EXEC_METRICS_H
 
-#include <stddef.h>
-
-#include "lib/base/text.h"
 #include "node-agent/probes/probe.h"
 
-/* Writes the families, with the totals of each attachment as they were last read. */
-void exec_metrics_write(const struct probe_series *series, size_t count, struct text *out);
+/* Adds what the totals have grown by since they were last added to the target's series. */
+void exec_metrics_add(struct probe_attachment *attachment);
 
 #endif

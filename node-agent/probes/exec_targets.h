@@ -28,6 +28,9 @@ struct probe_attachment {
 	uint64_t received;	     /* records */
 	uint64_t undecoded;	     /* of these, records that gave no event */
 	struct exec_counters totals; /* when last read */
+	struct series_owner *series;
+	struct exec_counters added; /* of the totals, what the series have */
+	uint64_t undecoded_added;
 	UT_hash_handle hh;
 };
 

@@ -22,6 +22,21 @@
  */
 int programs_load(struct bpf_object *object, const char *probe_name, struct error *error);
 
+/* A program or a map of an object, and where its descriptor goes. */
+struct programs_part {
+	const char *name;
+	int *descriptor;
+};
+
+/*
+ * Loads an object, given as the bytes of its ELF file, in a child process of a few milliseconds,
+ * and takes the descriptors of `parts` from it, for the caller to close. Programs that are fitted
+ * to the kernel's type information (CO-RE) need this: it is 5 MiB, and the agent itself never holds
+ * it. Results as of programs_load(); on failure, no descriptor is set.
+ */
+int programs_load_aside(const void *elf, size_t size, const char *probe_name,
+			const struct programs_part *parts, size_t count, struct error *error);
+
 /*
  * A descriptor of a program or a map by name, for the caller to close; it outlives the object.
  * Returns a negative errno when there is none.

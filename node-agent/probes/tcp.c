@@ -2,120 +2,60 @@
 // Copyright The Skep Authors
 
 /*
- * The TCP probe: three programs on the target's own cgroup, counters in that cgroup's storage. All
- * targets share the programs and the map.
+ * The TCP probe: programs on the target's own cgroup count per edge (who is at the other end, at
+ * which port) in the kernel; what has come since the last read goes into the series.
  */
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "bpf/tcp.h"
-#include "bpf/tcp.skel.h"
 #include "lib/base/cleanup.h"
-#include "node-agent/probes/counter_family.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/probes/programs.h"
+#include "node-agent/probes/tcp_edges.h"
+#include "node-agent/probes/tcp_kernel.h"
+#include "node-agent/probes/tcp_rows.h"
 
-#define HOOKS 3
-
-static const struct {
-	const char *program;
-	enum bpf_attach_type type;
-} hooks[HOOKS] = {
-	{"tcp_received", BPF_CGROUP_INET_INGRESS},
-	{"tcp_sent", BPF_CGROUP_INET_EGRESS},
-	{"tcp_operation", BPF_CGROUP_SOCK_OPS},
+struct probe_attachment {
+	uint32_t number; /* the key of the table */
+	uint64_t cgroup_id;
+	int links[TCP_HOOKS];
+	struct series_owner *series;
+	bool leaving; /* this read is the last one */
+	UT_hash_handle hh;
 };
 
 struct probe {
-	int programs[HOOKS];
-	int counters;	      /* the map of all targets' counters */
-	uint32_t last_target; /* the number given last; none is given twice */
-	int cpus;
-	struct tcp_counters *per_cpu; /* room for one target's counters as the kernel gives them */
+	const struct probe_host *host;
+	struct tcp_kernel kernel;
+	struct probe_attachment *attachments; /* by number */
+	uint32_t last_number;		      /* none is given twice */
+	struct tcp_edges edges;
 };
-
-struct probe_attachment {
-	uint64_t cgroup_id;
-	int links[HOOKS];
-	struct tcp_counters totals; /* over all CPUs, when last collected */
-};
-
-static void close_all(int descriptors[HOOKS])
-{
-	for (int i = 0; i < HOOKS; i++)
-		programs_close(&descriptors[i]);
-}
 
 static struct probe *tcp_close(struct probe *probe)
 {
+	struct tcp_edge *edge, *next;
+
 	if (!probe)
 		return NULL;
-	close_all(probe->programs);
-	programs_close(&probe->counters);
-	free(probe->per_cpu);
+	HASH_ITER(hh, probe->edges.table, edge, next)
+		tcp_edges_remove(&probe->edges, edge);
+	tcp_kernel_close(&probe->kernel);
 	free(probe);
 	return NULL;
 }
 
-static struct probe *probe_new(void)
-{
-	struct probe *probe = calloc(1, sizeof(*probe));
-
-	if (!probe)
-		return NULL;
-	for (int i = 0; i < HOOKS; i++)
-		probe->programs[i] = -1;
-	probe->counters = -1;
-	probe->cpus = libbpf_num_possible_cpus();
-	if (probe->cpus > 0)
-		probe->per_cpu = calloc((size_t)probe->cpus, sizeof(*probe->per_cpu));
-	return probe->per_cpu ? probe : tcp_close(probe);
-}
-
-/*
- * Keeps the descriptors only: what libbpf holds besides is of no use once the programs are loaded.
- */
-static int take_descriptors(struct probe *probe, const struct bpf_object *object)
-{
-	probe->counters = programs_take_map(object, "tcp_targets");
-	if (probe->counters < 0)
-		return probe->counters;
-	for (int i = 0; i < HOOKS; i++) {
-		probe->programs[i] = programs_take_program(object, hooks[i].program);
-		if (probe->programs[i] < 0)
-			return probe->programs[i];
-	}
-	return 0;
-}
-
-static int load(struct probe *probe, struct error *error)
-{
-	struct tcp_bpf *skeleton = tcp_bpf__open();
-	int result;
-
-	if (!skeleton)
-		return error_set_errno(error, errno, "open the programs of TCP");
-	result = programs_load(skeleton->obj, "TCP", error);
-	if (!result) {
-		result = take_descriptors(probe, skeleton->obj);
-		if (result < 0)
-			error_set_errno(error, -result, "keep the programs of TCP");
-	}
-	tcp_bpf__destroy(skeleton);
-	return result;
-}
-
 static int tcp_open(const struct probe_host *host, struct probe **ret_probe, struct error *error)
 {
-	struct probe *probe = probe_new();
+	struct probe *probe = calloc(1, sizeof(*probe));
 	int result;
 
-	(void)host; /* nothing is emitted: this probe only counts */
 	if (!probe)
 		return error_set(error, ENOMEM, "open the TCP probe: no memory");
-	result = load(probe, error);
+	probe->host = host;
+	result = tcp_kernel_open(&probe->kernel, error);
 	if (result < 0) {
 		tcp_close(probe);
 		return result;
@@ -124,82 +64,132 @@ static int tcp_open(const struct probe_host *host, struct probe **ret_probe, str
 	return 0;
 }
 
+static struct probe_attachment *find_attachment(const struct probe *probe, uint32_t number)
+{
+	struct probe_attachment *found;
+
+	HASH_FIND(hh, probe->attachments, &number, sizeof(number), found);
+	return found;
+}
+
+static uint64_t now_ms(const struct probe *probe)
+{
+	return uv_now(probe->host->loop);
+}
+
+static struct series_row *name_edge(void *context, struct series_owner *owner,
+				    const struct edge *edge)
+{
+	const struct probe *probe = context;
+
+	return probe->host->edge_row(probe->host->context, owner, &tcp_layout, edge);
+}
+
+static void take(struct probe *probe, struct tcp_edge *edge, const struct tcp_counters *counters,
+		 const struct probe_attachment *attachment)
+{
+	tcp_edge_take(edge, counters, attachment->series, name_edge, probe, now_ms(probe),
+		      attachment->leaving);
+}
+
+/* What is counted between the last read and its end goes along. */
+static void retire(struct probe *probe, struct tcp_edge *edge,
+		   const struct probe_attachment *attachment)
+{
+	struct tcp_counters counters;
+
+	if (tcp_kernel_take(&probe->kernel, &edge->key, &counters) == 0)
+		take(probe, edge, &counters, attachment);
+	tcp_edges_remove(&probe->edges, edge);
+}
+
+static void on_edge(void *context, const struct tcp_edge_key *key,
+		    const struct tcp_counters *counters)
+{
+	struct probe *probe = context;
+	const struct probe_attachment *attachment = find_attachment(probe, key->target);
+	struct tcp_counters left_over;
+	struct tcp_edge *edge;
+
+	if (!attachment) { /* made by a program that was still running when its target went */
+		(void)tcp_kernel_take(&probe->kernel, key, &left_over);
+		return;
+	}
+	edge = tcp_edges_ensure(&probe->edges, key, now_ms(probe));
+	if (!edge)
+		return;
+	take(probe, edge, counters, attachment);
+	if (attachment->leaving || tcp_edge_is_idle(edge, now_ms(probe)))
+		retire(probe, edge, attachment);
+}
+
+static void on_adopted(void *context, const struct tcp_edge_key *key)
+{
+	struct probe *probe = context;
+	struct tcp_edge *edge = find_attachment(probe, key->target)
+					? tcp_edges_ensure(&probe->edges, key, now_ms(probe))
+					: NULL;
+
+	if (edge)
+		edge->adopted++;
+}
+
+static void tcp_read(struct probe *probe)
+{
+	struct tcp_edge *edge, *next;
+
+	HASH_ITER(hh, probe->edges.table, edge, next)
+		edge->adopted = 0;
+	tcp_kernel_look(&probe->kernel, on_adopted, probe);
+	tcp_kernel_read(&probe->kernel, on_edge, probe);
+}
+
+static void close_links(struct probe_attachment *attachment)
+{
+	for (int i = 0; i < TCP_HOOKS; i++)
+		programs_close(&attachment->links[i]);
+}
+
+static void ignore(void *context, const struct tcp_edge_key *key)
+{
+	(void)context, (void)key;
+}
+
 /*
- * Writes a target's number, and zero to all its counters, for all CPUs. A number of 0 stops the
- * counting. -ENOENT as long as nothing has ever been attached to the cgroup: the storage comes with
- * the first attachment and goes with the cgroup.
+ * Nothing is counted any more; what was, is read a last time. With its edges gone, another look
+ * tells its connections that they are free.
  */
-static int set_target(struct probe *probe, uint64_t cgroup_id, uint32_t target)
-{
-	for (int i = 0; i < probe->cpus; i++)
-		probe->per_cpu[i] = (struct tcp_counters){.target = target};
-	return bpf_map_update_elem(probe->counters, &cgroup_id, probe->per_cpu, BPF_ANY) ? -errno
-											 : 0;
-}
-
-static int attach_programs(struct probe *probe, int cgroup, struct probe_attachment *attachment,
-			   struct error *error)
-{
-	int result = 0;
-
-	for (int i = 0; i < HOOKS && !result; i++)
-		result = programs_attach_cgroup(probe->programs[i], cgroup, hooks[i].type,
-						&attachment->links[i], error);
-	return result;
-}
-
 static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_attachment *attachment)
 {
 	if (!attachment)
 		return NULL;
-	close_all(attachment->links);
-	(void)set_target(probe, attachment->cgroup_id,
-			 0); /* fails when the cgroup has gone: well */
+	close_links(attachment);
+	attachment->leaving = true;
+	tcp_read(probe);
+	tcp_kernel_look(&probe->kernel, ignore, NULL);
+	tcp_kernel_forget(&probe->kernel, attachment->cgroup_id);
+	HASH_DEL(probe->attachments, attachment);
 	free(attachment);
 	return NULL;
-}
-
-static struct probe_attachment *attachment_new(uint64_t cgroup_id)
-{
-	struct probe_attachment *attachment = calloc(1, sizeof(*attachment));
-
-	if (!attachment)
-		return NULL;
-	attachment->cgroup_id = cgroup_id;
-	for (int i = 0; i < HOOKS; i++)
-		attachment->links[i] = -1;
-	return attachment;
-}
-
-/* The programs count nothing until the target has its number, so all hooks begin as one. */
-static int attach_and_start(struct probe *probe, const struct probe_target *target,
-			    struct probe_attachment *attachment, struct error *error)
-{
-	cleanup_close int cgroup = -1;
-	int result = programs_open_cgroup(target, &cgroup, error);
-
-	if (result < 0)
-		return result;
-	result = attach_programs(probe, cgroup, attachment, error);
-	if (result < 0)
-		return error_wrap(error, result, "%s", target->path);
-	result = set_target(probe, target->cgroup_id, ++probe->last_target);
-	if (result < 0)
-		return error_set_errno(error, -result, "start the counters of %s", target->path);
-	return 0;
 }
 
 static int tcp_attach(struct probe *probe, const struct probe_target *target,
 		      const union probe_settings *settings,
 		      struct probe_attachment **ret_attachment, struct error *error)
 {
-	struct probe_attachment *attachment = attachment_new(target->cgroup_id);
+	struct probe_attachment *attachment = calloc(1, sizeof(*attachment));
 	int result;
 
 	(void)settings; /* TCP has none */
 	if (!attachment)
 		return error_set(error, ENOMEM, "attach TCP: no memory");
-	result = attach_and_start(probe, target, attachment, error);
+	attachment->number = ++probe->last_number;
+	attachment->cgroup_id = target->cgroup_id;
+	attachment->series = target->series;
+	memset(attachment->links, -1, sizeof(attachment->links));
+	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
+	result = tcp_kernel_attach(&probe->kernel, target, attachment->number, attachment->links,
+				   error);
 	if (result < 0) {
 		tcp_detach(probe, attachment);
 		return result;
@@ -215,117 +205,6 @@ static int tcp_configure(struct probe *probe, struct probe_attachment *attachmen
 	return 0;
 }
 
-static void add_counters(struct tcp_counters *sum, const struct tcp_counters *counters)
-{
-	sum->opened += counters->opened;
-	sum->accepted += counters->accepted;
-	sum->adopted += counters->adopted;
-	sum->closed += counters->closed;
-	sum->failed += counters->failed;
-	sum->reset += counters->reset;
-	sum->sent_bytes += counters->sent_bytes;
-	sum->received_bytes += counters->received_bytes;
-	sum->retransmitted_segments += counters->retransmitted_segments;
-	sum->srtt_sum += counters->srtt_sum;
-	for (int i = 0; i < HISTOGRAM_SLOTS; i++)
-		sum->srtt[i] += counters->srtt[i];
-}
-
-/* Where the cgroup has gone, the totals stay as they were. */
-static void read_totals(struct probe *probe, struct probe_attachment *attachment)
-{
-	struct tcp_counters totals = {0};
-
-	if (bpf_map_lookup_elem(probe->counters, &attachment->cgroup_id, probe->per_cpu))
-		return;
-	for (int i = 0; i < probe->cpus; i++)
-		add_counters(&totals, &probe->per_cpu[i]);
-	attachment->totals = totals;
-}
-
-#define TOTAL(member) offsetof(struct probe_attachment, totals.member)
-
-static const struct counter_family counter_families[] = {
-	{"skep_tcp_connections_opened_total", "Connections that the pod has opened.",
-	 TOTAL(opened)},
-	{"skep_tcp_connections_accepted_total", "Connections that the pod has accepted.",
-	 TOTAL(accepted)},
-	{"skep_tcp_connections_failed_total", "Connections that the pod tried to open in vain.",
-	 TOTAL(failed)},
-	{"skep_tcp_connections_reset_total", "Connections that either side has reset.",
-	 TOTAL(reset)},
-	{"skep_tcp_sent_bytes_total", "Payload that the pod has sent, retransmissions included.",
-	 TOTAL(sent_bytes)},
-	{"skep_tcp_received_bytes_total", "Payload that has reached the pod.",
-	 TOTAL(received_bytes)},
-	{"skep_tcp_retransmitted_segments_total", "Segments that the pod has sent again.",
-	 TOTAL(retransmitted_segments)},
-};
-
-/* CPUs are read one after the other, so an end may be seen whose beginning is not. */
-static uint64_t open_now(const struct tcp_counters *totals)
-{
-	uint64_t begun = totals->opened + totals->accepted + totals->adopted;
-
-	return begun > totals->closed ? begun - totals->closed : 0;
-}
-
-static void collect_open(const struct probe_series *series, size_t count, struct text *out)
-{
-	const char *name = "skep_tcp_connections_open";
-
-	metrics_family(out, name, METRIC_GAUGE, "Connections of the pod that are open.");
-	for (size_t i = 0; i < count; i++)
-		metrics_sample(out, name, series[i].labels, series[i].label_count,
-			       (double)open_now(&series[i].attachment->totals));
-}
-
-/* Bounds at every power of two, 2^5 to 2^24 microseconds: 32 us to 17 s. */
-#define FIRST_BOUND 5
-#define BOUNDS	    20
-
-/* The bound below which a slot of the kernel's histogram lies; BOUNDS when it is above them all. */
-static size_t bound_of_slot(unsigned int slot)
-{
-	unsigned int power = slot ? (slot - 1) / 4 + 2 : 0;
-
-	if (power <= FIRST_BOUND)
-		return 0;
-	return power - FIRST_BOUND < BOUNDS ? power - FIRST_BOUND : BOUNDS;
-}
-
-static void collect_srtt(const struct probe_series *series, size_t count, struct text *out)
-{
-	const char *name = "skep_tcp_srtt_seconds";
-	double bounds[BOUNDS];
-
-	for (int i = 0; i < BOUNDS; i++)
-		bounds[i] = (double)(1U << (FIRST_BOUND + i)) / 1e6;
-	metrics_family(out, name, METRIC_HISTOGRAM,
-		       "Smoothed round-trip time of connections, looked at while they send or "
-		       "receive.");
-	for (size_t i = 0; i < count; i++) {
-		const struct tcp_counters *totals = &series[i].attachment->totals;
-		uint64_t counts[BOUNDS + 1] = {0};
-
-		for (unsigned int slot = 0; slot < HISTOGRAM_SLOTS; slot++)
-			counts[bound_of_slot(slot)] += totals->srtt[slot];
-		metrics_histogram(out, name, series[i].labels, series[i].label_count, bounds,
-				  counts, BOUNDS, (double)totals->srtt_sum / 1e6);
-	}
-}
-
-static void tcp_collect(struct probe *probe, const struct probe_series *series, size_t count,
-			struct text *out)
-{
-	for (size_t i = 0; i < count; i++)
-		read_totals(probe, series[i].attachment);
-	for (size_t i = 0; i < sizeof(counter_families) / sizeof(counter_families[0]); i++)
-		counter_family_write(&counter_families[i], series, count, out);
-	collect_open(series, count, out);
-	collect_srtt(series, count, out);
-}
-
 const struct probe_kind tcp_probe_kind = {
 	.type = PROBE_TCP,
 	.open = tcp_open,
@@ -333,5 +212,5 @@ const struct probe_kind tcp_probe_kind = {
 	.attach = tcp_attach,
 	.configure = tcp_configure,
 	.detach = tcp_detach,
-	.collect = tcp_collect,
+	.read = tcp_read,
 };

@@ -21,12 +21,15 @@ struct series_family {
 	const char *name;
 	const char *help;
 	enum metric_type type;
-	double unit; /* what 1 that is added counts in the family's unit; 1e-6: microseconds */
+	double unit; /* what 1 that is added counts in the family's; 1e-6: microseconds; 0: 1 */
 	const double *bounds; /* of a histogram, in the family's unit */
 	size_t bound_count;
 };
 
-/* The families of one row: they bear the same labels. Static; a probe has one or more. */
+/*
+ * The families of one row, at most SERIES_FAMILIES_LIMIT: they bear the same labels. Static; a
+ * probe has one or more. A family is in one layout only.
+ */
 struct series_layout {
 	const struct series_family *families;
 	size_t count;
@@ -37,6 +40,8 @@ struct series_row;
 
 /* What a target (a pod, or a container of it) adds to: made at attach, freed after detach. */
 struct series_owner;
+
+#define SERIES_FAMILIES_LIMIT 64
 
 /*
  * The row with the owner's own labels and these; it is made when it is new. The owner holds it
@@ -49,7 +54,7 @@ struct series_row *series_row(struct series_owner *owner, const struct series_la
 /*
  * Adds to the counter or gauge `family` (its index in the layout), in the probe's unit. Where a
  * gauge is shared by several owners, each adds what has changed since it last did, and takes its
- * part back before it goes.
+ * part back before it goes. A gauge is not shown before something, which may be 0, was added.
  */
 void series_add(struct series_row *row, size_t family, int64_t more);
 

@@ -39,6 +39,7 @@ static void test_defaults(void **state)
 	assert_string_equal(options.http.host, "");
 	assert_int_equal(options.http.port, 9810);
 	assert_int_equal(options.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(options.metrics_level, SERIES_OF_WORKLOADS);
 }
 
 static void test_given(void **state)
@@ -48,6 +49,7 @@ static void test_given(void **state)
 				     "op.svc",
 				     "--http-listen=[::1]:80",
 				     "--log-level=debug",
+				     "--metrics-level=pod",
 				     "--tracefs=/t",
 				     "--state-dir=/s",
 				     "--cgroup-root=/c",
@@ -62,6 +64,7 @@ static void test_given(void **state)
 	assert_string_equal(options.state_directory, "/s");
 	assert_string_equal(options.cgroup_root, "/c");
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(options.metrics_level, SERIES_OF_PODS);
 }
 
 static void test_refused(void **state)
@@ -83,6 +86,7 @@ static void test_refused(void **state)
 		{{NEEDED, "--operator=op:99999"}, "--operator"},
 		{{NEEDED, "--http-listen=x"}, "--http-listen"},
 		{{NEEDED, "--log-level=loud"}, "loud"},
+		{{NEEDED, "--metrics-level=node"}, "workload or pod"},
 	};
 
 	(void)state;

@@ -9,10 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cjson/cJSON.h>
 
+#include "lib/link/edges.h"
 #include "lib/link/message.h"
+#include "lib/link/peers.h"
 #include "lib/link/report.h"
 #include "lib/link/selection.h"
 
@@ -78,6 +81,70 @@ static void try_report(const cJSON *message)
 	report_free(&again);
 }
 
+static void try_lookup(const cJSON *message)
+{
+	struct lookup lookup, again;
+	cJSON *json;
+
+	if (lookup_decode(message, &lookup, NULL) < 0)
+		return;
+	json = lookup_encode(&lookup);
+	if (lookup_decode(json, &again, NULL) < 0 || again.address_count != lookup.address_count ||
+	    again.forget_count != lookup.forget_count ||
+	    memcmp(again.addresses, lookup.addresses,
+		   lookup.address_count * sizeof(lookup.addresses[0])) != 0)
+		abort();
+	cJSON_Delete(json);
+}
+
+static void try_peers(const cJSON *message)
+{
+	struct peer peer, again;
+	cJSON *array;
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, peers_array(message)) {
+		if (peer_decode(item, &peer, NULL) < 0)
+			continue;
+		array = cJSON_CreateArray();
+		if (!peer_encode(array, &peer) ||
+		    peer_decode(cJSON_GetArrayItem(array, 0), &again, NULL) < 0 ||
+		    again.kind != peer.kind ||
+		    memcmp(&again.address, &peer.address, sizeof(peer.address)) != 0)
+			abort();
+		cJSON_Delete(array);
+	}
+}
+
+static void try_edge(const cJSON *item)
+{
+	struct reported_edge edge, again;
+	cJSON *array;
+
+	if (reported_edge_decode(item, &edge, NULL) < 0)
+		return;
+	array = cJSON_CreateArray();
+	if (!reported_edge_encode(array, &edge, true) ||
+	    reported_edge_decode(cJSON_GetArrayItem(array, 0), &again, NULL) < 0 ||
+	    again.port != edge.port ||
+	    memcmp(again.figures, edge.figures, sizeof(edge.figures)) != 0)
+		abort();
+	cJSON_Delete(array);
+}
+
+static void try_edges(const cJSON *message)
+{
+	struct edges_report report;
+	const cJSON *item;
+
+	if (edges_report_decode(message, &report, NULL) < 0)
+		return;
+	cJSON_ArrayForEach(item, report.edges)
+		try_edge(item);
+	cJSON_ArrayForEach(item, report.gone)
+		try_edge(item);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cJSON *message = cJSON_ParseWithLength((const char *)data, size);
@@ -86,6 +153,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_selection(message);
 	try_pod(message);
 	try_report(message);
+	try_lookup(message);
+	try_peers(message);
+	try_edges(message);
 	cJSON_Delete(message);
 	return 0;
 }

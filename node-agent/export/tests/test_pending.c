@@ -124,7 +124,7 @@ static void test_labels(void **state)
 	struct series_labels labels;
 
 	(void)state;
-	series_labels_make(&pod, "web", &labels);
+	series_labels_make(&pod, "web", SERIES_OF_PODS, &labels);
 	assert_int_equal(labels.count, 4);
 	assert_string_equal(labels.labels[0].name, "k8s_namespace_name");
 	assert_string_equal(labels.labels[0].value, "n");
@@ -133,19 +133,34 @@ static void test_labels(void **state)
 	assert_string_equal(labels.labels[2].value, "db");
 	assert_string_equal(labels.labels[3].value, "web");
 
-	/* No label stands twice, and none has a name that Prometheus refuses. */
+	/* All pods of a workload together; a pod of nobody is told by its name. */
+	series_labels_make(&pod, "web", SERIES_OF_WORKLOADS, &labels);
+	assert_int_equal(labels.count, 3);
+	assert_string_equal(labels.labels[1].name, "k8s_statefulset_name");
+	assert_string_equal(labels.labels[2].name, "k8s_container_name");
 	bare.workload_kind = "Pod";
-	series_labels_make(&bare, NULL, &labels);
+	series_labels_make(&bare, NULL, SERIES_OF_WORKLOADS, &labels);
 	assert_int_equal(labels.count, 2);
-	bare.workload_kind = "My.Kind-\"2";
-	series_labels_make(&bare, NULL, &labels);
-	assert_int_equal(labels.count, 4);
-	assert_string_equal(labels.labels[2].name, "k8s_workload_kind");
-	assert_string_equal(labels.labels[2].value, "My.Kind-\"2");
-	assert_string_equal(labels.labels[3].name, "k8s_workload_name");
-	bare.workload_kind = "Namespace";
-	series_labels_make(&bare, NULL, &labels);
-	assert_string_equal(labels.labels[2].name, "k8s_workload_kind");
+	assert_string_equal(labels.labels[1].name, "k8s_pod_name");
+	assert_string_equal(labels.labels[1].value, "x");
+}
+
+/* No label stands twice, and none has a name that Prometheus refuses. */
+static void test_labels_of_strange_owners(void **state)
+{
+	struct selected_pod strange = pod;
+	struct series_labels labels;
+
+	(void)state;
+	strange.workload_kind = "My.Kind-\"2";
+	series_labels_make(&strange, NULL, SERIES_OF_WORKLOADS, &labels);
+	assert_int_equal(labels.count, 3);
+	assert_string_equal(labels.labels[1].name, "k8s_workload_kind");
+	assert_string_equal(labels.labels[1].value, "My.Kind-\"2");
+	assert_string_equal(labels.labels[2].name, "k8s_workload_name");
+	strange.workload_kind = "Namespace";
+	series_labels_make(&strange, NULL, SERIES_OF_WORKLOADS, &labels);
+	assert_string_equal(labels.labels[1].name, "k8s_workload_kind");
 }
 
 int main(void)
@@ -153,7 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_enrich),	    cmocka_unit_test(test_names_come),
 		cmocka_unit_test(test_time_passes), cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_labels),
+		cmocka_unit_test(test_labels),	    cmocka_unit_test(test_labels_of_strange_owners),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ static struct books {
 	int open_result, attach_result, configure_result;
 	int open, attached;
 	const struct probe_host *host;
+	struct series_owner *series; /* of the last target */
 	uint64_t last_cgroup;
 	unsigned int last_level;
 } books;
@@ -67,6 +68,7 @@ static int fake_attach(struct probe *probe, const struct probe_target *target,
 	if (books.attach_result < 0)
 		return error_set(error, -books.attach_result, "the kernel refused");
 	books.attached++;
+	books.series = target->series;
 	books.last_cgroup = target->cgroup_id;
 	books.last_level = target->cgroup_level;
 	*ret_attachment = calloc(1, sizeof(**ret_attachment));
@@ -98,13 +100,14 @@ static struct probe_attachment *fake_detach(struct probe *probe,
 	return NULL;
 }
 
-static void fake_collect(struct probe *probe, const struct probe_series *series, size_t count,
-			 struct text *out)
+static const struct series_family fake_family = {
+	.name = "fake_total", .help = "F.", .type = METRIC_COUNTER};
+static const struct series_layout fake_layout = {&fake_family, 1};
+
+static void fake_read(struct probe *probe)
 {
 	(void)probe;
-	for (size_t i = 0; i < count; i++)
-		text_append_format(out, "%s=%s;", series[i].labels[1].name,
-				   series[i].labels[1].value);
+	series_add(series_row(books.series, &fake_layout, NULL, 0), 0, 1);
 }
 
 static const struct probe_kind fake_kind = {
@@ -114,7 +117,7 @@ static const struct probe_kind fake_kind = {
 	.attach = fake_attach,
 	.configure = fake_configure,
 	.detach = fake_detach,
-	.collect = fake_collect,
+	.read = fake_read,
 };
 static const struct probe_kind *const fake_kinds[PROBE_TYPES] = {
 	[PROBE_TCP] = &fake_kind, /* not wanted by any test */
@@ -169,6 +172,7 @@ static int set_up(void **state)
 {
 	static const struct lifecycle_handlers handlers = {on_find_pod, on_find_folder, on_event,
 							   on_change};
+	static const struct lifecycle_settings settings = {.kinds = fake_kinds};
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	text_free(&books.log);
@@ -185,7 +189,7 @@ static int set_up(void **state)
 		.container_count = 1,
 		.probes[PROBE_EXEC] = {.wanted = true},
 	};
-	assert_int_equal(lifecycle_new(&fixture->loop, fake_kinds, NULL, &handlers, fixture,
+	assert_int_equal(lifecycle_new(&fixture->loop, &settings, &handlers, fixture,
 				       &fixture->lifecycle, NULL),
 			 0);
 	*state = fixture;
@@ -264,7 +268,9 @@ static void test_comes_and_goes(void **state)
 	check_log("");
 	assert_int_equal(fixture->changes, 2);
 	lifecycle_collect(fixture->lifecycle, &metrics);
-	assert_string_equal(metrics.data, "k8s_pod_name=x;");
+	assert_string_equal(metrics.data,
+			    "# HELP fake_total F.\n# TYPE fake_total counter\n"
+			    "fake_total{k8s_namespace_name=\"n\",k8s_pod_name=\"x\"} 1\n");
 	text_free(&metrics);
 	assert_int_equal(lifecycle_count(fixture->lifecycle).pods[PROBE_ATTACHED], 1);
 	assert_int_equal(lifecycle_count(fixture->lifecycle).programs_loaded, 1);

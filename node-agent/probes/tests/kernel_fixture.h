@@ -27,14 +27,23 @@
 #include <cmocka.h>
 
 #include "node-agent/probes/kinds.h"
+#include "node-agent/series/store.h"
 
 #define CGROUPS_LIMIT 16
 #define EVENTS_LIMIT  20000
+#define OWNERS_LIMIT  64
 
 struct emitted {
 	uint64_t target;
 	uint64_t container;
 	cJSON *event;
+};
+
+/* Who an attachment's counts are added to: the label target="<n>" tells them apart. */
+struct fixture_owner {
+	const struct probe_attachment *attachment;
+	struct series_owner *series;
+	char name[16];
 };
 
 struct fixture {
@@ -45,6 +54,10 @@ struct fixture {
 	uv_loop_t loop;
 	struct probe_host host;
 	struct probe *probe;
+	struct series_store *store;
+	struct fixture_owner
+		owners[OWNERS_LIMIT]; /* of attachments, by the order in which they came */
+	size_t owner_count;
 	struct emitted *events;
 	size_t event_count;
 };
@@ -59,6 +72,32 @@ static void fixture_emit(void *context, enum probe_type type, uint64_t target, u
 	fixture->events[fixture->event_count++] = (struct emitted){target, container, event};
 }
 
+/* An edge goes by its role, its address as 32 hexadecimal digits, and its port. */
+static struct series_row *fixture_edge_row(void *context, struct series_owner *owner,
+					   const struct series_layout *layout,
+					   const struct edge *edge)
+{
+	char address[2 * EDGE_ADDRESS_SIZE + 1], port[8];
+	const struct metric_label labels[] = {
+		{"role", edge->role == EDGE_CLIENT ? "client" : "server"},
+		{"peer_name", address},
+		{"server_port", port},
+	};
+
+	(void)context;
+	for (int i = 0; i < EDGE_ADDRESS_SIZE; i++)
+		snprintf(&address[2 * i], 3, "%02x", edge->address[i]);
+	snprintf(port, sizeof(port), "%u", edge->port);
+	return series_row(owner, layout, labels, 3);
+}
+
+static void fixture_learn_name(void *context, struct series_owner *owner,
+			       const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
+			       uint32_t ttl_s)
+{
+	(void)context, (void)owner, (void)address, (void)name, (void)ttl_s;
+}
+
 /* Makes a cgroup below the mount; parents first. Returns its path, which the fixture owns. */
 static const char *fixture_cgroup(struct fixture *fixture, const char *name)
 {
@@ -70,9 +109,22 @@ static const char *fixture_cgroup(struct fixture *fixture, const char *name)
 	return fixture->cgroups[fixture->cgroup_count++] = strdup(path);
 }
 
+static struct fixture_owner *fixture_add_owner(struct fixture *fixture)
+{
+	struct fixture_owner *owner = &fixture->owners[fixture->owner_count];
+	const struct metric_label label = {"target", owner->name};
+	const struct strings policies = {0};
+
+	assert_true(fixture->owner_count < OWNERS_LIMIT);
+	snprintf(owner->name, sizeof(owner->name), "%zu", fixture->owner_count++);
+	owner->series = series_owner_new(fixture->store, &label, 1, &policies);
+	return owner;
+}
+
+/* A target with an owner of its own. */
 static struct probe_target fixture_target(struct fixture *fixture, const char *path)
 {
-	struct probe_target target = {.path = path};
+	struct probe_target target = {.path = path, .series = fixture_add_owner(fixture)->series};
 	struct stat status;
 
 	assert_return_code(stat(path, &status), errno);
@@ -110,8 +162,12 @@ static int fixture_setup(void **state, const struct probe_kind *kind)
 				       : "/sys/fs/cgroup/unified");
 	fixture->events = calloc(EVENTS_LIMIT, sizeof(*fixture->events));
 	uv_loop_init(&fixture->loop);
-	fixture->host = (struct probe_host){
-		.loop = &fixture->loop, .emit = fixture_emit, .context = fixture};
+	fixture->store = series_store_new();
+	fixture->host = (struct probe_host){.loop = &fixture->loop,
+					    .emit = fixture_emit,
+					    .edge_row = fixture_edge_row,
+					    .learn_name = fixture_learn_name,
+					    .context = fixture};
 	fixture_cgroup(fixture, "");
 	if (kind->open(&fixture->host, &fixture->probe, &error) < 0) {
 		print_error("%s\n", error.message);
@@ -141,6 +197,9 @@ static int fixture_teardown(void **state)
 			print_error("%s stays: %s\n", path, strerror(errno));
 		free(path);
 	}
+	while (fixture->owner_count > 0)
+		series_owner_free(fixture->owners[--fixture->owner_count].series, 0);
+	series_store_free(fixture->store);
 	forget_events(fixture);
 	free(fixture->events);
 	free(fixture);
@@ -151,12 +210,14 @@ static struct probe_attachment *fixture_attach(struct fixture *fixture, const ch
 					       const union probe_settings *settings)
 {
 	struct probe_target target = fixture_target(fixture, path);
+	struct fixture_owner *owner = &fixture->owners[fixture->owner_count - 1];
 	struct probe_attachment *attachment = NULL;
 	struct error error = {0};
 	int result = fixture->kind->attach(fixture->probe, &target, settings, &attachment, &error);
 
 	if (result < 0)
 		fail_msg("attach to %s: %s", path, error.message);
+	owner->attachment = attachment;
 	return attachment;
 }
 
@@ -165,26 +226,60 @@ static void fixture_detach(struct fixture *fixture, struct probe_attachment *att
 	assert_null(fixture->kind->detach(fixture->probe, attachment));
 }
 
-/* The value of a target's sample, by the name of its family and further labels ('' or ',a="b"'). */
-static double fixture_value(struct fixture *fixture, struct probe_attachment *attachment,
-			    const char *name, const char *labels)
+/* The name in the label "target" of the attachment's series; the last one's with this pointer. */
+static const char *fixture_name(const struct fixture *fixture,
+				const struct probe_attachment *attachment)
 {
-	const struct metric_label label = {"target", "t"};
-	struct probe_series series = {attachment, &label, 1};
+	for (size_t i = fixture->owner_count; i > 0; i--)
+		if (fixture->owners[i - 1].attachment == attachment)
+			return fixture->owners[i - 1].name;
+	fail_msg("no such attachment");
+	return NULL;
+}
+
+/*
+ * The value of a target's sample after a read, by the name of its family and further labels ('' or
+ * ',a="b"').
+ */
+static __attribute__((unused)) double fixture_value(struct fixture *fixture,
+						    struct probe_attachment *attachment,
+						    const char *name, const char *labels)
+{
 	char sample[256];
 	struct text text = TEXT_EMPTY;
 	const char *found;
 	double value;
 
-	fixture->kind->collect(fixture->probe, &series, 1, &text);
+	fixture->kind->read(fixture->probe);
+	series_write(fixture->store, &text);
 	assert_false(text.failed);
-	snprintf(sample, sizeof(sample), "\n%s{target=\"t\"%s} ", name, labels);
+	snprintf(sample, sizeof(sample), "\n%s{target=\"%s\"%s} ", name,
+		 fixture_name(fixture, attachment), labels);
 	found = strstr(text.data, sample);
 	if (!found)
 		fail_msg("no sample%s in:\n%s", sample, text.data);
 	value = strtod(found + strlen(sample), NULL);
 	text_free(&text);
 	return value;
+}
+
+/* The sum of a family over all samples of a target after a read: over its edges, as a rule. */
+static __attribute__((unused)) double fixture_sum(struct fixture *fixture,
+						  const struct probe_attachment *attachment,
+						  const char *name)
+{
+	struct text text = TEXT_EMPTY;
+	char start[256];
+	double sum = 0;
+
+	fixture->kind->read(fixture->probe);
+	series_write(fixture->store, &text);
+	snprintf(start, sizeof(start), "\n%s{target=\"%s\"", name,
+		 fixture_name(fixture, attachment));
+	for (const char *found = text.data; found && (found = strstr(found, start)); found++)
+		sum += strtod(strstr(found, "} ") + 2, NULL);
+	text_free(&text);
+	return sum;
 }
 
 static bool may_use_bpf(void)

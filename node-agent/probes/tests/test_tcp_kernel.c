@@ -14,12 +14,13 @@
 
 #define OPENED	      "skep_tcp_connections_opened_total"
 #define ACCEPTED      "skep_tcp_connections_accepted_total"
-#define FAILED	      "skep_tcp_connections_failed_total"
-#define RESET	      "skep_tcp_connections_reset_total"
+#define REFUSED	      "skep_tcp_connects_refused_total"
+#define RESET_BY_PEER "skep_tcp_resets_received_total"
+#define RESET	      "skep_tcp_resets_sent_total"
 #define OPEN	      "skep_tcp_connections_open"
 #define SENT	      "skep_tcp_sent_bytes_total"
 #define RECEIVED      "skep_tcp_received_bytes_total"
-#define RETRANSMITTED "skep_tcp_retransmitted_segments_total"
+#define RETRANSMITTED "skep_tcp_retransmitted_packets_total"
 #define SRTT_COUNT    "skep_tcp_srtt_seconds_count"
 
 static const union probe_settings none;
@@ -30,7 +31,7 @@ static int setup(void **state)
 }
 
 #define assert_value(fixture, attachment, name, expected)                                          \
-	assert_int_equal((long)fixture_value(fixture, attachment, name, ""), (long)(expected))
+	assert_int_equal((long)fixture_sum(fixture, attachment, name), (long)(expected))
 
 /* A server socket in one cgroup, a client socket in another, and the connection between them. */
 struct pair {
@@ -147,7 +148,8 @@ static void check_conversation(struct fixture *fixture, enum ip ip)
 	assert_value(fixture, client, OPEN, 0);
 	assert_value(fixture, server, OPEN, 0);
 	assert_value(fixture, client, RESET, 0);
-	assert_value(fixture, client, FAILED, 0);
+	assert_value(fixture, client, RESET_BY_PEER, 0);
+	assert_value(fixture, client, REFUSED, 0);
 	assert_value(fixture, client, SRTT_COUNT, 1);
 	fixture_detach(fixture, client);
 	fixture_detach(fixture, server);
@@ -168,7 +170,7 @@ static void test_conversation_over_mapped_ipv4(void **state)
 	check_conversation(*state, IPV4_MAPPED);
 }
 
-static void test_refused_connection_is_failed_and_no_reset(void **state)
+static void test_refused_connection_is_no_reset(void **state)
 {
 	struct fixture *fixture = *state;
 	const char *cgroup = fixture_cgroup(fixture, "/a");
@@ -181,14 +183,14 @@ static void test_refused_connection_is_failed_and_no_reset(void **state)
 	assert_int_equal(connect(pair.client, (struct sockaddr *)&pair.address, pair.address_size),
 			 -1);
 	close(pair.client);
-	assert_value(fixture, attachment, FAILED, 1);
+	assert_value(fixture, attachment, REFUSED, 1);
 	assert_value(fixture, attachment, OPENED, 0);
 	assert_value(fixture, attachment, RESET, 0);
 	assert_value(fixture, attachment, OPEN, 0);
 	fixture_detach(fixture, attachment);
 }
 
-static void test_reset_is_seen_by_both_sides_once(void **state)
+static void test_reset_is_told_by_who_did_it(void **state)
 {
 	struct fixture *fixture = *state;
 	const char *at_client = fixture_cgroup(fixture, "/client");
@@ -201,12 +203,14 @@ static void test_reset_is_seen_by_both_sides_once(void **state)
 	connect_in(fixture, &pair, at_client);
 	abort_connection(pair.client);
 	assert_value(fixture, client, RESET, 1);
-	assert_value(fixture, server, RESET, 1);
+	assert_value(fixture, client, RESET_BY_PEER, 0);
+	assert_value(fixture, server, RESET, 0);
+	assert_value(fixture, server, RESET_BY_PEER, 1);
 	assert_value(fixture, client, OPEN, 0);
 	assert_value(fixture, server, OPEN, 0);
 	close(pair.server);
 	close(pair.listener);
-	assert_value(fixture, server, RESET, 1);
+	assert_value(fixture, server, RESET_BY_PEER, 1);
 	fixture_detach(fixture, client);
 	fixture_detach(fixture, server);
 }
@@ -228,7 +232,6 @@ static void check_older_connection(struct fixture *fixture, bool client_closes_f
 	assert_value(fixture, attachment, OPEN, 1);
 	assert_value(fixture, attachment, SENT, 1000);
 	assert_value(fixture, attachment, RECEIVED, 2000);
-	assert_true(fixture_value(fixture, attachment, SRTT_COUNT, "") >= 1);
 	close(client_closes_first ? pair.client : pair.server);
 	usleep(CLOSE_PAUSE_US);
 	close(client_closes_first ? pair.server : pair.client);
@@ -280,6 +283,7 @@ static void test_older_connection_that_is_aborted(void **state)
 	listen_in(fixture, &pair, fixture->mount, IPV6);
 	connect_in(fixture, &pair, cgroup);
 	attachment = fixture_attach(fixture, cgroup, &none);
+	transfer(pair.client, pair.server, 1000);
 	abort_connection(pair.client);
 	assert_value(fixture, attachment, RESET, 1);
 	assert_value(fixture, attachment, OPEN, 0);
@@ -312,33 +316,38 @@ static void test_second_attachment_begins_anew(void **state)
 	fixture_detach(fixture, attachment);
 }
 
-/* A pod and its container at the same time, one coming after the other: both are right. */
-static void test_nested_targets_count_apart(void **state)
+/* A pod and its container at the same time: the one that came last takes over, without a gap. */
+static void test_one_target_takes_over_from_another(void **state)
 {
 	struct fixture *fixture = *state;
 	const char *pod = fixture_cgroup(fixture, "/pod");
 	const char *container = fixture_cgroup(fixture, "/pod/container");
 	struct probe_attachment *outer = fixture_attach(fixture, pod, &none), *inner;
+	long before;
 	struct pair pair;
 
 	listen_in(fixture, &pair, fixture->mount, IPV4);
 	connect_in(fixture, &pair, container);
 	transfer(pair.client, pair.server, 1000);
 	inner = fixture_attach(fixture, container, &none);
-	transfer(pair.client, pair.server, 200);
-	transfer(pair.client, pair.server, 30);
+	for (int i = 0; i < 100; i++) {
+		transfer(pair.client, pair.server, 20);
+		usleep(5000);
+	}
 	assert_value(fixture, outer, OPENED, 1);
-	assert_value(fixture, outer, OPEN, 1);
-	assert_value(fixture, outer, SENT, 1230);
 	assert_value(fixture, inner, OPENED, 0);
 	assert_value(fixture, inner, OPEN, 1);
-	assert_value(fixture, inner, SENT, 230);
+	before = (long)fixture_sum(fixture, outer, SENT);
+	assert_true(before >= 1000);
+	assert_value(fixture, inner, SENT, 3000 - before);
+	transfer(pair.client, pair.server, 20);
+	assert_value(fixture, outer, SENT, before);
+	fixture_detach(fixture, outer);
+	assert_value(fixture, inner, SENT, 3020 - before);
 	close(pair.client);
 	close(pair.server);
 	close(pair.listener);
-	assert_value(fixture, outer, OPEN, 0);
 	assert_value(fixture, inner, OPEN, 0);
-	fixture_detach(fixture, outer);
 	fixture_detach(fixture, inner);
 }
 
@@ -446,25 +455,24 @@ static uint32_t program_at(const char *cgroup, enum bpf_attach_type type)
 
 static void test_targets_share_programs_and_leave_nothing(void **state)
 {
-	static const enum bpf_attach_type types[] = {BPF_CGROUP_INET_INGRESS,
-						     BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
+	static const enum bpf_attach_type types[] = {BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 	struct fixture *fixture = *state;
 	const char *first = fixture_cgroup(fixture, "/first");
 	const char *second = fixture_cgroup(fixture, "/second");
 	struct probe_attachment *a = fixture_attach(fixture, first, &none);
 	struct probe_attachment *b = fixture_attach(fixture, second, &none);
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 2; i++) {
 		assert_int_not_equal(program_at(first, types[i]), 0);
 		assert_int_equal(program_at(first, types[i]), program_at(second, types[i]));
 	}
 	fixture_detach(fixture, a);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 2; i++) {
 		assert_int_equal(program_at(first, types[i]), 0);
 		assert_int_not_equal(program_at(second, types[i]), 0);
 	}
 	fixture_detach(fixture, b);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 2; i++)
 		assert_int_equal(program_at(second, types[i]), 0);
 }
 
@@ -475,7 +483,7 @@ static void test_target_may_go_first(void **state)
 	struct probe_attachment *attachment = fixture_attach(fixture, cgroup, &none);
 
 	assert_return_code(rmdir(cgroup), errno);
-	(void)fixture_value(fixture, attachment, OPEN, "");
+	(void)fixture_sum(fixture, attachment, OPEN);
 	fixture_detach(fixture, attachment);
 }
 
@@ -503,14 +511,14 @@ int main(void)
 		case_of(test_conversation_over_ipv4),
 		case_of(test_conversation_over_ipv6),
 		case_of(test_conversation_over_mapped_ipv4),
-		case_of(test_refused_connection_is_failed_and_no_reset),
-		case_of(test_reset_is_seen_by_both_sides_once),
+		case_of(test_refused_connection_is_no_reset),
+		case_of(test_reset_is_told_by_who_did_it),
 		case_of(test_older_connection_that_the_pod_closes_first),
 		case_of(test_older_connection_that_the_peer_closes_first),
 		case_of(test_older_connection_that_is_closing),
 		case_of(test_older_connection_that_is_aborted),
 		case_of(test_second_attachment_begins_anew),
-		case_of(test_nested_targets_count_apart),
+		case_of(test_one_target_takes_over_from_another),
 		case_of(test_neighbour_is_not_seen),
 		case_of(test_retransmissions_are_the_kernels_own),
 		case_of(test_counters_are_exact_under_load),

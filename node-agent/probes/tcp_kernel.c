@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/probes/tcp_kernel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/tcp.skel.h"
+#include "lib/base/cleanup.h"
+#include "lib/base/log.h"
+#include "node-agent/probes/programs.h"
+
+#define READ_BATCH 256 /* edges read by one call */
+#define LOOK_KEYS  256 /* edges of adopted connections read by one call */
+
+static const enum bpf_attach_type hooks[TCP_HOOKS] = {BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
+
+/* Binds the program that looks at connections to the map in which they are. */
+static int link_look(struct tcp_kernel *kernel, int program, int connections, struct error *error)
+{
+	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)connections};
+	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
+		    .iter_info_len = sizeof(info));
+
+	kernel->look = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
+	return kernel->look < 0 ? error_set_errno(error, errno, "look at the connections of TCP")
+				: 0;
+}
+
+int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
+{
+	int look = -1, connections = -1, result;
+	const struct programs_part parts[] = {
+		{"tcp_sent", &kernel->programs[0]},
+		{"tcp_operation", &kernel->programs[1]},
+		{"tcp_targets", &kernel->targets},
+		{"tcp_edges", &kernel->edges},
+		{"tcp_look", &look},
+		{"tcp_connections", &connections},
+	};
+	size_t size;
+	const void *elf = tcp_bpf__elf_bytes(&size);
+
+	*kernel = (struct tcp_kernel){{-1, -1}, -1, -1, -1};
+	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
+				     error);
+	if (result == 0)
+		result = link_look(kernel, look, connections, error);
+	programs_close(&look);
+	programs_close(&connections);
+	return result;
+}
+
+void tcp_kernel_close(struct tcp_kernel *kernel)
+{
+	for (int i = 0; i < TCP_HOOKS; i++)
+		programs_close(&kernel->programs[i]);
+	programs_close(&kernel->look);
+	programs_close(&kernel->targets);
+	programs_close(&kernel->edges);
+}
+
+/*
+ * -ENOENT as long as nothing has ever been attached to the cgroup: the storage comes with the first
+ * attachment and goes with the cgroup.
+ */
+static int set_target(struct tcp_kernel *kernel, uint64_t cgroup_id, uint32_t number)
+{
+	const struct tcp_target target = {.target = number};
+
+	return bpf_map_update_elem(kernel->targets, &cgroup_id, &target, BPF_ANY) ? -errno : 0;
+}
+
+/* The edges that take what is beyond the limits must be there before anything is counted. */
+static int add_others(struct tcp_kernel *kernel, uint32_t number)
+{
+	static const struct tcp_counters zero;
+
+	for (__u8 role = TCP_CLIENT; role <= TCP_SERVER; role++) {
+		const struct tcp_edge_key key = {.target = number, .role = role};
+
+		if (bpf_map_update_elem(kernel->edges, &key, &zero, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The programs count nothing until the target has its number, so all hooks begin as one. */
+int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *target, uint32_t number,
+		      int ret_links[TCP_HOOKS], struct error *error)
+{
+	cleanup_close int cgroup = -1;
+	int result = programs_open_cgroup(target, &cgroup, error);
+
+	for (int i = 0; i < TCP_HOOKS && result == 0; i++)
+		result = programs_attach_cgroup(kernel->programs[i], cgroup, hooks[i],
+						&ret_links[i], error);
+	if (result < 0)
+		return error_wrap(error, result, "%s", target->path);
+	result = add_others(kernel, number);
+	if (result == 0)
+		result = set_target(kernel, target->cgroup_id, number);
+	if (result < 0)
+		return error_set_errno(error, -result, "start the counters of %s", target->path);
+	return 0;
+}
+
+void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id)
+{
+	(void)set_target(kernel, cgroup_id, 0); /* fails when the cgroup has gone: well */
+}
+
+/* Reads whole keys; the kernel may cut a read anywhere. Returns the number of keys, 0 at the end.
+ */
+static size_t read_keys(int descriptor, struct tcp_edge_key *keys, size_t limit)
+{
+	char *bytes = (char *)keys;
+	size_t size = 0;
+
+	while (size == 0 || size % sizeof(*keys)) {
+		ssize_t more = read(descriptor, bytes + size, limit * sizeof(*keys) - size);
+
+		if (more < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (more <= 0)
+			break;
+		size += (size_t)more;
+	}
+	return size / sizeof(*keys);
+}
+
+void tcp_kernel_look(struct tcp_kernel *kernel,
+		     void (*adopted)(void *context, const struct tcp_edge_key *key), void *context)
+{
+	cleanup_close int descriptor = bpf_iter_create(kernel->look);
+	struct tcp_edge_key keys[LOOK_KEYS];
+	size_t count;
+
+	if (descriptor < 0) {
+		log_warn("TCP: connections are not looked at: %s", strerror(errno));
+		return;
+	}
+	while ((count = read_keys(descriptor, keys, LOOK_KEYS)) > 0)
+		for (size_t i = 0; i < count; i++)
+			adopted(context, &keys[i]);
+}
+
+struct batch {
+	struct tcp_edge_key keys[READ_BATCH];
+	struct tcp_counters counters[READ_BATCH];
+};
+
+void tcp_kernel_read(struct tcp_kernel *kernel,
+		     void (*edge)(void *context, const struct tcp_edge_key *key,
+				  const struct tcp_counters *counters),
+		     void *context)
+{
+	cleanup_free struct batch *batch = calloc(1, sizeof(*batch));
+	__u32 position, *from = NULL, count;
+	int result;
+
+	if (!batch)
+		return;
+	do {
+		count = READ_BATCH;
+		result = bpf_map_lookup_batch(kernel->edges, from, &position, batch->keys,
+					      batch->counters, &count, NULL);
+		if (result < 0 && errno != ENOENT) {
+			log_warn("TCP: the counters cannot be read: %s", strerror(errno));
+			return;
+		}
+		for (__u32 i = 0; i < count; i++)
+			edge(context, &batch->keys[i], &batch->counters[i]);
+		from = &position;
+	} while (result == 0);
+}
+
+int tcp_kernel_take(struct tcp_kernel *kernel, const struct tcp_edge_key *key,
+		    struct tcp_counters *ret_counters)
+{
+	if (bpf_map_lookup_and_delete_elem(kernel->edges, key, ret_counters) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return -ENOENT;
+	/* Before kernel 5.14, in two steps. */
+	if (bpf_map_lookup_elem(kernel->edges, key, ret_counters) ||
+	    bpf_map_delete_elem(kernel->edges, key))
+		return -errno;
+	return 0;
+}

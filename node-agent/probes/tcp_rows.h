@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* The TCP probe's families of metrics, and what goes into them of the kernel's counters. Pure. */
+#ifndef SKEP_NODE_AGENT_PROBES_TCP_ROWS_H
+#define SKEP_NODE_AGENT_PROBES_TCP_ROWS_H
+
+#include "bpf/tcp.h"
+#include "node-agent/edges/edge.h"
+#include "node-agent/series/series.h"
+
+/* The families of one edge. */
+extern const struct series_layout tcp_layout;
+
+/* Adds to `row` by how much the counters of an edge have grown from `before` to `now`. */
+void tcp_row_add(struct series_row *row, const struct tcp_counters *before,
+		 const struct tcp_counters *now);
+
+/* Adds to the gauge of connections that are open. */
+void tcp_row_add_open(struct series_row *row, int64_t more);
+
+/* The row of the edges that the kernel half told apart no more. */
+struct series_row *tcp_row_of_others(struct series_owner *owner, enum edge_role role);
+
+/* The row of an edge whose other end nobody knows. */
+struct series_row *tcp_row_of_unknown(struct series_owner *owner, const struct edge *edge);
+
+#endif

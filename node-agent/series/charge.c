@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/series/charge.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+static struct series_charge *find(const struct series_row *row, const struct series_quota *quota)
+{
+	struct series_charge *charge;
+
+	LL_SEARCH_SCALAR(row->charges, charge, quota, quota);
+	return charge;
+}
+
+static void remove_charge(struct series_quotas *quotas, struct series_row *row,
+			  struct series_charge *charge)
+{
+	LL_DELETE(row->charges, charge);
+	charge->quota->series -= row->sheet->series_count;
+	series_quota_leave(quotas, charge->quota);
+	free(charge);
+}
+
+int series_charge(struct series_quotas *quotas, struct series_row *row, struct series_quota *quota)
+{
+	struct series_charge *charge = find(row, quota);
+
+	if (!charge) {
+		charge = calloc(1, sizeof(*charge));
+		if (!charge)
+			return -ENOMEM;
+		/* It is known to the table: no memory is asked for. */
+		charge->quota = series_quota_use(quotas, quota->policy);
+		quota->series += row->sheet->series_count;
+		LL_PREPEND(row->charges, charge);
+	}
+	charge->owners++;
+	return 0;
+}
+
+void series_discharge(struct series_quotas *quotas, struct series_row *row,
+		      const struct series_quota *quota)
+{
+	struct series_charge *charge = find(row, quota);
+
+	if (charge && --charge->owners == 0)
+		remove_charge(quotas, row, charge);
+}
+
+void series_discharge_all(struct series_quotas *quotas, struct series_row *row)
+{
+	while (row->charges)
+		remove_charge(quotas, row, row->charges);
+}

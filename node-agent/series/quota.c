@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/series/quota.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/metrics/exposition.h"
+
+#define REFUSED_FAMILY "skep_series_overflowed_total"
+
+static struct series_quota *quota_new(const char *policy)
+{
+	struct series_quota *quota = calloc(1, sizeof(*quota));
+
+	if (!quota)
+		return NULL;
+	quota->policy = strdup(policy);
+	if (quota->policy)
+		return quota;
+	free(quota);
+	return NULL;
+}
+
+struct series_quota *series_quota_use(struct series_quotas *quotas, const char *policy)
+{
+	struct series_quota *quota;
+
+	HASH_FIND_STR(quotas->by_policy, policy, quota);
+	if (!quota) {
+		quota = quota_new(policy);
+		if (!quota)
+			return NULL;
+		HASH_ADD_KEYPTR(hh, quotas->by_policy, quota->policy, strlen(quota->policy), quota);
+	}
+	quota->users++;
+	return quota;
+}
+
+void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota)
+{
+	if (--quota->users > 0)
+		return;
+	HASH_DELETE(hh, quotas->by_policy, quota);
+	free(quota->policy);
+	free(quota);
+}
+
+bool series_quota_has_room(const struct series_quota *quota, size_t series)
+{
+	return quota->series + series <= SERIES_POLICY_LIMIT;
+}
+
+static void write_refused(const struct series_quota *quota, struct text *out)
+{
+	const char *slash = strchr(quota->policy, '/');
+	cleanup_free char *namespace =
+		strndup(quota->policy, slash ? (size_t)(slash - quota->policy) : 0);
+	const struct metric_label labels[] = {
+		{"k8s_namespace_name", namespace},
+		{"policy", slash ? slash + 1 : quota->policy},
+	};
+
+	if (namespace)
+		metrics_sample(out, REFUSED_FAMILY, labels, 2, (double)quota->refused);
+	else
+		out->failed = true;
+}
+
+void series_quotas_write(const struct series_quotas *quotas, struct text *out)
+{
+	bool begun = false;
+
+	for (const struct series_quota *quota = quotas->by_policy; quota; quota = quota->hh.next) {
+		if (!quota->refused)
+			continue;
+		if (!begun)
+			metrics_family(out, REFUSED_FAMILY, METRIC_COUNTER,
+				       "Times that figures were added to an overflow series, as "
+				       "the policy had no room for one more.");
+		begun = true;
+		write_refused(quota, out);
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* How many series each policy has, and how often it had no room for more. Pure. */
+#ifndef SKEP_NODE_AGENT_SERIES_QUOTA_H
+#define SKEP_NODE_AGENT_SERIES_QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "lib/base/text.h"
+
+/* Series of one policy on this node; each line of a histogram is one. */
+#define SERIES_POLICY_LIMIT 10000
+
+struct series_quota {
+	char *policy;	  /* "namespace/name" */
+	size_t users;	  /* owners and rows that refer to it */
+	size_t series;	  /* that the policy has */
+	uint64_t refused; /* rows, for want of room */
+	UT_hash_handle hh;
+};
+
+/* Those of all policies that have owners or rows. A zeroed struct has none. */
+struct series_quotas {
+	struct series_quota *by_policy;
+};
+
+/* The policy's, for one more user; NULL when memory ran out. */
+struct series_quota *series_quota_use(struct series_quotas *quotas, const char *policy);
+
+/* One user less; with the last one the policy is forgotten. */
+void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota);
+
+bool series_quota_has_room(const struct series_quota *quota, size_t series);
+
+/* Writes how often each policy had no room; nothing where all had. */
+void series_quotas_write(const struct series_quotas *quotas, struct text *out);
+
+#endif

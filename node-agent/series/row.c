@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/* What probes add to a row. */
+
+#include "node-agent/series/sheet.h"
+
+/* The family's values in the row; NULL in a row that shows nothing. */
+static int64_t *values_of(struct series_row *row, size_t family)
+{
+	return row->sheet ? &row->values[row->sheet->starts[family]] : NULL;
+}
+
+void series_add(struct series_row *row, size_t family, int64_t more)
+{
+	int64_t *value = values_of(row, family);
+
+	if (!value)
+		return;
+	*value += more;
+	row->touched |= UINT64_C(1) << family;
+}
+
+void series_lower(struct series_row *row, size_t family, uint64_t value)
+{
+	int64_t *lowest = values_of(row, family);
+	uint64_t bit = UINT64_C(1) << family;
+
+	if (!lowest || (row->touched & bit && (uint64_t)*lowest <= value))
+		return;
+	*lowest = (int64_t)value;
+	row->touched |= bit;
+}
+
+void series_add_histogram(struct series_row *row, size_t family, const uint64_t *counts,
+			  uint64_t sum)
+{
+	int64_t *values = values_of(row, family);
+	size_t bounds;
+
+	if (!values)
+		return;
+	bounds = row->sheet->layout->families[family].bound_count;
+	for (size_t i = 0; i <= bounds; i++)
+		values[i] += (int64_t)counts[i];
+	values[bounds + 1] += (int64_t)sum;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/series/store.h"
+
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "node-agent/series/charge.h"
+#include "node-agent/series/store_internal.h"
+
+struct series_store *series_store_new(void)
+{
+	return calloc(1, sizeof(struct series_store));
+}
+
+static void remove_row(struct series_store *store, struct series_row *row)
+{
+	series_discharge_all(&store->quotas, row);
+	series_sheet_remove(row->sheet, row);
+}
+
+struct series_store *series_store_free(struct series_store *store)
+{
+	struct series_sheet *sheet, *next_sheet;
+	struct series_row *row, *next;
+
+	if (!store)
+		return NULL;
+	LL_FOREACH_SAFE(store->sheets, sheet, next_sheet) {
+		HASH_ITER(hh, sheet->rows, row, next)
+			remove_row(store, row);
+		series_sheet_free(sheet);
+	}
+	text_free(&store->labels);
+	free(store);
+	return NULL;
+}
+
+struct series_sheet *series_store_sheet(struct series_store *store,
+					const struct series_layout *layout)
+{
+	struct series_sheet *sheet;
+
+	LL_SEARCH_SCALAR(store->sheets, sheet, layout, layout);
+	if (sheet)
+		return sheet;
+	sheet = series_sheet_new(layout);
+	if (sheet)
+		LL_APPEND(store->sheets, sheet);
+	return sheet;
+}
+
+void series_expire(struct series_store *store, uint64_t now)
+{
+	struct series_sheet *sheet;
+	struct series_row *row, *next;
+
+	LL_FOREACH(store->sheets, sheet)
+		HASH_ITER(hh, sheet->rows, row, next)
+			if (!row->owners && row->leaves_at <= now)
+				remove_row(store, row);
+}
+
+void series_write(const struct series_store *store, struct text *out)
+{
+	const struct series_sheet *sheet;
+
+	LL_FOREACH(store->sheets, sheet)
+		series_sheet_write(sheet, out);
+	series_quotas_write(&store->quotas, out);
+}
