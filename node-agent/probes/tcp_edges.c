@@ -88,7 +88,7 @@ void tcp_edge_take(struct tcp_edge *edge, const struct tcp_counters *now_read,
 	if (!row)
 		return;
 	if (changed) {
-		tcp_row_add(row, &edge->read, now_read);
+		tcp_row_add(row, role_of(&edge->key), &edge->read, now_read);
 		edge->read = *now_read;
 		edge->changed_at = now;
 	}

@@ -17,8 +17,9 @@
 #include "node-agent/edges/edge.h"
 #include "node-agent/series/series.h"
 
-#define TCP_EDGE_IDLE_MS 60000 /* an edge without connections or news for this long is forgotten   \
-				*/
+#define TCP_EDGE_IDLE_MS                                                                           \
+	60000 /* an edge without connections or news for this long is forgotten                    \
+	       */
 
 struct tcp_edge {
 	struct tcp_edge_key key;

@@ -3,6 +3,7 @@
 
 #include "node-agent/probes/tcp_rows.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* The counters, in the order of the families below. */
@@ -111,8 +112,23 @@ static const struct series_family families[FAMILIES] = {
 
 const struct series_layout tcp_layout = {.families = families, .count = FAMILIES};
 
-static void add_counters(struct series_row *row, const struct tcp_counters *before,
-			 const struct tcp_counters *now)
+static bool happens(size_t family, enum edge_role role)
+{
+	switch (family) {
+	case OPENED:
+	case REFUSED:
+	case UNHEARD:
+	case FAILED:
+		return role == EDGE_CLIENT;
+	case ACCEPTED:
+		return role == EDGE_SERVER;
+	default:
+		return true;
+	}
+}
+
+static void add_counters(struct series_row *row, enum edge_role role,
+			 const struct tcp_counters *before, const struct tcp_counters *now)
 {
 #define GROWTH(member) ((int64_t)(now->member - before->member))
 	const int64_t growth[COUNTERS] = {
@@ -137,7 +153,7 @@ static void add_counters(struct series_row *row, const struct tcp_counters *befo
 	};
 
 	for (size_t family = 0; family < COUNTERS; family++)
-		if (growth[family])
+		if (happens(family, role))
 			series_add(row, family, growth[family]);
 }
 
@@ -151,14 +167,15 @@ static void add_histogram(struct series_row *row, size_t family, const __u64 *be
 	series_add_histogram(row, family, counts, sum);
 }
 
-void tcp_row_add(struct series_row *row, const struct tcp_counters *before,
+void tcp_row_add(struct series_row *row, enum edge_role role, const struct tcp_counters *before,
 		 const struct tcp_counters *now)
 {
 	const uint64_t looks = now->rttvar_count - before->rttvar_count;
 
-	add_counters(row, before, now);
-	add_histogram(row, CONNECT, before->connect, now->connect,
-		      now->connect_sum - before->connect_sum);
+	add_counters(row, role, before, now);
+	if (role == EDGE_CLIENT)
+		add_histogram(row, CONNECT, before->connect, now->connect,
+			      now->connect_sum - before->connect_sum);
 	add_histogram(row, SRTT, before->srtt, now->srtt, now->srtt_sum - before->srtt_sum);
 	series_add_histogram(row, RTTVAR, &looks, now->rttvar_sum - before->rttvar_sum);
 	if (now->min_rtt)
@@ -167,8 +184,7 @@ void tcp_row_add(struct series_row *row, const struct tcp_counters *before,
 
 void tcp_row_add_open(struct series_row *row, int64_t more)
 {
-	if (more)
-		series_add(row, OPEN, more);
+	series_add(row, OPEN, more);
 }
 
 static const char *role_name(enum edge_role role)

@@ -12,8 +12,11 @@
 /* The families of one edge. */
 extern const struct series_layout tcp_layout;
 
-/* Adds to `row` by how much the counters of an edge have grown from `before` to `now`. */
-void tcp_row_add(struct series_row *row, const struct tcp_counters *before,
+/*
+ * Adds to `row` by how much the counters of an edge have grown from `before` to `now`. What cannot
+ * happen in the target's role is not shown.
+ */
+void tcp_row_add(struct series_row *row, enum edge_role role, const struct tcp_counters *before,
 		 const struct tcp_counters *now);
 
 /* Adds to the gauge of connections that are open. */

@@ -35,7 +35,10 @@ struct series_layout {
 	size_t count;
 };
 
-/* One set of labels and its values. Lives until the next series_expire() at least. */
+/*
+ * One set of labels and its values. A family is shown in it once something, which may be 0, was
+ * added to it there. Lives until the next series_expire() at least.
+ */
 struct series_row;
 
 /* What a target (a pod, or a container of it) adds to: made at attach, freed after detach. */
@@ -54,7 +57,7 @@ struct series_row *series_row(struct series_owner *owner, const struct series_la
 /*
  * Adds to the counter or gauge `family` (its index in the layout), in the probe's unit. Where a
  * gauge is shared by several owners, each adds what has changed since it last did, and takes its
- * part back before it goes. A gauge is not shown before something, which may be 0, was added.
+ * part back before it goes.
  */
 void series_add(struct series_row *row, size_t family, int64_t more);
 

@@ -30,7 +30,9 @@ struct series_row {
 	size_t owners;
 	uint64_t leaves_at; /* time, ms; holds while it has no owner */
 	struct series_charge *charges;
-	uint64_t touched; /* a bit for each gauge that has been given a value */
+	void *mark;	  /* see series_row_set_mark() */
+	bool is_rest;	  /* stands for rows that have no room */
+	uint64_t touched; /* a bit for each family that something was added to */
 	char *labels;	  /* owned, the row's key: as they stand between the braces */
 	UT_hash_handle hh;
 	int64_t values[];
@@ -45,6 +47,12 @@ struct series_sheet {
 	struct series_row *rows;	      /* by labels */
 	struct series_sheet *next;
 };
+
+/*
+ * A value in the family's unit. For a fraction it is divided by its inverse, which is a whole
+ * number: 3 microseconds are then what "3e-06" reads as, and no digit more.
+ */
+double series_scale(const struct series_family *family, int64_t value);
 
 /* NULL when memory ran out. */
 struct series_sheet *series_sheet_new(const struct series_layout *layout);
