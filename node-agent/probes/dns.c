@@ -292,6 +292,14 @@ static struct probe_attachment *attachment_new(struct probe *probe,
 	return attachment->tracker ? attachment : attachment_free(attachment);
 }
 
+static void add_losses(struct probe_attachment *attachment)
+{
+	read_losses(attachment);
+	attachment->losses.table_full = dns_tracker_forgotten(attachment->tracker);
+	dns_rows_add_losses(attachment->series, &attachment->added, &attachment->losses);
+	attachment->added = attachment->losses;
+}
+
 static int dns_attach(struct probe *probe, const struct probe_target *target,
 		      const union probe_settings *settings,
 		      struct probe_attachment **ret_attachment, struct error *error)
@@ -308,6 +316,7 @@ static int dns_attach(struct probe *probe, const struct probe_target *target,
 	}
 	HASH_ADD(hh, probe->attachments, cgroup_id, sizeof(attachment->cgroup_id), attachment);
 	ring_reader_start(probe->reader);
+	add_losses(attachment); /* none as yet: counters are there from the start */
 	*ret_attachment = attachment;
 	return 0;
 }
@@ -319,14 +328,6 @@ static int dns_configure(struct probe *probe, struct probe_attachment *attachmen
 	ring_reader_read(probe->reader); /* what has ended until now is told in the old way */
 	attachment->settings = settings->dns;
 	return 0;
-}
-
-static void add_losses(struct probe_attachment *attachment)
-{
-	read_losses(attachment);
-	attachment->losses.table_full = dns_tracker_forgotten(attachment->tracker);
-	dns_rows_add_losses(attachment->series, &attachment->added, &attachment->losses);
-	attachment->added = attachment->losses;
 }
 
 static struct probe_attachment *dns_detach(struct probe *probe, struct probe_attachment *attachment)

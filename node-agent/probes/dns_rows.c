@@ -92,10 +92,9 @@ void dns_rows_add_lookup(struct series_owner *owner, struct dns_names *names,
 {
 	struct series_row *row = row_of(owner, names, lookup);
 
-	if (lookup->timed_out)
-		series_add(row, TIMEOUTS, 1);
-	else
+	if (!lookup->timed_out)
 		observe(row, lookup->duration);
+	series_add(row, TIMEOUTS, lookup->timed_out);
 	series_add(row, RETRIES, lookup->resent);
 	series_add(row, TRUNCATED, lookup->truncated);
 }
