@@ -72,14 +72,14 @@ static bool add_server(cJSON *event, const struct dns_lookup *lookup)
 cJSON *dns_event_build(const struct dns_lookup *lookup, int64_t clock_offset)
 {
 	cleanup_json cJSON *event = cJSON_CreateObject();
-	double microseconds = (double)(lookup->duration / 1000);
+	uint64_t microseconds = lookup->duration / 1000;
 
 	if (!event || !event_time_add(event, lookup->asked, clock_offset) ||
 	    !add_name(event, lookup) ||
 	    !add_number(event, "question_type", dns_type_name(lookup->type), "TYPE",
 			lookup->type) ||
 	    !add_result(event, lookup) ||
-	    !cJSON_AddNumberToObject(event, "duration_ms", microseconds / 1000) ||
+	    !cJSON_AddNumberToObject(event, "duration_ms", (double)microseconds / 1000) ||
 	    !cJSON_AddNumberToObject(event, "retries", lookup->retries) ||
 	    !add_server(event, lookup))
 		return NULL;
