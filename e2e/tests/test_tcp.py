@@ -103,12 +103,14 @@ class Tcp(ClusterTest):
         pods.execute(self.namespace, "client", "/usr/bin/python3", "-c", refused, check=False)
         self.wait_metric("connects_refused_total", 1, self.client)
         self.assertEqual(self.metric("connections_opened_total", self.client), 1)
+        self.assertEqual(self.metric("connects_timed_out_total", self.client), 0)
 
     def test_reset(self):
-        """a connection that is reset counts as such"""
+        """a connection that the client resets counts as such, and as nothing of the server's"""
         self.watch()
         self.ask("reset")
         self.wait_metric("resets_received_total", 1)
+        self.assertEqual(self.metric("resets_sent_total"), 0)
 
     def test_other_end(self):
         """each end tells the other by its name, and itself as client or server"""

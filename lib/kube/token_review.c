@@ -72,7 +72,8 @@ static void on_reviewed(void *context, const struct kube_response *response)
 	const char *refusal =
 		response->reason ? response->reason : refusal_of(status, review->audience);
 
-	review->handler(review->context, refusal ? NULL : &owner, refusal, !response->reason);
+	review->handler(review->context, refusal ? NULL : &owner, refusal,
+			!response->reason && status);
 }
 
 static cJSON *review_json(const char *token, const char *audience)
