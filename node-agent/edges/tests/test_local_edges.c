@@ -304,6 +304,21 @@ static void test_tells_what_has_changed(void **state)
 	assert_int_equal(edge_book_count(&fixture->edges.book), 0);
 }
 
+/* Who knows nothing need not be told of what is no more. */
+static void test_a_new_connection_knows_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	series_add(row_to_service(fixture, "10.0.0.7", "cart"), OPENED, 3);
+	free(report(fixture));
+	fixture->owner = series_owner_free(fixture->owner, 0);
+	series_expire(fixture->store, SERIES_LINGER_MS);
+	local_edges_connected(&fixture->edges);
+	check_report(fixture, "{\"type\":\"edges\",\"edges\":[],\"gone\":[],\"full\":true,"
+			      "\"truncated\":false}");
+	check_report(fixture, "");
+}
+
 /* At the level of pods, each has its own row; the edge is one. */
 static void test_rows_of_an_edge_are_added_up(void **state)
 {
@@ -386,6 +401,7 @@ int main(void)
 		edges_test(test_is_read_before_an_address_changes_hands),
 		edges_test(test_answers_that_cannot_be_read),
 		edges_test(test_tells_what_has_changed),
+		edges_test(test_a_new_connection_knows_nothing),
 		edges_test(test_rows_of_an_edge_are_added_up),
 		edges_test(test_edges_are_bounded),
 		edges_test(test_the_book_is_bounded),
