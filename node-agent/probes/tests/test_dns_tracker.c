@@ -229,6 +229,32 @@ static void a_retry_of_glibc_at_another_server(void **state)
 	assert_told(fixture, "web 1 timeout 5000ms\n");
 }
 
+/* The next server is asked at once where the first cannot be reached: the id tells that it is one
+ * program's. */
+static void the_same_id_is_a_retry_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	ask(fixture, &first, "web");
+	ask(fixture, &other_port, "web");
+	assert_true(answer(fixture, &other_port, "web", 0));
+	assert_told(fixture, "web 1 0 0ms retry 1+1\n");
+}
+
+/* Each retry counts once, whether the query times out in between or not. */
+static void retries_are_told_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	ask(fixture, &first, "web");
+	pass(fixture, 2500);
+	ask(fixture, &first, "web");
+	pass(fixture, 2600);
+	ask(fixture, &first, "web");
+	assert_true(answer(fixture, &first, "web", 0));
+	assert_told(fixture, "web 1 timeout 5000ms retry 1+1\nweb 1 0 0ms retry 2+1\n");
+}
+
 /* To all servers at once; again after 2.5 s; the first answer counts, others come too late. */
 static void the_way_of_musl(void **state)
 {
@@ -538,6 +564,8 @@ int main(void)
 		TEST(messages_bring_the_time),
 		TEST(a_retry_of_glibc),
 		TEST(a_retry_of_glibc_at_another_server),
+		TEST(the_same_id_is_a_retry_at_once),
+		TEST(retries_are_told_once),
 		TEST(the_way_of_musl),
 		TEST(a_new_id_is_a_retry_only_after_a_while),
 		TEST(retries_add_up),
