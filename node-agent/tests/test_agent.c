@@ -435,6 +435,8 @@ static void test_garbage_from_the_operator(void **state)
 		"{\"type\":\"snapshot\",\"epoch\":7,\"revision\":-1,\"pods\":{}}",
 		"{\"type\":\"delta\",\"epoch\":\"e1\",\"from\":5,\"revision\":6,\"upsert\":[{}]}",
 		"{\"type\":[[[[]]]]}",
+		"{\"type\":\"peers\"}",
+		"{\"type\":\"peers\",\"peers\":[7,{},{\"address\":\"x\",\"kind\":[]}]}",
 	};
 	struct operator_double *operator= * state;
 
