@@ -34,22 +34,33 @@
 #define CONNECTIONS  2000
 #define BULK_SIZE    (1ULL << 30)
 #define EXECS	     500
+#define LOOKUPS	     100 /* fewer than the rate limit lets pass at once */
+#define LOOKUP_SIZE  40
+#define DNS_PAUSE_US 200000 /* in which the bucket is filled again */
 #define MESSAGE_SIZE 256
 
-enum hook { HOOK_EGRESS, HOOK_SOCK_OPS, HOOK_EXEC };
-#define HOOKS 3
+enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_SOCK_OPS, HOOK_EXEC };
+#define HOOKS 4
 
 /* A program that does nothing, at the same hook. */
 static const struct {
 	enum bpf_prog_type type;
 	enum bpf_attach_type attach_type;
 } hooks[HOOKS] = {
+	[HOOK_INGRESS] = {BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
 	[HOOK_EGRESS] = {BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
 	[HOOK_SOCK_OPS] = {BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS},
 	[HOOK_EXEC] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
 };
 
-enum load { LOAD_REQUESTS, LOAD_BULK, LOAD_CONNECTIONS, LOAD_EXECS, LOAD_FOREIGN_EXECS };
+enum load {
+	LOAD_REQUESTS,
+	LOAD_BULK,
+	LOAD_CONNECTIONS,
+	LOAD_LOOKUPS,
+	LOAD_EXECS,
+	LOAD_FOREIGN_EXECS
+};
 
 /* A program and the hook that it is at. */
 struct part {
@@ -79,6 +90,10 @@ static const struct measurement {
 	 LOAD_CONNECTIONS,
 	 2 * CONNECTIONS,
 	 0},
+	{{{"dns_received", HOOK_INGRESS}}, "packet in, no DNS", LOAD_REQUESTS, 0, 20},
+	{{{"dns_sent", HOOK_EGRESS}}, "packet out, no DNS", LOAD_REQUESTS, 0, 20},
+	{{{"dns_received", HOOK_INGRESS}}, "packet in, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
+	{{{"dns_sent", HOOK_EGRESS}}, "packet out, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
 	{{{"exec_succeeded", HOOK_EXEC}}, "exec, watched", LOAD_EXECS, 0, 3000},
 	{{{"exec_succeeded", HOOK_EXEC}}, "exec, not watched", LOAD_FOREIGN_EXECS, 0, 150},
 };
@@ -336,6 +351,32 @@ static void execute(void)
 	}
 }
 
+/* Queries and answers of nothing: what is in them matters to user space only. */
+static void look_up(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(53)}, from;
+	cleanup_close int server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cleanup_close int client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char message[LOOKUP_SIZE] = {0};
+	socklen_t size = sizeof(from);
+
+	address.sin_addr.s_addr = htonl(0x7f353535); /* 127.53.53.53, where nobody else listens */
+	require(bind(server, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+			connect(client, (struct sockaddr *)&address, sizeof(address)) == 0,
+		"name server");
+	usleep(DNS_PAUSE_US);
+	for (int i = 0; i < LOOKUPS; i++) {
+		require(send(client, message, LOOKUP_SIZE, 0) == LOOKUP_SIZE, "query");
+		require(recvfrom(server, message, LOOKUP_SIZE, 0, (struct sockaddr *)&from,
+				 &size) == LOOKUP_SIZE,
+			"query");
+		require(sendto(server, message, LOOKUP_SIZE, 0, (struct sockaddr *)&from, size) ==
+				LOOKUP_SIZE,
+			"answer");
+		require(recv(client, message, LOOKUP_SIZE, 0) == LOOKUP_SIZE, "answer");
+	}
+}
+
 static void run_load(enum load load)
 {
 	switch (load) {
@@ -347,6 +388,9 @@ static void run_load(enum load load)
 		break;
 	case LOAD_CONNECTIONS:
 		converse(CONNECTIONS, 1);
+		break;
+	case LOAD_LOOKUPS:
+		look_up();
 		break;
 	case LOAD_EXECS:
 	case LOAD_FOREIGN_EXECS:

@@ -155,17 +155,21 @@ static void write_histogram(const struct series_row *row, const struct series_fa
 	append_line(out, family->name, "_count", row, NULL, (double)count);
 }
 
+static bool shows(const struct series_row *row, size_t family)
+{
+	return row->touched & UINT64_C(1) << family;
+}
+
 static void write_family(const struct series_sheet *sheet, size_t index,
 			 char (*bounds)[METRICS_NUMBER_SIZE], struct text *out)
 {
 	const struct series_family *family = &sheet->layout->families[index];
-
 	bool begun = false;
 
 	for (const struct series_row *row = sheet->rows; row; row = row->hh.next) {
 		const int64_t *values = &row->values[sheet->starts[index]];
 
-		if (!(row->touched & UINT64_C(1) << index))
+		if (!shows(row, index))
 			continue;
 		if (!begun)
 			metrics_family(out, family->name, family->type, family->help);
@@ -176,6 +180,17 @@ static void write_family(const struct series_sheet *sheet, size_t index,
 			append_line(out, family->name, "", row, NULL,
 				    series_scale(family, values[0]));
 	}
+}
+
+size_t series_sheet_count(const struct series_sheet *sheet)
+{
+	size_t count = 0;
+
+	for (const struct series_row *row = sheet->rows; row; row = row->hh.next)
+		for (size_t i = 0; i < sheet->layout->count; i++)
+			if (shows(row, i))
+				count += family_series(&sheet->layout->families[i]);
+	return count;
 }
 
 void series_sheet_write(const struct series_sheet *sheet, struct text *out)

@@ -42,7 +42,7 @@ struct series_sheet {
 	const struct series_layout *layout;
 	size_t starts[SERIES_FAMILIES_LIMIT]; /* where each family's values begin in a row */
 	size_t value_count;		      /* of one row */
-	size_t series_count;		      /* that one row counts for */
+	size_t series_count;		      /* that one row can show */
 	char (*bounds)[METRICS_NUMBER_SIZE];  /* of all histograms, as text */
 	struct series_row *rows;	      /* by labels */
 	struct series_sheet *next;
@@ -67,6 +67,9 @@ struct series_row *series_sheet_add(struct series_sheet *sheet, const struct tex
 
 /* Takes a row out and frees it; its charges have been taken away. */
 void series_sheet_remove(struct series_sheet *sheet, struct series_row *row);
+
+/* How many series its rows show. */
+size_t series_sheet_count(const struct series_sheet *sheet);
 
 /* Writes its families with a sample for each row; nothing when there is none. */
 void series_sheet_write(const struct series_sheet *sheet, struct text *out);

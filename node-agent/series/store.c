@@ -99,7 +99,7 @@ size_t series_count(const struct series_store *store)
 	size_t count = 0;
 
 	LL_FOREACH(store->sheets, sheet)
-		count += HASH_COUNT(sheet->rows) * sheet->series_count;
+		count += series_sheet_count(sheet);
 	return count;
 }
 
