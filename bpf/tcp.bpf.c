@@ -617,7 +617,10 @@ static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp
 	count_end(edge, state, tcp->inet_conn.icsk_inet.sk.sk_err);
 }
 
-/* An accepted connection ends that was never kept in mind: nobody else counts it. */
+/*
+ * An accepted connection ends that was never kept in mind: nobody else counts it. One that has sent
+ * a lot is older than the programs and has slept since: another load of them asked for its calls.
+ */
 static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
 					    struct tcp_target *target)
 {
@@ -626,7 +629,7 @@ static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
-	if (!tcp || !was_accepted(tcp))
+	if (!tcp || !was_accepted(tcp) || tcp->segs_out >= TCP_OLD_SEGMENTS)
 		return;
 	key_of_accepted(&key, operation, target);
 	edge = edge_find(&key);
@@ -656,13 +659,16 @@ static __always_inline void on_end(struct bpf_sock_ops *operation, struct tcp_ta
 static __always_inline void on_timeout(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
 	struct connection *connection = connection_of_operation(operation, target);
+	struct tcp_sock *tcp = operation->sk ? bpf_skc_to_tcp_sock(operation->sk) : NULL;
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
 	if (connection)
 		key_of_operation(&key, operation, connection);
-	else
+	else if (tcp && was_accepted(tcp))
 		key_of_accepted(&key, operation, target);
+	else
+		return;
 	edge = edge_find(&key);
 	if (edge)
 		count(&edge->timeouts, 1);
