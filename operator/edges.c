@@ -71,9 +71,20 @@ static struct known_edge *find_edge(const struct edges_node *node, enum edge_sid
 	return known;
 }
 
+/* Lets the ends of an edge come in the order of the graph: who opened the connections is first. */
+static void order_ends(struct reported_edge *edge, struct edge_party **ret_source,
+		       struct edge_party **ret_destination)
+{
+	bool client = edge->side == SIDE_CLIENT;
+
+	*ret_source = client ? &edge->workload : &edge->peer;
+	*ret_destination = client ? &edge->peer : &edge->workload;
+}
+
 static int add_edge(struct edges_node *node, const struct reported_edge *edge,
 		    const struct edge_key *key)
 {
+	struct edge_party *source, *destination;
 	struct known_edge *known;
 
 	if (count_known(node) >= EDGES_LIMIT) {
@@ -86,13 +97,15 @@ static int add_edge(struct edges_node *node, const struct reported_edge *edge,
 	memset(known, 0, sizeof(*known));
 	memcpy(known->key, key->bytes, key->length);
 	known->edge = *edge;
-	edge_key_read(known->key, &known->edge.workload, &known->edge.peer, &known->edge.protocol);
+	order_ends(&known->edge, &source, &destination);
+	edge_key_read(known->key, source, destination, &known->edge.protocol);
 	HASH_ADD_KEYPTR(hh, node->known[edge->side], known->key, key->length, known);
 	return 0;
 }
 
 static int take_edge(struct edges_node *node, const cJSON *item, bool gone, struct error *error)
 {
+	struct edge_party *source, *destination;
 	struct known_edge *known;
 	struct reported_edge edge;
 	struct edge_key key;
@@ -100,7 +113,8 @@ static int take_edge(struct edges_node *node, const cJSON *item, bool gone, stru
 
 	if (result < 0)
 		return result;
-	edge_key_make(&key, &edge.workload, &edge.peer, edge.port, edge.protocol);
+	order_ends(&edge, &source, &destination);
+	edge_key_make(&key, source, destination, edge.port, edge.protocol);
 	known = find_edge(node, edge.side, &key);
 	if (known && gone)
 		forget_edge(node, known);
