@@ -151,7 +151,7 @@ static void on_checked(void *context, enum access_outcome outcome, const struct 
 	}
 }
 
-/* The namespaces that the answer speaks of, and the one that was asked for. */
+/* The namespaces that the answer speaks of. */
 static int list_namespaces(const struct asking *asking, struct strings *namespaces)
 {
 	struct graph graph;
@@ -162,9 +162,6 @@ static int list_namespaces(const struct asking *asking, struct strings *namespac
 		return result;
 	result = graph_namespaces(&graph, namespaces);
 	graph_free(&graph);
-	if (result == 0 && asking->namespace)
-		result = strings_add_unique(namespaces, asking->namespace);
-	strings_sort(namespaces);
 	return result;
 }
 
@@ -176,7 +173,8 @@ static void check(struct asking *asking, const cJSON *user)
 	if (!asking->username || list_namespaces(asking, &namespaces) < 0)
 		refuse_for_failure(asking, "out of memory");
 	else
-		access_check(asking->api->access, user, &namespaces, on_checked, asking);
+		access_check(asking->api->access, user, &namespaces, asking->namespace, on_checked,
+			     asking);
 	strings_free(&namespaces);
 }
 

@@ -106,8 +106,8 @@ static void on_checked(void *context, enum access_outcome outcome, const struct 
 		assert_int_equal(access_view_has(view, "nobody's"), view->all);
 }
 
-/* Checks the namespaces "n0000" to so many, as Ann. */
-static void check(struct world *world, int count)
+/* Checks the namespaces "n0000" to so many, as Ann, who needs one of them, or another, or none. */
+static void check_needed(struct world *world, int count, const char *needed)
 {
 	cleanup_json cJSON *user = cJSON_Parse(ANN);
 	struct strings namespaces = {0};
@@ -117,8 +117,13 @@ static void check(struct world *world, int count)
 		snprintf(name, sizeof(name), "n%04d", i);
 		assert_int_equal(strings_add(&namespaces, name), 0);
 	}
-	access_check(world->access, user, &namespaces, on_checked, world);
+	access_check(world->access, user, &namespaces, needed, on_checked, world);
 	strings_free(&namespaces);
+}
+
+static void check(struct world *world, int count)
+{
+	check_needed(world, count, NULL);
 }
 
 static void knows_somebody_for_a_while(void **state)
@@ -205,6 +210,49 @@ static void asks_about_each_namespace(void **state)
 	assert_int_equal(world.answers, 3);
 	assert_int_equal(world.allowed.count, 1);
 	assert_int_equal(world.server.requests, 3);
+	world_close(&world);
+}
+
+/* What is denied is denied after as many questions, whatever there is behind it. */
+static void asks_about_nothing_else_where_the_needed_one_is_denied(void **state)
+{
+	static const struct fake_step steps[] = {DENIED, DENIED, {0}};
+	static const int counts[] = {0, 1, 40, ACCESS_NAMESPACES_LIMIT + 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct world world;
+
+		world_open(&world, steps);
+		check_needed(&world, counts[i], "n0000");
+		wait_for_answers(&world, 1);
+		assert_int_equal(world.outcome, ACCESS_ANSWERED);
+		assert_false(world.all);
+		assert_int_equal(world.allowed.count, 0);
+		assert_int_equal(world.server.requests, 2);
+		check_needed(&world, counts[i], "n0000"); /* as it is known by now */
+		assert_int_equal(world.answers, 2);
+		assert_int_equal(world.allowed.count, 0);
+		world_close(&world);
+	}
+}
+
+static void asks_about_the_others_after_the_needed_one(void **state)
+{
+	static const struct fake_step steps[] = {DENIED, ALLOWED, DENIED, DENIED, {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	check_needed(&world, 3, "n0002");
+	wait_for_answers(&world, 1);
+	assert_int_equal(world.outcome, ACCESS_ANSWERED);
+	assert_int_equal(world.allowed.count, 1);
+	assert_string_equal(world.allowed.items[0], "n0002");
+	assert_int_equal(world.server.requests, 4);
+	check_needed(&world, ACCESS_NAMESPACES_LIMIT + 1, "n0002");
+	assert_int_equal(world.answers, 2);
+	assert_int_equal(world.outcome, ACCESS_TOO_MUCH);
 	world_close(&world);
 }
 
@@ -386,6 +434,8 @@ int main(void)
 		cmocka_unit_test(tells_a_bad_token_from_a_bad_server),
 		cmocka_unit_test(asks_about_the_whole_cluster_first),
 		cmocka_unit_test(asks_about_each_namespace),
+		cmocka_unit_test(asks_about_nothing_else_where_the_needed_one_is_denied),
+		cmocka_unit_test(asks_about_the_others_after_the_needed_one),
 		cmocka_unit_test(asks_a_few_at_a_time),
 		cmocka_unit_test(does_not_ask_without_end),
 		cmocka_unit_test(tells_that_it_could_not_ask),
