@@ -13,6 +13,13 @@
 #include "lib/kube/token_review.h"
 #include "operator/review_cache.h"
 
+/*
+ * Dropping the oldest would else make each answer go before it is asked for again, where the
+ * namespaces that somebody asks about are one too many.
+ */
+_Static_assert(REVIEW_CACHE_LIMIT > 4 * (ACCESS_NAMESPACES_LIMIT + 2),
+	       "the answers of some callers must fit");
+
 struct access {
 	struct kube_client *client;
 	uv_loop_t *loop;

@@ -288,6 +288,25 @@ static void asks_a_few_at_a_time(void **state)
 	world_close(&world);
 }
 
+/* As many namespaces as may be: all answers are known the next time. */
+static void knows_all_answers_of_one_check(void **state)
+{
+	static struct fake_step steps[ACCESS_NAMESPACES_LIMIT + 2];
+	struct world world;
+
+	(void)state;
+	for (int i = 0; i <= ACCESS_NAMESPACES_LIMIT; i++)
+		steps[i] = (struct fake_step)DENIED;
+	world_open(&world, steps);
+	check(&world, ACCESS_NAMESPACES_LIMIT);
+	while (world.answers == 0)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_int_equal(world.server.requests, ACCESS_NAMESPACES_LIMIT + 1);
+	check(&world, ACCESS_NAMESPACES_LIMIT);
+	assert_int_equal(world.answers, 2);
+	world_close(&world);
+}
+
 static void does_not_ask_without_end(void **state)
 {
 	static const struct fake_step steps[] = {DENIED, {0}};
@@ -437,6 +456,7 @@ int main(void)
 		cmocka_unit_test(asks_about_nothing_else_where_the_needed_one_is_denied),
 		cmocka_unit_test(asks_about_the_others_after_the_needed_one),
 		cmocka_unit_test(asks_a_few_at_a_time),
+		cmocka_unit_test(knows_all_answers_of_one_check),
 		cmocka_unit_test(does_not_ask_without_end),
 		cmocka_unit_test(tells_that_it_could_not_ask),
 		cmocka_unit_test(ends_in_the_middle),
