@@ -72,10 +72,21 @@ static struct known_edge *find_edge(const struct edges_node *node, enum edge_sid
 	return known;
 }
 
+/* Lets the ends of an edge come in the order of the graph: who opened the connections is first. */
+static void order_ends(struct reported_edge *edge, struct edge_party **ret_source,
+		       struct edge_party **ret_destination)
+{
+	bool client = edge->side == SIDE_CLIENT;
+
+	*ret_source = client ? &edge->workload : &edge->peer;
+	*ret_destination = client ? &edge->peer : &edge->workload;
+}
+
 static int add_edge(struct edges *edges, struct edges_node *node, const struct reported_edge *edge,
 		    const struct edge_key *key)
 {
 	size_t size = sizeof(struct known_edge) + key->length;
+	struct edge_party *source, *destination;
 	struct known_edge *known;
 
 	if (count_known(node) >= EDGES_LIMIT || edges->bytes + size > EDGES_MEMORY_LIMIT) {
@@ -88,7 +99,8 @@ static int add_edge(struct edges *edges, struct edges_node *node, const struct r
 	memset(known, 0, sizeof(*known));
 	memcpy(known->key, key->bytes, key->length);
 	known->edge = *edge;
-	edge_key_read(known->key, &known->edge.workload, &known->edge.peer, &known->edge.protocol);
+	order_ends(&known->edge, &source, &destination);
+	edge_key_read(known->key, source, destination, &known->edge.protocol);
 	HASH_ADD_KEYPTR(hh, node->known[edge->side], known->key, key->length, known);
 	edges->bytes += size;
 	return 0;
@@ -97,6 +109,7 @@ static int add_edge(struct edges *edges, struct edges_node *node, const struct r
 static int take_edge(struct edges *edges, struct edges_node *node, const cJSON *item, bool gone,
 		     struct error *error)
 {
+	struct edge_party *source, *destination;
 	struct known_edge *known;
 	struct reported_edge edge;
 	struct edge_key key;
@@ -104,7 +117,8 @@ static int take_edge(struct edges *edges, struct edges_node *node, const cJSON *
 
 	if (result < 0)
 		return result;
-	edge_key_make(&key, &edge.workload, &edge.peer, edge.port, edge.protocol);
+	order_ends(&edge, &source, &destination);
+	edge_key_make(&key, source, destination, edge.port, edge.protocol);
 	known = find_edge(node, edge.side, &key);
 	if (known && gone)
 		forget_edge(edges, node, known);

@@ -22,7 +22,7 @@
 
 struct known_edge {
 	struct reported_edge edge; /* its strings point into the key */
-	UT_hash_handle hh;
+	UT_hash_handle hh;	   /* by the key, whose first end is the client's */
 	char key[];
 };
 

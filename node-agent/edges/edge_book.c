@@ -139,13 +139,20 @@ static void remove_edge(struct edge_book *book, struct book_edge *entry)
 	free(entry);
 }
 
+static bool has_changed(const struct book_edge *entry)
+{
+	for (int i = 0; i < EDGE_FIGURES; i++)
+		if (entry->edge.figures[i] != entry->figures_told[i])
+			return true;
+	return false;
+}
+
 /* Whether the operator knows something else of the edge than it should. */
 static bool is_news(const struct book_edge *entry)
 {
 	if (!entry->rows)
 		return entry->told;
-	return !entry->told ||
-	       memcmp(entry->edge.figures, entry->figures_told, sizeof(entry->figures_told)) != 0;
+	return !entry->told || has_changed(entry);
 }
 
 /* In JSON, a byte of a string may become two; there are no control characters in them. */
