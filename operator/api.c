@@ -126,7 +126,7 @@ static void refuse_namespace(struct asking *asking)
 	refuse(asking, 403, error.message);
 }
 
-/* The namespaces that the answer speaks of, and the one that was asked for. */
+/* The namespaces that the answer speaks of. */
 static int list_namespaces(const struct asking *asking, struct strings *namespaces)
 {
 	struct graph graph;
@@ -137,9 +137,6 @@ static int list_namespaces(const struct asking *asking, struct strings *namespac
 		return result;
 	result = graph_namespaces(&graph, namespaces);
 	graph_free(&graph);
-	if (result == 0 && asking->namespace)
-		result = strings_add_unique(namespaces, asking->namespace);
-	strings_sort(namespaces);
 	return result;
 }
 
@@ -168,19 +165,24 @@ static void on_checked(void *context, enum access_outcome outcome, const struct 
 	}
 }
 
-/* Who has the right to the whole cluster need not be asked about what is in it. */
-static void on_cluster_checked(void *context, enum access_outcome outcome,
-			       const struct access_view *view, const char *why)
+/*
+ * Who has the right to the whole cluster need not be asked about what is in it. Who may not see the
+ * namespace that they name is not answered any later for what is in it.
+ */
+static void on_first_checked(void *context, enum access_outcome outcome,
+			     const struct access_view *view, const char *why)
 {
 	struct asking *asking = context;
 	struct strings namespaces = {0};
 
-	if (outcome != ACCESS_ANSWERED || view->all)
+	if (outcome != ACCESS_ANSWERED || view->all ||
+	    (asking->namespace && !access_view_has(view, asking->namespace)))
 		on_checked(asking, outcome, view, why);
 	else if (list_namespaces(asking, &namespaces) < 0)
 		refuse_for_failure(asking, "out of memory");
 	else
-		access_check(asking->api->access, asking->user, &namespaces, on_checked, asking);
+		access_check(asking->api->access, asking->user, &namespaces, asking->namespace,
+			     on_checked, asking);
 	strings_free(&namespaces);
 }
 
@@ -193,7 +195,8 @@ static void on_identified(void *context, enum access_outcome outcome, const cJSO
 
 	if (outcome == ACCESS_ANSWERED) {
 		asking->user = cJSON_Duplicate(user, true);
-		access_check(asking->api->access, user, &none, on_cluster_checked, asking);
+		access_check(asking->api->access, user, &none, asking->namespace, on_first_checked,
+			     asking);
 	} else if (outcome == ACCESS_REFUSED) {
 		error_set(&error, EPERM,
 			  "the token does not hold (%.200s); send one of this cluster", why);

@@ -144,7 +144,7 @@ static int merge_node(struct making *making, const struct edges_node *node, cons
 {
 	const struct known_edge *known;
 
-	making->graph.truncated |= node->truncated;
+	making->graph.truncated |= node->truncated || node->left_out;
 	for (int side = SIDE_CLIENT; side <= SIDE_SERVER; side++)
 		for (known = node->known[side]; known; known = known->hh.next)
 			if (concerns(&known->edge, namespace) && merge(making, known) < 0)

@@ -35,7 +35,7 @@ struct graph_edge {
 
 struct graph {
 	struct graph_edge *edges;
-	bool truncated; /* some node has more edges than it may report */
+	bool truncated; /* some node has more edges than are known */
 };
 
 /*
