@@ -19,6 +19,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/lib/histogram.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
@@ -200,31 +201,13 @@ static __always_inline void count_all(struct tcp_counters *edge, const struct tc
 		count(&edge->duplicates, now->duplicates);
 }
 
-static __always_inline __u32 log2_of(__u32 value)
-{
-	__u32 position = (value > 0xffff) << 4, step;
-
-	value >>= position;
-	step = (value > 0xff) << 3;
-	value >>= step;
-	position |= step;
-	step = (value > 0xf) << 2;
-	value >>= step;
-	position |= step;
-	step = (value > 0x3) << 1;
-	value >>= step;
-	return position | step | (value >> 1);
-}
-
-/* The upper bound belongs to the slot, as Prometheus counts. */
 static __always_inline void observe(__u64 *slots, __u64 *sum, __u32 us)
 {
-	__u32 octave = us > 1 ? log2_of(us - 1) + 1 : 0;
-	__u32 slot = octave > TCP_FIRST_BOUND ? octave - TCP_FIRST_BOUND : 0;
+	__u32 slot = histogram_slot(us, TCP_FIRST_BOUND, TCP_SLOTS);
 
 	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
 	if (slot >= TCP_SLOTS)
-		slot = TCP_SLOTS - 1;
+		return;
 	count(&slots[slot], 1);
 	count(sum, us);
 }
