@@ -34,17 +34,15 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 {
 	int look = -1, connections = -1, result;
 	const struct programs_part parts[] = {
-		{"tcp_sent", &kernel->programs[0]},
-		{"tcp_operation", &kernel->programs[1]},
-		{"tcp_targets", &kernel->targets},
-		{"tcp_edges", &kernel->edges},
-		{"tcp_look", &look},
+		{"tcp_sent", &kernel->programs[0]}, {"tcp_operation", &kernel->programs[1]},
+		{"tcp_targets", &kernel->targets},  {"tcp_edges", &kernel->edges},
+		{"tcp_others", &kernel->others},    {"tcp_look", &look},
 		{"tcp_connections", &connections},
 	};
 	size_t size;
 	const void *elf = tcp_bpf__elf_bytes(&size);
 
-	*kernel = (struct tcp_kernel){{-1, -1}, -1, -1, -1};
+	*kernel = (struct tcp_kernel){{-1, -1}, -1, -1, -1, -1};
 	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
 				     error);
 	if (result == 0)
@@ -61,6 +59,7 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
 	programs_close(&kernel->look);
 	programs_close(&kernel->targets);
 	programs_close(&kernel->edges);
+	programs_close(&kernel->others);
 }
 
 /*
@@ -82,7 +81,7 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 	for (__u8 role = TCP_CLIENT; role <= TCP_SERVER; role++) {
 		const struct tcp_edge_key key = {.target = number, .role = role};
 
-		if (bpf_map_update_elem(kernel->edges, &key, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->others, &key, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -153,7 +152,7 @@ struct batch {
 	struct tcp_counters counters[READ_BATCH];
 };
 
-void tcp_kernel_read(struct tcp_kernel *kernel,
+static void read_map(int map,
 		     void (*edge)(void *context, const struct tcp_edge_key *key,
 				  const struct tcp_counters *counters),
 		     void *context)
@@ -166,8 +165,8 @@ void tcp_kernel_read(struct tcp_kernel *kernel,
 		return;
 	do {
 		count = READ_BATCH;
-		result = bpf_map_lookup_batch(kernel->edges, from, &position, batch->keys,
-					      batch->counters, &count, NULL);
+		result = bpf_map_lookup_batch(map, from, &position, batch->keys, batch->counters,
+					      &count, NULL);
 		if (result < 0 && errno != ENOENT) {
 			log_warn("TCP: the counters cannot be read: %s", strerror(errno));
 			return;
@@ -178,16 +177,26 @@ void tcp_kernel_read(struct tcp_kernel *kernel,
 	} while (result == 0);
 }
 
+void tcp_kernel_read(struct tcp_kernel *kernel,
+		     void (*edge)(void *context, const struct tcp_edge_key *key,
+				  const struct tcp_counters *counters),
+		     void *context)
+{
+	read_map(kernel->edges, edge, context);
+	read_map(kernel->others, edge, context);
+}
+
 int tcp_kernel_take(struct tcp_kernel *kernel, const struct tcp_edge_key *key,
 		    struct tcp_counters *ret_counters)
 {
-	if (bpf_map_lookup_and_delete_elem(kernel->edges, key, ret_counters) == 0)
+	int map = key->port ? kernel->edges : kernel->others;
+
+	if (bpf_map_lookup_and_delete_elem(map, key, ret_counters) == 0)
 		return 0;
 	if (errno == ENOENT)
 		return -ENOENT;
 	/* Before kernel 5.14, in two steps. */
-	if (bpf_map_lookup_elem(kernel->edges, key, ret_counters) ||
-	    bpf_map_delete_elem(kernel->edges, key))
+	if (bpf_map_lookup_elem(map, key, ret_counters) || bpf_map_delete_elem(map, key))
 		return -errno;
 	return 0;
 }

@@ -19,6 +19,7 @@ struct tcp_kernel {
 	int look; /* the link of the program that looks at all connections */
 	int targets;
 	int edges;
+	int others;
 };
 
 /* Loads the programs. Returns 0 or a negative errno; tcp_kernel_close() in either case. */
