@@ -85,10 +85,12 @@ static int charge(struct series_row *row, struct series_store *store, const stru
 	return 0;
 }
 
-static bool has_room(const struct asking *asking, size_t series)
+static bool has_room(const struct series_owner *owner, size_t series)
 {
+	const struct asking *asking = &owner->asking;
+
 	for (size_t i = 0; i < asking->count; i++)
-		if (series_quota_has_room(asking->quotas[i], series))
+		if (series_quota_has_room(&owner->store->quotas, asking->quotas[i], series))
 			return true;
 	return false;
 }
@@ -141,15 +143,18 @@ static int make_row(struct series_owner *owner, struct series_sheet *sheet, enum
 {
 	struct series_row *row;
 
-	if (kind == ROW_PLAIN && !has_room(&owner->asking, sheet->series_count))
+	if (kind == ROW_PLAIN && !has_room(owner, sheet->series_count))
 		return -ENOSPC;
 	row = series_sheet_add(sheet, &owner->store->labels);
 	if (!row)
 		return -ENOMEM;
+	row->is_rest = kind == ROW_OVERFLOW;
 	if (hold_row(owner, row, kind) < 0) {
 		series_sheet_remove(sheet, row);
 		return -ENOMEM;
 	}
+	if (kind == ROW_PLAIN)
+		owner->store->quotas.series += sheet->series_count;
 	*ret_row = row;
 	return 0;
 }
@@ -189,8 +194,6 @@ struct series_row *series_row(struct series_owner *owner, const struct series_la
 	if (result == -ENOSPC) {
 		count_refusal(owner);
 		result = find_or_make(owner, layout, &overflow, 1, ROW_OVERFLOW, &row);
-		if (result == 0)
-			row->is_rest = true;
 	}
 	return result == 0 ? row : &owner->store->nowhere;
 }

@@ -37,6 +37,8 @@ static void remove_row(struct series_store *store, struct series_row *row)
 	if (row->mark)
 		store->handlers.gone(store->handlers.context, row->mark);
 	series_discharge_all(&store->quotas, row);
+	if (!row->is_rest)
+		store->quotas.series -= row->sheet->series_count;
 	series_sheet_remove(row->sheet, row);
 }
 
