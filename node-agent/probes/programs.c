@@ -194,7 +194,7 @@ static int wait_for_loaded(int channel, pid_t child, struct loaded *loaded, int 
 int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 			const struct programs_part *parts, size_t count, struct error *error)
 {
-	int ends[2], descriptors[PARTS_LIMIT], result;
+	int ends[2], descriptors[PARTS_LIMIT] = {0}, result;
 	struct loaded loaded = {0};
 	pid_t child;
 
