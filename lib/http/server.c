@@ -25,6 +25,8 @@
 #define QUERY_LIMIT	 16    /* members of a query; more are not looked at */
 #define MEMBER_LIMIT	 1024  /* bytes of one */
 
+#define TOO_MANY_REQUESTS 429 /* RFC 6585, 4 */
+
 #define JSON_NOT_FOUND "{\"error\":\"nothing is served at this path\"}\n"
 #define JSON_METHOD    "{\"error\":\"only GET and HEAD are answered here\"}\n"
 
@@ -178,6 +180,7 @@ static int status_header_add(struct lws *wsi, int status, unsigned char **at, un
 	} headers[] = {
 		{HTTP_STATUS_METHOD_NOT_ALLOWED, "allow:", "GET, HEAD"},
 		{HTTP_STATUS_UNAUTHORIZED, "www-authenticate:", "Bearer"},
+		{TOO_MANY_REQUESTS, "retry-after:", "1"},
 		{HTTP_STATUS_SERVICE_UNAVAILABLE, "retry-after:", "1"},
 	};
 
