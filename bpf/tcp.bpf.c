@@ -19,6 +19,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/lib/histogram.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
@@ -200,31 +201,13 @@ static __always_inline void count_all(struct tcp_counters *edge, const struct tc
 		count(&edge->duplicates, now->duplicates);
 }
 
-static __always_inline __u32 log2_of(__u32 value)
-{
-	__u32 position = (value > 0xffff) << 4, step;
-
-	value >>= position;
-	step = (value > 0xff) << 3;
-	value >>= step;
-	position |= step;
-	step = (value > 0xf) << 2;
-	value >>= step;
-	position |= step;
-	step = (value > 0x3) << 1;
-	value >>= step;
-	return position | step | (value >> 1);
-}
-
-/* The upper bound belongs to the slot, as Prometheus counts. */
 static __always_inline void observe(__u64 *slots, __u64 *sum, __u32 us)
 {
-	__u32 octave = us > 1 ? log2_of(us - 1) + 1 : 0;
-	__u32 slot = octave > TCP_FIRST_BOUND ? octave - TCP_FIRST_BOUND : 0;
+	__u32 slot = histogram_slot(us, TCP_FIRST_BOUND, TCP_SLOTS);
 
 	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
 	if (slot >= TCP_SLOTS)
-		slot = TCP_SLOTS - 1;
+		return;
 	count(&slots[slot], 1);
 	count(sum, us);
 }
@@ -617,7 +600,10 @@ static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp
 	count_end(edge, state, tcp->inet_conn.icsk_inet.sk.sk_err);
 }
 
-/* An accepted connection ends that was never kept in mind: nobody else counts it. */
+/*
+ * An accepted connection ends that was never kept in mind: nobody else counts it. One that has sent
+ * a lot is older than the programs and has slept since: another load of them asked for its calls.
+ */
 static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
 					    struct tcp_target *target)
 {
@@ -626,7 +612,7 @@ static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
-	if (!tcp || !was_accepted(tcp))
+	if (!tcp || !was_accepted(tcp) || tcp->segs_out >= TCP_OLD_SEGMENTS)
 		return;
 	key_of_accepted(&key, operation, target);
 	edge = edge_find(&key);
@@ -656,13 +642,16 @@ static __always_inline void on_end(struct bpf_sock_ops *operation, struct tcp_ta
 static __always_inline void on_timeout(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
 	struct connection *connection = connection_of_operation(operation, target);
+	struct tcp_sock *tcp = operation->sk ? bpf_skc_to_tcp_sock(operation->sk) : NULL;
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
 	if (connection)
 		key_of_operation(&key, operation, connection);
-	else
+	else if (tcp && was_accepted(tcp))
 		key_of_accepted(&key, operation, target);
+	else
+		return;
 	edge = edge_find(&key);
 	if (edge)
 		count(&edge->timeouts, 1);

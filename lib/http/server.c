@@ -25,6 +25,9 @@
 #define QUERY_LIMIT	 16    /* members of a query; more are not looked at */
 #define MEMBER_LIMIT	 1024  /* bytes of one */
 
+/* Bytes of all bodies that wait for slow readers; a body of one piece is always answered. */
+#define BODIES_LIMIT (16 << 20)
+
 #define TOO_MANY_REQUESTS 429 /* RFC 6585, 4 */
 
 #define JSON_NOT_FOUND "{\"error\":\"nothing is served at this path\"}\n"
@@ -153,6 +156,24 @@ static const struct http_receiver *receiver_find(const struct http_server *serve
 	return NULL;
 }
 
+/* The memory of all bodies, this connection's included. */
+static size_t bodies_size(const struct http_server *server)
+{
+	const struct http_connection *connection;
+	size_t size = 0;
+
+	DL_FOREACH(server->connections, connection)
+		size += connection->body.length;
+	return size;
+}
+
+static int refuse_for_now(struct http_connection *connection)
+{
+	text_free(&connection->body);
+	text_append_string(&connection->body, "too many answers wait for their readers\n");
+	return HTTP_STATUS_SERVICE_UNAVAILABLE;
+}
+
 /* Fills the body and returns the status of the answer. */
 static int request_respond(struct http_connection *connection, const struct http_route *route)
 {
@@ -165,6 +186,8 @@ static int request_respond(struct http_connection *connection, const struct http
 		return HTTP_STATUS_NOT_FOUND;
 	}
 	status = route->respond(route->context, &connection->body);
+	if (connection->body.length > PIECE_LIMIT && bodies_size(connection->server) > BODIES_LIMIT)
+		return refuse_for_now(connection);
 	if (!connection->body.failed)
 		return status;
 	text_free(&connection->body);

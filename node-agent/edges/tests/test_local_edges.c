@@ -222,6 +222,21 @@ static void test_outsiders_go_by_their_names(void **state)
 	check_written(fixture, "peer_name=\"\",server_port=\"443\"} 5\n");
 }
 
+/* A tenant can give a pod an owner of any kind. */
+static void test_a_pod_that_calls_itself_external(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct edge edge = edge_to("10.0.0.7", 80);
+
+	(void)row_to(fixture, "10.0.0.7", 80, 0);
+	local_edges_learn(&fixture->edges, &pod, edge.address, "bank.example", 60, 0);
+	answer(fixture,
+	       "[{\"address\":\"10.0.0.7\",\"kind\":\"Pod\",\"namespace\":\"evil\",\"name\":\"p\","
+	       "\"uid\":\"u\",\"workload\":{\"kind\":\"External\",\"name\":\"x\"}}]");
+	series_add(row_to(fixture, "10.0.0.7", 80, 1), OPENED, 1);
+	check_written(fixture, "peer_kind=\"External\",peer_namespace=\"evil\",peer_name=\"x\"");
+}
+
 static void test_names_are_for_outsiders_only(void **state)
 {
 	struct fixture *fixture = *state;
@@ -444,6 +459,7 @@ int main(void)
 		edges_test(test_waits_for_the_answer),
 		edges_test(test_loopback_is_the_pod_itself),
 		edges_test(test_outsiders_go_by_their_names),
+		edges_test(test_a_pod_that_calls_itself_external),
 		edges_test(test_names_are_for_outsiders_only),
 		edges_test(test_is_read_before_an_address_changes_hands),
 		edges_test(test_answers_that_cannot_be_read),

@@ -317,6 +317,43 @@ static void test_second_attachment_begins_anew(void **state)
 	fixture_detach(fixture, attachment);
 }
 
+/* The programs are loaded anew, as by an agent that was restarted: sockets remember more than they.
+ */
+static void reload(struct fixture *fixture)
+{
+	struct error error;
+
+	fixture->kind->close(fixture->probe);
+	assert_int_equal(fixture->kind->open(&fixture->host, &fixture->probe, &error), 0);
+}
+
+/* It slept since the programs came, and is no young one for that: its end tells nothing of it. */
+static void test_connection_that_slept_is_not_counted_as_a_young_one(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/a");
+	struct probe_attachment *attachment = fixture_attach(fixture, cgroup, &none);
+	struct pair old, young;
+
+	listen_in(fixture, &old, cgroup, IPV4);
+	connect_in(fixture, &old, fixture->mount);
+	transfer(old.server, old.client, 10000000);
+	fixture_detach(fixture, attachment);
+	reload(fixture);
+	attachment = fixture_attach(fixture, cgroup, &none);
+	young = old;
+	connect_in(fixture, &young, fixture->mount);
+	close(old.server);
+	close(old.client);
+	assert_value(fixture, attachment, SENT, 0);
+	assert_value(fixture, attachment, OPEN, 1);
+	close(young.server);
+	close(young.client);
+	close(young.listener);
+	assert_value(fixture, attachment, OPEN, 0);
+	fixture_detach(fixture, attachment);
+}
+
 /* A pod and its container at the same time: the one that came last takes over, without a gap. */
 static void test_one_target_takes_over_from_another(void **state)
 {
@@ -626,6 +663,7 @@ int main(void)
 		case_of(test_older_connection_that_is_closing),
 		case_of(test_older_connection_that_is_aborted),
 		case_of(test_second_attachment_begins_anew),
+		case_of(test_connection_that_slept_is_not_counted_as_a_young_one),
 		case_of(test_one_target_takes_over_from_another),
 		case_of(test_neighbour_is_not_seen),
 		case_of(test_retransmissions_are_the_kernels_own),
