@@ -44,7 +44,7 @@ static int explain_refusal(struct error *error, int number, const char *what)
 				 what);
 	return error_set(
 		error, EOPNOTSUPP,
-		"%s: this kernel refuses it (%s): Skep needs 5.11 or newer with "
+		"%s: this kernel refuses it (%s): Skep needs 5.12 or newer with "
 		"CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF; --log-level=debug shows its reason",
 		what, strerror(number));
 }
