@@ -195,6 +195,19 @@ static void on_right_reviewed(void *context, bool allowed, const char *failure)
 	go_on(check);
 }
 
+/*
+ * What is known, if it may be used. That a needed namespace is denied is asked each time: answers
+ * are kept of namespaces that have edges, so one that comes at once would tell that it has some.
+ */
+static const struct review *find_known(struct check *check, const struct question *question)
+{
+	struct access *access = check->access;
+	const struct review *known =
+		review_cache_find(&access->cache, &question->key, uv_now(access->loop));
+
+	return known && (known->good || question->namespace != check->needed) ? known : NULL;
+}
+
 static void ask(struct check *check, struct question *question)
 {
 	struct access *access = check->access;
@@ -209,7 +222,7 @@ static void ask(struct check *check, struct question *question)
 	struct error error;
 
 	question->key = review_key_of_right(check->user_text, question->namespace);
-	known = review_cache_find(&access->cache, &question->key, uv_now(access->loop));
+	known = find_known(check, question);
 	if (known)
 		take_answer(check, question, known->good);
 	else if (kube_access_review(access->client, &asked, on_right_reviewed, question, &error) <

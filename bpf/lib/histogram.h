@@ -2,9 +2,9 @@
 /* Copyright The Skep Authors */
 
 /*
- * A histogram in powers of two: slot 0 counts the values up to 2^first_bound, slot n those above the
- * bound of slot n - 1 up to twice as much, which is included (as Prometheus counts), and the last
- * slot all the rest. Shared by the kernel and the user half.
+ * A histogram in powers of two: slot 0 counts the values up to 2^first_bound, slot n those above
+ * the bound of slot n - 1 up to twice as much, which is included (as Prometheus counts), and the
+ * last slot all the rest. Shared by the kernel and the user half.
  */
 #ifndef SKEP_BPF_LIB_HISTOGRAM_H
 #define SKEP_BPF_LIB_HISTOGRAM_H

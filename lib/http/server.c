@@ -28,6 +28,8 @@
 /* Bytes of all bodies that wait for slow readers; a body of one piece is always answered. */
 #define BODIES_LIMIT (16 << 20)
 
+#define TOO_MANY_REQUESTS 429 /* RFC 6585, 4 */
+
 #define JSON_NOT_FOUND "{\"error\":\"nothing is served at this path\"}\n"
 #define JSON_METHOD    "{\"error\":\"only GET and HEAD are answered here\"}\n"
 
@@ -201,6 +203,7 @@ static int status_header_add(struct lws *wsi, int status, unsigned char **at, un
 	} headers[] = {
 		{HTTP_STATUS_METHOD_NOT_ALLOWED, "allow:", "GET, HEAD"},
 		{HTTP_STATUS_UNAUTHORIZED, "www-authenticate:", "Bearer"},
+		{TOO_MANY_REQUESTS, "retry-after:", "1"},
 		{HTTP_STATUS_SERVICE_UNAVAILABLE, "retry-after:", "1"},
 	};
 

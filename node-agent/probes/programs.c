@@ -44,7 +44,7 @@ static int explain_refusal(struct error *error, int number, const char *what)
 				 what);
 	return error_set(
 		error, EOPNOTSUPP,
-		"%s: this kernel refuses it (%s): Skep needs 5.11 or newer with "
+		"%s: this kernel refuses it (%s): Skep needs 5.12 or newer with "
 		"CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF; --log-level=debug shows its reason",
 		what, strerror(number));
 }
@@ -194,7 +194,7 @@ static int wait_for_loaded(int channel, pid_t child, struct loaded *loaded, int 
 int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 			const struct programs_part *parts, size_t count, struct error *error)
 {
-	int ends[2], descriptors[PARTS_LIMIT], result;
+	int ends[2], descriptors[PARTS_LIMIT] = {0}, result;
 	struct loaded loaded = {0};
 	pid_t child;
 
