@@ -186,17 +186,38 @@ static void on_first_checked(void *context, enum access_outcome outcome,
 	strings_free(&namespaces);
 }
 
+/* How many requests of the same user are being answered, this one included. */
+static size_t count_of_user(const struct asking *asking)
+{
+	const char *username = json_text(asking->user, "username");
+	const struct asking *other;
+	size_t count = 0;
+
+	DL_FOREACH(asking->api->askings, other)
+		count += other->user && strcmp(json_text(other->user, "username"), username) == 0;
+	return count;
+}
+
+static void check(struct asking *asking)
+{
+	static const struct strings none;
+
+	if (count_of_user(asking) > API_USER_REQUESTS_LIMIT)
+		refuse(asking, 429, "many requests of yours are being answered; wait for them");
+	else
+		access_check(asking->api->access, asking->user, &none, asking->namespace,
+			     on_first_checked, asking);
+}
+
 static void on_identified(void *context, enum access_outcome outcome, const cJSON *user,
 			  const char *why)
 {
-	static const struct strings none;
 	struct asking *asking = context;
 	struct error error;
 
 	if (outcome == ACCESS_ANSWERED) {
 		asking->user = cJSON_Duplicate(user, true);
-		access_check(asking->api->access, user, &none, asking->namespace, on_first_checked,
-			     asking);
+		check(asking);
 	} else if (outcome == ACCESS_REFUSED) {
 		error_set(&error, EPERM,
 			  "the token does not hold (%.200s); send one of this cluster", why);

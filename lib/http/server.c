@@ -56,6 +56,7 @@ struct http_server {
 	uv_timer_t tick;
 	struct net_listener *listener;
 	struct lws_vhost *vhost;
+	SSL_CTX *no_client; /* of a virtual host with TLS, which dials nobody */
 	struct http_route *routes;
 	size_t route_count;
 	struct http_receiver *receivers;
@@ -72,6 +73,7 @@ static void server_free_memory(struct http_server *server)
 {
 	free(server->routes);
 	free(server->receivers);
+	SSL_CTX_free(server->no_client);
 	free(server);
 }
 
@@ -467,6 +469,7 @@ static int server_vhost_new(struct http_server *server, struct net_context *net)
 		 */
 		.port = server->tls ? CONTEXT_PORT_NO_LISTEN_SERVER : CONTEXT_PORT_NO_LISTEN,
 		.options = server->tls ? TLS_OPTIONS : 0,
+		.provided_client_ssl_ctx = server->no_client,
 		.vhost_name = "http-server",
 		.protocols = protocols,
 		.alpn = "http/1.1",
@@ -527,7 +530,8 @@ static int server_start(struct http_server *server, struct net_context *net, con
 
 	if (result < 0)
 		return result;
-	if (server_vhost_new(server, net) < 0) {
+	server->no_client = server->tls ? net_tls_no_client_new() : NULL;
+	if ((server->tls && !server->no_client) || server_vhost_new(server, net) < 0) {
 		server->listener = net_listener_free(server->listener);
 		return error_set(error, EIO, "start the HTTP server: libwebsockets refuses");
 	}

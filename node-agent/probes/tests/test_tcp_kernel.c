@@ -471,6 +471,9 @@ static void test_counters_are_exact_under_load(void **state)
 	}
 	while (wait(&status) > 0)
 		assert_int_equal(status, 0);
+	/* On a loaded machine the last FINs are taken in after their sender has ended. */
+	for (int i = 0; i < 100 && fixture_sum(fixture, attachment, OPEN) > 0; i++)
+		usleep(10000);
 	assert_value(fixture, attachment, OPENED, 2 * CONNECTIONS);
 	assert_value(fixture, attachment, ACCEPTED, 2 * CONNECTIONS);
 	assert_value(fixture, attachment, SENT, 2 * CONNECTIONS * 20 * 4000);
