@@ -30,9 +30,9 @@ LIB_SOURCES      := $(call sources,lib)
 OPERATOR_SOURCES := $(call sources,operator)
 AGENT_SOURCES    := $(call sources,node-agent)
 TEST_SOURCES     := $(shell find lib operator node-agent -path '*/tests/test_*.c' | sort)
-BPF_SOURCES      := $(wildcard bpf/*.bpf.c)
+BPF_SOURCES      := $(wildcard bpf/*.bpf.c node-agent/probes/tests/*.bpf.c)
 BENCH_SOURCES    := $(shell find bench -name '*.c' 2>/dev/null | sort)
-SKELETONS        := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
+SKELETONS        := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.skel.h)
 TESTS            := $(TEST_SOURCES:%.c=$(BUILD)/tests/%)
 BENCHES          := $(BENCH_SOURCES:%.c=$(BUILD)/%)
 objects           = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
@@ -67,15 +67,15 @@ AGENT_OBJECTS := $(foreach kind,obj sanitized,$(call objects,$(kind),$(AGENT_SOU
 		   node-agent/main.c $(TEST_SOURCES) $(BENCH_SOURCES)))
 $(AGENT_OBJECTS): | $(SKELETONS)
 
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h bpf/lib/*.h)
+$(BUILD)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h bpf/lib/*.h)
 	@mkdir -p $(@D)
 	$(call say,BPF)
 	@$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -D__TARGET_ARCH_$(ARCH) \
 		-I/usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
 
-$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(call say,SKEL)
-	@$(BPFTOOL) gen skeleton $< name $*_bpf >$@.new && mv $@.new $@
+	@$(BPFTOOL) gen skeleton $< name $(*F)_bpf >$@.new && mv $@.new $@
 
 # Tests: one program per file, with everything linked in, under sanitizers.
 SANITIZED_ARCHIVE := $(BUILD)/sanitized/skep.a
@@ -119,6 +119,10 @@ test: deps ## build and run every test: unit, BPF on this kernel, end to end on 
 .PHONY: test-unit
 test-unit: ## only the tests that need no cluster
 	.ci/test --unit
+
+.PHONY: test-rules
+test-rules: ## only the tests of the Prometheus rules
+	deploy/prometheus/tests/run
 
 .PHONY: test-sanitized
 test-sanitized: deps ## test, and the end-to-end tests once more on daemons with sanitizers

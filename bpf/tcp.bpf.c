@@ -10,7 +10,8 @@
  * grown since they were last looked at. So a packet costs a lookup and no more. A connection is
  * looked at when it begins and ends (tcp_operation), now and then as it sends (tcp_sent), and when
  * somebody reads the counters (tcp_look). What is known of it lies in the storage of its socket and
- * goes with it.
+ * goes with it. To make that costs a server more than all the rest, so an accepted connection gets
+ * it only once it has lived a little: one that ends before is told by the kernel's figures alone.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -170,6 +171,21 @@ static __always_inline void count_figures(struct connection *connection, struct 
 	count_growth(edge->duplicates, seen->duplicates, now->duplicates);
 }
 
+/* The growth of what has never been looked at is all there is. */
+static __always_inline void count_all(struct tcp_counters *edge, const struct tcp_figures *now)
+{
+	count(&edge->sent_bytes, now->sent_bytes);
+	count(&edge->received_bytes, now->received_bytes);
+	count(&edge->sent_packets, now->sent_packets);
+	count(&edge->received_packets, now->received_packets);
+	if (now->retransmitted)
+		count(&edge->retransmitted, now->retransmitted);
+	if (now->out_of_order)
+		count(&edge->out_of_order, now->out_of_order);
+	if (now->duplicates)
+		count(&edge->duplicates, now->duplicates);
+}
+
 static __always_inline __u32 log2_of(__u32 value)
 {
 	__u32 position = (value > 0xffff) << 4, step;
@@ -322,6 +338,38 @@ static __always_inline bool adoptable(const struct bpf_sock *sk)
 	return sk->state == BPF_TCP_ESTABLISHED || sk->state == BPF_TCP_CLOSE_WAIT;
 }
 
+/* Accepted by a target: it has asked for calls, and its listener's backlog is inherited. */
+static __always_inline bool was_accepted(const struct tcp_sock *tcp)
+{
+	return tcp->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG &&
+	       tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog;
+}
+
+/* Of the connections that this target has accepted on the edge, one is still open. */
+static __always_inline bool edge_has_accepted(const struct tcp_counters *edge)
+{
+	return edge->accepted > edge->closed;
+}
+
+/* Begins to keep a connection in mind that the target has accepted: all that it did is news. */
+static __always_inline bool remember(struct bpf_sock *sk, const struct tcp_sock *tcp,
+				     struct connection *connection, struct tcp_target *target)
+{
+	const struct connection accepted = {
+		.target = target->target, .role = TCP_SERVER, .port = sk->src_port};
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+
+	if (connection->target || !was_accepted(tcp))
+		return false;
+	key_of_packet(&key, sk, &accepted);
+	edge = edge_find(&key);
+	if (!edge || !edge_has_accepted(edge))
+		return false;
+	*connection = accepted;
+	return true;
+}
+
 /* What a packet rarely has to do, apart, so that all others find little code in their way. */
 static __noinline int look_at_sender(struct __sk_buff *skb)
 {
@@ -335,11 +383,15 @@ static __noinline int look_at_sender(struct __sk_buff *skb)
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return PASS;
-	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL,
-					adoptable(sk) ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
+	if (!connection && adoptable(sk) &&
+	    !(was_accepted(tcp) && tcp->segs_out < TCP_YOUNG_SEGMENTS))
+		connection =
+			bpf_sk_storage_get(&tcp_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!connection || connection->target > target->target)
 		return PASS;
-	if (connection->target == target->target && !(connection->flags & CONNECTION_CLOSED))
+	if ((connection->target == target->target && !(connection->flags & CONNECTION_CLOSED)) ||
+	    remember(sk, tcp, connection, target))
 		look(sk, tcp, connection);
 	else if (adoptable(sk))
 		adopt(skb, sk, tcp, connection, target);
@@ -365,7 +417,7 @@ int tcp_sent(struct __sk_buff *skb)
 	if (!sk)
 		return PASS;
 	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
-	if (!connection || is_due(connection, sk))
+	if (connection ? is_due(connection, sk) : adoptable(sk))
 		look_at_sender(skb);
 	return PASS;
 }
@@ -384,7 +436,7 @@ static __always_inline void key_of_operation(struct tcp_edge_key *key,
 }
 
 static __always_inline struct connection *connection_begin(struct bpf_sock_ops *operation,
-							   struct tcp_target *target, __u8 role)
+							   struct tcp_target *target)
 {
 	struct bpf_sock *sk = operation->sk;
 	struct connection *connection;
@@ -396,12 +448,22 @@ static __always_inline struct connection *connection_begin(struct bpf_sock_ops *
 		return NULL;
 	*connection = (struct connection){
 		.target = target->target,
-		.role = role,
-		.port = role == TCP_SERVER ? operation->local_port
-					   : bpf_ntohl(operation->remote_port),
+		.role = TCP_CLIENT,
+		.port = bpf_ntohl(operation->remote_port),
 		.looked_at = (__u32)bpf_jiffies64(),
 	};
 	return connection;
+}
+
+/* The edge of a connection that was accepted. */
+static __always_inline void key_of_accepted(struct tcp_edge_key *key,
+					    struct bpf_sock_ops *operation,
+					    const struct tcp_target *target)
+{
+	const struct connection accepted = {
+		.target = target->target, .role = TCP_SERVER, .port = operation->local_port};
+
+	key_of_operation(key, operation, &accepted);
 }
 
 static __always_inline struct connection *connection_of_operation(struct bpf_sock_ops *operation,
@@ -419,7 +481,7 @@ static __always_inline struct connection *connection_of_operation(struct bpf_soc
 /* The edge is there before anything is sent on it. */
 static __always_inline void on_connect(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
-	struct connection *connection = connection_begin(operation, target, TCP_CLIENT);
+	struct connection *connection = connection_begin(operation, target);
 	struct tcp_edge_key key;
 
 	if (!connection)
@@ -437,7 +499,7 @@ static __always_inline void on_opened(struct bpf_sock_ops *operation, struct tcp
 	struct tcp_edge_key key;
 
 	if (!connection)
-		connection = connection_begin(operation, target, TCP_CLIENT);
+		connection = connection_begin(operation, target);
 	if (!connection)
 		return;
 	key_of_operation(&key, operation, connection);
@@ -453,13 +515,10 @@ static __always_inline void on_opened(struct bpf_sock_ops *operation, struct tcp
 
 static __always_inline void on_accepted(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
-	struct connection *connection = connection_begin(operation, target, TCP_SERVER);
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
-	if (!connection)
-		return;
-	key_of_operation(&key, operation, connection);
+	key_of_accepted(&key, operation, target);
 	edge = edge_ensure(&key, target);
 	if (!edge)
 		return;
@@ -496,15 +555,15 @@ static __always_inline void count_end(struct tcp_counters *edge, __u32 state, in
 		count(&edge->reset_by_target, 1);
 }
 
-static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp_target *target)
+static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp_target *target,
+				      struct connection *connection)
 {
-	struct connection *connection = connection_of_operation(operation, target);
 	__u32 state = operation->args[0];
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 	struct tcp_sock *tcp;
 
-	if (!connection || connection->flags & CONNECTION_CLOSED)
+	if (connection->flags & CONNECTION_CLOSED)
 		return;
 	connection->flags |= CONNECTION_CLOSED;
 	tcp = operation->sk ? bpf_skc_to_tcp_sock(operation->sk) : NULL;
@@ -523,16 +582,53 @@ static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp
 	count_end(edge, state, tcp->inet_conn.icsk_inet.sk.sk_err);
 }
 
+/* An accepted connection ends that was never kept in mind: nobody else counts it. */
+static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
+					    struct tcp_target *target)
+{
+	struct tcp_sock *tcp = operation->sk ? bpf_skc_to_tcp_sock(operation->sk) : NULL;
+	struct tcp_figures now;
+	struct tcp_counters *edge;
+	struct tcp_edge_key key;
+
+	if (!tcp || !was_accepted(tcp))
+		return;
+	key_of_accepted(&key, operation, target);
+	edge = edge_find(&key);
+	if (!edge || !edge_has_accepted(edge))
+		return;
+	tcp_sock_figures(tcp, &now);
+	count_all(edge, &now);
+	count(&edge->closed, 1);
+	observe_rtt(edge, tcp);
+	count_end(edge, operation->args[0], tcp->inet_conn.icsk_inet.sk.sk_err);
+}
+
+static __always_inline void on_end(struct bpf_sock_ops *operation, struct tcp_target *target)
+{
+	struct bpf_sock *sk = operation->sk;
+	struct connection *connection;
+
+	if (!sk)
+		return;
+	connection = bpf_sk_storage_get(&tcp_connections, sk, NULL, 0);
+	if (!connection)
+		on_young_closed(operation, target);
+	else if (connection->target == target->target)
+		on_closed(operation, target, connection);
+}
+
 static __always_inline void on_timeout(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
 	struct connection *connection = connection_of_operation(operation, target);
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
-	if (!connection)
-		return;
-	key_of_operation(&key, operation, connection);
-	edge = edge_ensure(&key, target);
+	if (connection)
+		key_of_operation(&key, operation, connection);
+	else
+		key_of_accepted(&key, operation, target);
+	edge = edge_find(&key);
 	if (edge)
 		count(&edge->timeouts, 1);
 }
@@ -544,12 +640,31 @@ static __always_inline void ask_for_calls(struct bpf_sock_ops *operation)
 						     BPF_SOCK_OPS_RTO_CB_FLAG);
 }
 
+/* Most calls do not: they ask for settings, or tell of states in between. */
+static __always_inline bool concerns(const struct bpf_sock_ops *operation)
+{
+	switch (operation->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_RTO_CB:
+		return true;
+	case BPF_SOCK_OPS_STATE_CB:
+		return operation->args[1] == BPF_TCP_CLOSE;
+	default:
+		return false;
+	}
+}
+
 /* Leaves `reply` alone: what the kernel or another program decides holds. */
 SEC("sockops")
 int tcp_operation(struct bpf_sock_ops *operation)
 {
-	struct tcp_target *target = bpf_get_local_storage(&tcp_targets, 0);
+	struct tcp_target *target;
 
+	if (!concerns(operation))
+		return PASS;
+	target = bpf_get_local_storage(&tcp_targets, 0);
 	if (!target->target)
 		return PASS;
 	switch (operation->op) {
@@ -566,8 +681,7 @@ int tcp_operation(struct bpf_sock_ops *operation)
 		on_accepted(operation, target);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (operation->args[1] == BPF_TCP_CLOSE)
-			on_closed(operation, target);
+		on_end(operation, target);
 		break;
 	case BPF_SOCK_OPS_RTO_CB:
 		on_timeout(operation, target);

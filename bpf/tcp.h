@@ -16,6 +16,9 @@
 /* A target that finds a connection looked at this long ago, in jiffies, takes its figures over. */
 #define TCP_HANDOVER (4 * TCP_SAMPLE_INTERVAL)
 
+/* An accepted connection that has sent less is told at its end only. */
+#define TCP_YOUNG_SEGMENTS 3
+
 #define TCP_EDGES_LIMIT 8192 /* of a node; beyond, a target's connections count as "others" */
 
 /* A target may come to know this many edges at once, and one more each interval. */

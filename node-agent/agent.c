@@ -9,15 +9,20 @@
 
 #include "lib/base/log.h"
 #include "lib/http/server.h"
+#include "node-agent/edges/local_edges.h"
 #include "node-agent/export/exporter.h"
 #include "node-agent/export/self.h"
 #include "node-agent/lifecycle/lifecycle.h"
 #include "node-agent/pods/tree.h"
 #include "node-agent/selection/conversation.h"
 #include "node-agent/selection/store.h"
+#include "node-agent/series/store.h"
 
 /* Sockets at one time: the operator's, and those of scrapers and health checks. */
 #define AGENT_CONNECTIONS 72
+
+/* How often the probes are read when nobody scrapes, and the operator is told of edges, in ms. */
+#define READ_INTERVAL_MS 10000
 
 struct agent {
 	const struct agent_options *options;
@@ -28,9 +33,11 @@ struct agent {
 	struct cgroup_tree *tree;
 	struct store_writer *store;
 	struct exporter *exporter;
+	struct series_store *series;
+	struct local_edges edges;
 	struct lifecycle *lifecycle;
 	struct conversation *conversation;
-	uv_timer_t last; /* its closing ends the agent's memory, after all that uses it */
+	uv_timer_t read_timer; /* its closing ends the agent's memory, after all that uses it */
 };
 
 /* What lifecycle asks. */
@@ -56,6 +63,27 @@ static void on_event(void *context, enum probe_type type, const struct event_sou
 	struct agent *agent = context;
 
 	exporter_emit(agent->exporter, type, source, event);
+}
+
+static struct series_row *on_edge_row(void *context, const struct edge_source *source,
+				      const struct series_layout *layout, const struct edge *edge)
+{
+	struct agent *agent = context;
+	struct series_row *row = local_edges_row(&agent->edges, source, layout, edge,
+						 uv_now(agent->read_timer.loop));
+
+	if (agent->conversation && peer_cache_has_lookup(&agent->edges.peers))
+		conversation_lookup_soon(agent->conversation);
+	return row;
+}
+
+static void on_learn_name(void *context, const struct selected_pod *pod,
+			  const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
+			  uint32_t ttl_s)
+{
+	struct agent *agent = context;
+
+	local_edges_learn(&agent->edges, pod, address, name, ttl_s, uv_now(agent->read_timer.loop));
 }
 
 static void on_state_changed(void *context)
@@ -93,6 +121,8 @@ static void carry_out(struct agent *agent, const struct strings *changed)
 		lifecycle_sync(agent->lifecycle, uid);
 		if (desired_find(&agent->desired, uid))
 			exporter_pod_changed(agent->exporter, desired_find(&agent->desired, uid));
+		else
+			local_edges_forget_pod(&agent->edges, uid);
 	}
 	lifecycle_settle(agent->lifecycle);
 	desired_release_retired(&agent->desired);
@@ -126,6 +156,70 @@ static int on_report(void *context, struct report *report)
 	return result < 0 ? result : desired_report_unreadable(&agent->desired, report);
 }
 
+static void read_probes(void *context)
+{
+	struct agent *agent = context;
+
+	lifecycle_read(agent->lifecycle);
+}
+
+static void on_connected(void *context)
+{
+	struct agent *agent = context;
+
+	local_edges_connected(&agent->edges);
+}
+
+static bool on_lookup(void *context, struct lookup *ret_lookup)
+{
+	struct agent *agent = context;
+
+	return peer_cache_next_lookup(&agent->edges.peers, ret_lookup);
+}
+
+static void on_peers(void *context, const cJSON *peers)
+{
+	struct agent *agent = context;
+
+	local_edges_answer(&agent->edges, peers, read_probes, agent);
+}
+
+/* What happens by itself. */
+
+static void renew_series(struct agent *agent)
+{
+	lifecycle_read(agent->lifecycle);
+	series_expire(agent->series, uv_now(agent->read_timer.loop));
+}
+
+static void tell_edges(struct agent *agent)
+{
+	cJSON *message;
+
+	if (!agent->conversation || !conversation_is_connected(agent->conversation))
+		return;
+	message = edge_book_report(&agent->edges.book, agent->series);
+	if (message && !conversation_send(agent->conversation, message))
+		edge_book_begin_anew(&agent->edges.book);
+}
+
+/* So that nothing waits for a scraper that may not come. */
+static void on_read_timer(uv_timer_t *timer)
+{
+	struct agent *agent = timer->data;
+
+	renew_series(agent);
+	local_edges_expire(&agent->edges, uv_now(timer->loop));
+	tell_edges(agent);
+}
+
+static void on_row_gone(void *context, void *mark)
+{
+	struct agent *agent = context;
+
+	edge_book_row_gone(&agent->edges.book, mark);
+}
+
 /* What scrapers ask. */
 
 static int respond_health(void *context, struct text *body)
@@ -135,9 +229,8 @@ static int respond_health(void *context, struct text *body)
 	return 200;
 }
 
-static int respond_metrics(void *context, struct text *body)
+static void write_self_metrics(const struct agent *agent, struct text *body)
 {
-	const struct agent *agent = context;
 	const struct self_metrics self = {
 		.version = SKEP_VERSION,
 		.starts = agent->starts,
@@ -147,10 +240,21 @@ static int respond_metrics(void *context, struct text *body)
 		.revision = agent->desired.revision,
 		.counts = lifecycle_count(agent->lifecycle),
 		.events = exporter_stats(agent->exporter),
+		.series = series_count(agent->series),
+		.peers = peer_cache_count(&agent->edges.peers),
+		.edges = edge_book_count(&agent->edges.book),
 	};
 
 	self_metrics_write(&self, body);
-	lifecycle_collect(agent->lifecycle, body);
+}
+
+static int respond_metrics(void *context, struct text *body)
+{
+	struct agent *agent = context;
+
+	renew_series(agent);
+	write_self_metrics(agent, body);
+	series_write(agent->series, body);
 	return body->failed ? 500 : 200;
 }
 
@@ -189,17 +293,31 @@ static int set_up_store(struct agent *agent, uv_loop_t *loop, struct error *erro
 	return store_writer_new(loop, directory, &agent->desired, &agent->store, error);
 }
 
+static int set_up_series(struct agent *agent, struct error *error)
+{
+	const struct series_mark_handlers handlers = {on_row_gone, agent};
+
+	agent->series = series_store_new();
+	if (!agent->series)
+		return error_set(error, ENOMEM, "out of memory");
+	series_store_set_handlers(agent->series, &handlers);
+	return 0;
+}
+
 static int set_up_probes(struct agent *agent, uv_loop_t *loop, struct error *error)
 {
 	static const struct lifecycle_handlers handlers = {
 		.find_pod = on_find_pod,
 		.find_folder = on_find_folder,
 		.emit = on_event,
+		.edge_row = on_edge_row,
+		.learn_name = on_learn_name,
 		.changed = on_state_changed,
 	};
 	const struct lifecycle_settings settings = {
 		.kinds = probe_kinds,
 		.tracefs = agent->options->tracefs,
+		.store = agent->series,
 		.level = agent->options->metrics_level,
 	};
 	int result =
@@ -216,6 +334,9 @@ static int set_up_network(struct agent *agent, uv_loop_t *loop, struct error *er
 		.version = on_version,
 		.change = on_change,
 		.report = on_report,
+		.connected = on_connected,
+		.lookup = on_lookup,
+		.peers = on_peers,
 	};
 	const struct agent_options *options = agent->options;
 	const struct link_client_settings link = {
@@ -260,11 +381,13 @@ int agent_new(uv_loop_t *loop, const struct agent_options *options, struct agent
 	if (!agent)
 		return error_set(error, ENOMEM, "out of memory");
 	agent->options = options;
-	agent->last.data = agent;
-	uv_timer_init(loop, &agent->last);
+	agent->read_timer.data = agent;
+	uv_timer_init(loop, &agent->read_timer);
 	result = set_up_tree(agent, loop, error);
 	if (result == 0)
 		result = set_up_store(agent, loop, error);
+	if (result == 0)
+		result = set_up_series(agent, error);
 	if (result == 0)
 		result = set_up_probes(agent, loop, error);
 	if (result == 0)
@@ -275,6 +398,7 @@ int agent_new(uv_loop_t *loop, const struct agent_options *options, struct agent
 		agent_free(agent);
 		return result;
 	}
+	uv_timer_start(&agent->read_timer, on_read_timer, READ_INTERVAL_MS, READ_INTERVAL_MS);
 	*ret_agent = agent;
 	return 0;
 }
@@ -291,11 +415,13 @@ struct agent *agent_free(struct agent *agent)
 	agent->conversation = conversation_free(agent->conversation);
 	agent->http = http_server_free(agent->http);
 	agent->lifecycle = lifecycle_free(agent->lifecycle);
+	agent->series = series_store_free(agent->series);
+	local_edges_clear(&agent->edges);
 	agent->exporter = exporter_free(agent->exporter);
 	agent->tree = cgroup_tree_free(agent->tree);
 	agent->store = store_writer_free(agent->store);
 	agent->net = net_context_free(agent->net);
 	desired_free(&agent->desired);
-	uv_close((uv_handle_t *)&agent->last, on_closed);
+	uv_close((uv_handle_t *)&agent->read_timer, on_closed);
 	return NULL;
 }

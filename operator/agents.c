@@ -21,6 +21,8 @@ struct session {
 	char *node;		/* that the token binds it to; NULL until that is known */
 	bool reviewing;		/* the API server is being asked about its token */
 	bool greeted;		/* said hello: stands for its node */
+	bool asks_too_much;	/* which has been logged */
+	struct asker asker;	/* in the lookups while it has a peer */
 	struct session *prev, *next;
 };
 
@@ -28,8 +30,7 @@ struct agents {
 	struct link_server *server;
 	struct kube_client *client;
 	uv_loop_t *loop;
-	const struct cluster *cluster;
-	struct fleet *fleet;
+	struct agents_books books;
 	agents_handler changed;
 	void *context;
 	char *username; /* of agents, as a TokenReview tells it */
@@ -71,7 +72,7 @@ static const char *node_of(const struct agents *agents, const struct kube_token_
 			 agents->username);
 		return NULL;
 	}
-	pod = owner->pod_uid ? cluster_find_pod(agents->cluster, owner->pod_uid) : NULL;
+	pod = owner->pod_uid ? cluster_find_pod(agents->books.cluster, owner->pod_uid) : NULL;
 	if (!pod || !*pod->node) {
 		snprintf(why, size, "the token is bound to no running pod; use a projected token");
 		return NULL;
@@ -97,10 +98,12 @@ static void admit(struct session *session, const struct kube_token_owner *owner,
 		refuse(session, node ? "out of memory" : why);
 }
 
-static void on_reviewed(void *context, const struct kube_token_owner *owner, const char *refusal)
+static void on_reviewed(void *context, const struct kube_token_owner *owner, const char *refusal,
+			bool answered)
 {
 	struct session *session = context;
 
+	(void)answered;
 	session->reviewing = false;
 	if (session->peer)
 		admit(session, owner, refusal);
@@ -121,6 +124,7 @@ static void on_authenticate(void *context, struct link_peer *peer, const char *t
 	session->agents = agents;
 	session->peer = peer;
 	DL_APPEND(agents->sessions, session);
+	lookups_join(agents->books.lookups, &session->asker);
 	link_peer_set_data(peer, session);
 	if (!*token) {
 		refuse(session, "no token; send \"Authorization: Bearer <token>\"");
@@ -136,7 +140,7 @@ static void on_authenticate(void *context, struct link_peer *peer, const char *t
 
 static int send_snapshot(struct session *session, struct fleet_node *node)
 {
-	cJSON *snapshot = fleet_node_snapshot(session->agents->fleet, node);
+	cJSON *snapshot = fleet_node_snapshot(session->agents->books.fleet, node);
 
 	return snapshot ? link_peer_send(session->peer, snapshot) : -ENOMEM;
 }
@@ -166,7 +170,7 @@ static int on_hello(struct session *session, const cJSON *message, struct error 
 				 "node \"%.80s\" is not this agent's; its token is bound to a pod "
 				 "on %s",
 				 hello.node, session->node);
-	node = fleet_ensure_node(agents->fleet, session->node, uv_now(agents->loop));
+	node = fleet_ensure_node(agents->books.fleet, session->node, uv_now(agents->loop));
 	if (!node)
 		return error_set(error, ENOMEM, "out of memory");
 	if (!session->greeted)
@@ -184,32 +188,73 @@ static int on_hello(struct session *session, const cJSON *message, struct error 
 static int on_report(struct session *session, const cJSON *message, struct error *error)
 {
 	struct agents *agents = session->agents;
-	struct fleet_node *node = fleet_find_node(agents->fleet, session->node);
+	struct fleet_node *node = fleet_find_node(agents->books.fleet, session->node);
 	struct report report;
 	int result;
 
-	if (!session->greeted || !node)
-		return error_set(error, EPROTO, "a report before hello");
+	if (!node)
+		return error_set(error, EPROTO, "its node is not known any more");
 	result = report_decode(message, &report, error);
 	if (result < 0)
 		return result;
-	fleet_node_take_report(agents->fleet, node, &report);
+	fleet_node_take_report(agents->books.fleet, node, &report);
 	agents->changed(agents->context, node);
 	return 0;
 }
 
+static int send_peers(struct session *session)
+{
+	cJSON *peers = lookups_tell(&session->asker, session->agents->books.addresses);
+
+	return peers ? link_peer_send(session->peer, peers) : -ENOMEM;
+}
+
+static int on_lookup(struct session *session, const cJSON *message, struct error *error)
+{
+	struct lookup lookup;
+	int result = lookup_decode(message, &lookup, error);
+
+	if (result < 0)
+		return result;
+	result = lookups_ask(&session->asker, &lookup);
+	if (result > 0 && !session->asks_too_much)
+		log_warn("agent of node %s asks about more than %d addresses; the others stay "
+			 "unknown to it",
+			 session->node, LOOKUPS_LIMIT);
+	session->asks_too_much |= result > 0;
+	if (result >= 0 && session->asker.due)
+		result = send_peers(session);
+	return result < 0 ? error_set(error, ENOMEM, "its lookup cannot be answered") : 0;
+}
+
+static int on_edges(struct session *session, const cJSON *message, struct error *error)
+{
+	struct edges_report report;
+	int result = edges_report_decode(message, &report, error);
+
+	if (result < 0)
+		return result;
+	return edges_take_report(session->agents->books.edges, session->node, &report, error);
+}
+
 static int handle_message(struct session *session, const cJSON *message, struct error *error)
 {
+	static int (*const handlers[])(struct session *, const cJSON *, struct error *) = {
+		[MESSAGE_HELLO] = on_hello,
+		[MESSAGE_REPORT] = on_report,
+		[MESSAGE_LOOKUP] = on_lookup,
+		[MESSAGE_EDGES] = on_edges,
+	};
 	enum message_type type;
 	int result = message_type_decode(message, &type, error);
 
 	if (result < 0)
 		return result;
-	if (type == MESSAGE_HELLO)
-		return on_hello(session, message, error);
-	if (type == MESSAGE_REPORT)
-		return on_report(session, message, error);
-	return error_set(error, EPROTO, "an agent does not send this type of message");
+	if (type >= sizeof(handlers) / sizeof(handlers[0]) || !handlers[type])
+		return error_set(error, EPROTO, "an agent does not send this type of message");
+	if (type != MESSAGE_HELLO && !session->greeted)
+		return error_set(error, EPROTO, "a message before hello");
+	return handlers[type](session, message, error);
 }
 
 static void on_message(void *context, struct link_peer *peer, const cJSON *message)
@@ -232,15 +277,17 @@ static void on_closed(void *context, struct link_peer *peer, const char *why)
 		return;
 	if (session->greeted) {
 		log_info("agent of node %s is gone: %s", session->node, why);
-		node = fleet_find_node(agents->fleet, session->node);
+		node = fleet_find_node(agents->books.fleet, session->node);
 	}
 	session->peer = NULL;
 	session->greeted = false;
+	lookups_leave(agents->books.lookups, &session->asker);
 	if (!session->reviewing)
 		free_session(session);
 	if (!node)
 		return;
 	fleet_node_connect(node, false, uv_now(agents->loop));
+	edges_node_gone(agents->books.edges, node->name, uv_now(agents->loop));
 	agents->changed(agents->context, node);
 }
 
@@ -251,10 +298,20 @@ void agents_push(struct agents *agents, struct fleet_node *node)
 
 	if (!session)
 		return;
-	delta = fleet_node_delta(agents->fleet, node);
+	delta = fleet_node_delta(agents->books.fleet, node);
 	/* A change that is lost here reaches the agent with the snapshot of its next connection. */
 	if (!delta || link_peer_send(session->peer, delta) < 0)
 		refuse(session, "its selection cannot be sent");
+}
+
+void agents_push_peers(struct agents *agents)
+{
+	struct session *session;
+
+	DL_FOREACH(agents->sessions, session) {
+		if (session->greeted && session->asker.due && send_peers(session) < 0)
+			refuse(session, "whose its peers are cannot be sent");
+	}
 }
 
 struct link_server_stats agents_link_stats(const struct agents *agents)
@@ -277,8 +334,8 @@ static int agents_init(struct agents *agents, struct net_context *net,
 
 int agents_new(struct net_context *net, struct kube_client *client,
 	       const struct agents_settings *settings, const struct pki_bundle *bundle,
-	       const struct cluster *cluster, struct fleet *fleet, agents_handler changed,
-	       void *context, struct agents **ret_agents, struct error *error)
+	       const struct agents_books *books, agents_handler changed, void *context,
+	       struct agents **ret_agents, struct error *error)
 {
 	struct agents *agents = calloc(1, sizeof(*agents));
 	int result;
@@ -287,8 +344,7 @@ int agents_new(struct net_context *net, struct kube_client *client,
 		return error_set(error, ENOMEM, "out of memory");
 	agents->client = client;
 	agents->loop = net_context_loop(net);
-	agents->cluster = cluster;
-	agents->fleet = fleet;
+	agents->books = *books;
 	agents->changed = changed;
 	agents->context = context;
 	result = agents_init(agents, net, settings, bundle, error);

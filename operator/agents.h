@@ -3,7 +3,8 @@
 
 /*
  * The agents' door: lets an agent in by its service-account token, which binds it to the node of
- * its pod, gives it the selection of that node and no other, and takes its reports.
+ * its pod, gives it the selection of that node and no other, tells it whose the addresses are that
+ * it asks about, and takes its reports.
  */
 #ifndef SKEP_OPERATOR_AGENTS_H
 #define SKEP_OPERATOR_AGENTS_H
@@ -11,8 +12,11 @@
 #include "lib/base/error.h"
 #include "lib/kube/client.h"
 #include "lib/link/server.h"
+#include "operator/addresses.h"
 #include "operator/cluster.h"
+#include "operator/edges.h"
 #include "operator/fleet.h"
+#include "operator/lookups.h"
 #include "operator/pki.h"
 
 #define AGENTS_AUDIENCE "skep-operator"
@@ -28,20 +32,29 @@ struct agents_settings {
 /* Something that the fleet knows of `node` changed: its agent came, went, or reported. */
 typedef void (*agents_handler)(void *context, struct fleet_node *node);
 
-/*
- * Opens the door. `cluster` tells which pod is on which node, `fleet` holds selections and reports;
- * both must outlive it. Strings are copied. Returns 0 with *ret_agents.
- */
+/* What agents are let in by, told from, and what they say goes into. All must outlive the door. */
+struct agents_books {
+	const struct cluster *cluster;	   /* which pod is on which node */
+	const struct addresses *addresses; /* whose an address is */
+	struct fleet *fleet;		   /* selections and reports */
+	struct lookups *lookups;	   /* which agent asked about which address */
+	struct edges *edges;		   /* who talks to whom */
+};
+
+/* Opens the door. `books` and strings are copied. Returns 0 with *ret_agents. */
 int agents_new(struct net_context *net, struct kube_client *client,
 	       const struct agents_settings *settings, const struct pki_bundle *bundle,
-	       const struct cluster *cluster, struct fleet *fleet, agents_handler changed,
-	       void *context, struct agents **ret_agents, struct error *error);
+	       const struct agents_books *books, agents_handler changed, void *context,
+	       struct agents **ret_agents, struct error *error);
 
 /* To be called after kube_client_free(). Returns NULL. */
 struct agents *agents_free(struct agents *agents);
 
 /* Sends a node's agent what changed in its selection, if it is connected and there is anything. */
 void agents_push(struct agents *agents, struct fleet_node *node);
+
+/* Tells each agent which of the addresses that it asked about changed hands. */
+void agents_push_peers(struct agents *agents);
 
 struct link_server_stats agents_link_stats(const struct agents *agents);
 

@@ -9,6 +9,8 @@
 
 #include <utlist.h>
 
+#include "lib/base/json.h"
+
 struct policy *cluster_find_policy(const struct cluster *cluster, const char *id)
 {
 	struct policy *policy;
@@ -23,6 +25,14 @@ struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid)
 
 	HASH_FIND_STR(cluster->pods, uid, pod);
 	return pod;
+}
+
+struct service *cluster_find_service(const struct cluster *cluster, const char *id)
+{
+	struct service *service;
+
+	HASH_FIND_STR(cluster->services, id, service);
+	return service;
 }
 
 struct cluster_node *cluster_find_node(const struct cluster *cluster, const char *name)
@@ -90,6 +100,7 @@ static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *nod
 		return;
 	HASH_DEL(cluster->nodes, node);
 	labels_free(&node->labels);
+	free(node->addresses);
 	free(node->name);
 	free(node);
 }
@@ -167,6 +178,58 @@ int cluster_set_node(struct cluster *cluster, const char *name, struct labels *l
 	return 0;
 }
 
+static size_t decode_addresses(const cJSON *object, struct ip_address addresses[])
+{
+	const cJSON *item;
+	size_t count = 0;
+
+	cJSON_ArrayForEach(item, json_find(object, "status", "addresses")) {
+		const char *type = json_text(item, "type");
+
+		if (count < NODE_ADDRESSES_LIMIT &&
+		    (strcmp(type, "InternalIP") == 0 || strcmp(type, "ExternalIP") == 0) &&
+		    ip_address_parse(json_string(item, "address"), &addresses[count]))
+			count++;
+	}
+	return count;
+}
+
+bool cluster_node_has_addresses(const struct cluster_node *node, const cJSON *object)
+{
+	struct ip_address addresses[NODE_ADDRESSES_LIMIT];
+	size_t count = decode_addresses(object, addresses);
+
+	return count == node->address_count &&
+	       (count == 0 || memcmp(addresses, node->addresses, count * sizeof(*addresses)) == 0);
+}
+
+int cluster_set_node_addresses(struct cluster_node *node, const cJSON *object)
+{
+	struct ip_address addresses[NODE_ADDRESSES_LIMIT], *kept = NULL;
+	size_t count = decode_addresses(object, addresses);
+
+	if (count) {
+		kept = calloc(count, sizeof(*kept));
+		if (!kept)
+			return -ENOMEM;
+		memcpy(kept, addresses, count * sizeof(*kept));
+	}
+	free(node->addresses);
+	node->addresses = kept;
+	node->address_count = count;
+	return 0;
+}
+
+void cluster_add_service(struct cluster *cluster, struct service *service)
+{
+	HASH_ADD_KEYPTR(hh, cluster->services, service->id, strlen(service->id), service);
+}
+
+void cluster_take_service(struct cluster *cluster, struct service *service)
+{
+	HASH_DEL(cluster->services, service);
+}
+
 void cluster_remove_node(struct cluster *cluster, const char *name)
 {
 	struct cluster_node *node = cluster_find_node(cluster, name);
@@ -174,6 +237,7 @@ void cluster_remove_node(struct cluster *cluster, const char *name)
 	if (!node)
 		return;
 	node->exists = false;
+	node->address_count = 0;
 	labels_free(&node->labels);
 	drop_node_if_empty(cluster, node);
 }
@@ -182,6 +246,7 @@ void cluster_clear(struct cluster *cluster)
 {
 	struct policy *policy, *next_policy;
 	struct pod *pod, *next_pod;
+	struct service *service, *next_service;
 	struct cluster_node *node, *next_node;
 
 	HASH_ITER(hh, cluster->policies, policy, next_policy) {
@@ -191,6 +256,10 @@ void cluster_clear(struct cluster *cluster)
 	HASH_ITER(hh, cluster->pods, pod, next_pod) {
 		cluster_take_pod(cluster, pod);
 		pod_free(pod);
+	}
+	HASH_ITER(hh, cluster->services, service, next_service) {
+		cluster_take_service(cluster, service);
+		service_free(service);
 	}
 	HASH_ITER(hh, cluster->nodes, node, next_node) {
 		node->exists = false;

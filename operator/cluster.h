@@ -2,8 +2,9 @@
 /* Copyright The Skep Authors */
 
 /*
- * The operator's picture of the cluster: policies, pods and nodes as the watches told them, with
- * the pods and policies of a namespace and the pods of a node at hand. No I/O, no decisions.
+ * The operator's picture of the cluster: policies, pods, nodes and Services as the watches told
+ * them, with the pods and policies of a namespace and the pods of a node at hand. No I/O, no
+ * decisions.
  */
 #ifndef SKEP_OPERATOR_CLUSTER_H
 #define SKEP_OPERATOR_CLUSTER_H
@@ -15,6 +16,9 @@
 #include "operator/labels.h"
 #include "operator/pod.h"
 #include "operator/policy.h"
+#include "operator/service.h"
+
+#define NODE_ADDRESSES_LIMIT 16 /* of one node; more are left out */
 
 struct cluster_namespace {
 	char *name;
@@ -27,6 +31,8 @@ struct cluster_node {
 	char *name;
 	bool exists; /* false: only pods speak of it so far, or it was deleted */
 	struct labels labels;
+	struct ip_address *addresses; /* internal and external ones */
+	size_t address_count;
 	struct pod *pods; /* list, by node_next */
 	UT_hash_handle hh;
 };
@@ -34,12 +40,14 @@ struct cluster_node {
 struct cluster {
 	struct policy *policies;	      /* by id */
 	struct pod *pods;		      /* by UID */
+	struct service *services;	      /* by id */
 	struct cluster_node *nodes;	      /* by name */
 	struct cluster_namespace *namespaces; /* by name */
 };
 
 struct policy *cluster_find_policy(const struct cluster *cluster, const char *id);
 struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid);
+struct service *cluster_find_service(const struct cluster *cluster, const char *id);
 struct cluster_node *cluster_find_node(const struct cluster *cluster, const char *name);
 struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, const char *name);
 
@@ -47,9 +55,12 @@ struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, 
 int cluster_add_policy(struct cluster *cluster, struct policy *policy);
 int cluster_add_pod(struct cluster *cluster, struct pod *pod);
 
+void cluster_add_service(struct cluster *cluster, struct service *service);
+
 /* Takes an object out and hands it to the caller. */
 void cluster_take_policy(struct cluster *cluster, struct policy *policy);
 void cluster_take_pod(struct cluster *cluster, struct pod *pod);
+void cluster_take_service(struct cluster *cluster, struct service *service);
 
 /*
  * Sets a node's labels and takes them. *ret_changed says whether they differ from those before.
@@ -57,6 +68,12 @@ void cluster_take_pod(struct cluster *cluster, struct pod *pod);
  */
 int cluster_set_node(struct cluster *cluster, const char *name, struct labels *labels,
 		     bool *ret_changed);
+
+/* Whether a node that is in has the addresses that its object (core v1) tells. */
+bool cluster_node_has_addresses(const struct cluster_node *node, const cJSON *object);
+
+/* Sets them. Returns 0, or -ENOMEM with them as they were. */
+int cluster_set_node_addresses(struct cluster_node *node, const cJSON *object);
 void cluster_remove_node(struct cluster *cluster, const char *name);
 
 /* Frees all that it holds; the cluster is empty afterwards. */

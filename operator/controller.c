@@ -1,57 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "operator/controller.h"
+/* Beginning, pushing, ending; what is between is in controller_watches.c and _compile.c. */
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "lib/base/json.h"
 #include "lib/base/log.h"
-#include "lib/kube/informer.h"
-#include "operator/certificates.h"
-#include "operator/cluster.h"
-#include "operator/compile.h"
-#include "operator/fleet.h"
-#include "operator/metrics.h"
-#include "operator/status_writer.h"
+#include "operator/controller_internal.h"
 
 #define TICK_MS 1000
 
-struct controller {
-	uv_loop_t *loop;
-	struct net_context *net;
-	struct kube_client *client;
-	struct agents_settings settings; /* its strings are owned */
-
-	struct cluster cluster;
-	struct fleet fleet;
-	struct certificates *certificates;
-	struct agents *agents; /* NULL until certificates and first lists are there */
-	struct status_writer *status_writer;
-	const struct pki_bundle *bundle;
-
-	struct kube_informer *informers[WATCHES];
-	unsigned int synced; /* informers whose first list is complete */
-
-	uv_timer_t push_timer; /* runs once after each burst of changes */
-	uv_timer_t tick;
-	uint64_t compiled; /* pods compiled, ever */
-	unsigned int closing;
-};
-
-static bool is_synced(const struct controller *controller)
+bool controller_is_synced(const struct controller *controller)
 {
 	return controller->synced == WATCHES;
 }
 
 bool controller_is_ready(const struct controller *controller)
 {
-	return controller->agents;
+	return controller->agents && controller->api;
 }
 
 /* Pushing. */
@@ -65,119 +35,74 @@ static void on_push(uv_timer_t *timer)
 		if (node->changed)
 			agents_push(controller->agents, node);
 	}
+	agents_push_peers(controller->agents);
 }
 
-static void push_soon(struct controller *controller)
+void controller_push_soon(struct controller *controller)
 {
 	if (controller->agents)
 		uv_timer_start(&controller->push_timer, on_push, 0, 0);
 }
 
-/* Compiling. */
-
-static void compile(struct controller *controller, const struct pod *pod)
-{
-	const struct cluster_namespace *namespace =
-		cluster_find_namespace(&controller->cluster, pod->namespace);
-	const struct cluster_node *node = cluster_find_node(&controller->cluster, pod->node);
-	struct fleet_node *fleet_node;
-	struct selected_pod *selected = NULL;
-	int result;
-
-	if (!is_synced(controller) || !namespace || !node)
-		return;
-	controller->compiled++;
-	result = compile_pod(namespace->policies, pod, &node->labels, &selected);
-	fleet_node = selected ? fleet_ensure_node(&controller->fleet, node->name,
-						  uv_now(controller->loop))
-			      : fleet_find_node(&controller->fleet, node->name);
-	if (result == 0 && selected && !fleet_node) {
-		selected_pod_free(selected);
-		result = -ENOMEM;
-	}
-	if (result == 0 && fleet_node)
-		result = fleet_node_select(fleet_node, pod_cgroup_uid(pod), selected);
-	if (result < 0)
-		log_error("pod %s/%s cannot be compiled: out of memory", pod->namespace, pod->name);
-	if (result > 0)
-		push_soon(controller);
-}
-
-static void compile_namespace(struct controller *controller, const char *name)
-{
-	const struct cluster_namespace *namespace =
-		cluster_find_namespace(&controller->cluster, name);
-
-	if (!namespace)
-		return;
-	for (const struct pod *pod = namespace->pods; pod; pod = pod->namespace_next)
-		compile(controller, pod);
-}
-
-static void compile_node(struct controller *controller, const char *name)
-{
-	const struct cluster_node *node = cluster_find_node(&controller->cluster, name);
-
-	if (!node)
-		return;
-	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
-		compile(controller, pod);
-}
-
-/* Statuses. */
-
-static void touch_policies_of_pod(struct controller *controller, const struct pod *pod)
-{
-	const struct cluster_namespace *namespace =
-		cluster_find_namespace(&controller->cluster, pod->namespace);
-
-	if (!is_synced(controller) || !namespace)
-		return;
-	for (const struct policy *policy = namespace->policies; policy;
-	     policy = policy->namespace_next)
-		if (policy_selects_pod(policy, pod))
-			status_writer_touch(controller->status_writer, policy->id);
-}
-
-static void touch_policies_of_node(struct controller *controller, const char *name)
-{
-	const struct cluster_node *node = cluster_find_node(&controller->cluster, name);
-
-	if (!node)
-		return;
-	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
-		touch_policies_of_pod(controller, pod);
-}
-
-static void touch_all_policies(struct controller *controller)
-{
-	const struct policy *policy = controller->cluster.policies;
-
-	for (; policy; policy = policy->hh.next)
-		status_writer_touch(controller->status_writer, policy->id);
-}
-
 static void on_agent_changed(void *context, struct fleet_node *node)
 {
-	touch_policies_of_node(context, node->name);
+	controller_touch_node(context, node->name);
 }
 
-/* Beginning: certificates and three first lists, in any order; then the door is opened. */
+/* Beginning: certificates and all first lists, in any order; then the doors are opened. */
 
-static void open_door(struct controller *controller)
+static void tell_opened(const char *whom, int port, int result, const struct error *error)
+{
+	if (result < 0)
+		log_error("cannot serve %s on port %d: %s; trying again in %d s", whom, port,
+			  error->message, TICK_MS / 1000);
+	else
+		log_info("serving %s on port %d", whom, port);
+}
+
+static void open_agents(struct controller *controller)
+{
+	const struct agents_books books = {
+		.cluster = &controller->cluster,
+		.addresses = &controller->addresses,
+		.fleet = &controller->fleet,
+		.lookups = &controller->lookups,
+		.edges = &controller->edges,
+	};
+	struct error error;
+	int result = agents_new(controller->net, controller->client, &controller->settings.agents,
+				controller->bundle, &books, on_agent_changed, controller,
+				&controller->agents, &error);
+
+	tell_opened("agents", controller->settings.agents.port, result, &error);
+}
+
+static void open_api(struct controller *controller)
 {
 	struct error error;
+	int result = api_new(controller->loop, controller->client, &controller->settings.api,
+			     controller->bundle, &controller->cluster, &controller->edges,
+			     &controller->api, &error);
 
-	if (!is_synced(controller) || !controller->bundle || controller->agents)
+	tell_opened("the API", controller->settings.api.port, result, &error);
+}
+
+static void open_doors(struct controller *controller)
+{
+	if (!controller_is_synced(controller) || !controller->bundle)
 		return;
-	if (agents_new(controller->net, controller->client, &controller->settings,
-		       controller->bundle, &controller->cluster, &controller->fleet,
-		       on_agent_changed, controller, &controller->agents, &error) < 0) {
-		log_error("cannot serve agents on port %d: %s; trying again in %d s",
-			  controller->settings.port, error.message, TICK_MS / 1000);
-		return;
-	}
-	log_info("serving agents on port %d", controller->settings.port);
+	if (!controller->agents)
+		open_agents(controller);
+	if (!controller->api)
+		open_api(controller);
+}
+
+static void on_address_changed(void *context, const struct ip_address *address)
+{
+	struct controller *controller = context;
+
+	lookups_mark(&controller->lookups, address);
+	controller_push_soon(controller);
 }
 
 /* Tells the policies concerned when a node's agent has been absent for long, or is back. */
@@ -188,7 +113,7 @@ static void look_for_absence(struct controller *controller, struct fleet_node *n
 	if (absent == node->absence_told)
 		return;
 	node->absence_told = absent;
-	touch_policies_of_node(controller, node->name);
+	controller_touch_node(controller, node->name);
 }
 
 /* A node that the cluster has no more, that has no agent and for which there is nothing to do. */
@@ -203,9 +128,10 @@ static void on_tick(uv_timer_t *timer)
 	struct controller *controller = timer->data;
 	struct fleet_node *node, *next;
 
-	open_door(controller); /* where that has failed */
-	if (!is_synced(controller))
+	open_doors(controller); /* where that has failed */
+	if (!controller_is_synced(controller))
 		return;
+	edges_expire(&controller->edges, uv_now(controller->loop));
 	HASH_ITER(hh, controller->fleet.nodes, node, next) {
 		if (is_left_over(controller, node))
 			fleet_remove_node(&controller->fleet, node);
@@ -219,175 +145,21 @@ static void on_certificates(void *context, const struct pki_bundle *bundle)
 	struct controller *controller = context;
 
 	controller->bundle = bundle;
-	open_door(controller);
+	open_doors(controller);
 }
 
-static void on_synced(void *context)
+void controller_begin(struct controller *controller)
 {
-	struct controller *controller = context;
 	const struct pod *pod;
 
-	controller->synced++;
-	if (!is_synced(controller))
-		return;
-	log_info("the cluster is known: %u policies, %u pods, %u nodes",
+	log_info("the cluster is known: %u policies, %u pods, %u nodes, %u Services",
 		 HASH_COUNT(controller->cluster.policies), HASH_COUNT(controller->cluster.pods),
-		 HASH_COUNT(controller->cluster.nodes));
+		 HASH_COUNT(controller->cluster.nodes), HASH_COUNT(controller->cluster.services));
 	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
-		compile(controller, pod);
-	touch_all_policies(controller);
-	open_door(controller);
+		controller_compile(controller, pod);
+	controller_touch_all(controller);
+	open_doors(controller);
 }
-
-/* Policies. */
-
-static void drop_policy(struct controller *controller, struct policy *policy)
-{
-	cluster_take_policy(&controller->cluster, policy);
-	policy_free(policy);
-}
-
-static void on_policy(void *context, const cJSON *object)
-{
-	struct controller *controller = context;
-	struct policy *policy, *old;
-
-	if (policy_decode(object, &policy) < 0) {
-		log_error("a policy cannot be read: out of memory, or an object without a name");
-		return;
-	}
-	old = cluster_find_policy(&controller->cluster, policy->id);
-	if (old && strcmp(old->uid, policy->uid) == 0 && old->generation == policy->generation) {
-		policy_free(policy); /* only its status changed: our own write comes back */
-		return;
-	}
-	if (old)
-		drop_policy(controller, old);
-	if (cluster_add_policy(&controller->cluster, policy) < 0) {
-		log_error("a policy cannot be kept: out of memory");
-		return;
-	}
-	status_writer_learn(controller->status_writer, policy->id, json_find(object, "status"));
-	compile_namespace(controller, policy->namespace);
-	if (is_synced(controller))
-		status_writer_touch(controller->status_writer, policy->id);
-}
-
-static void on_policy_gone(void *context, const char *namespace, const char *name, const char *uid)
-{
-	struct controller *controller = context;
-	char id[2 * POLICY_NAME_LIMIT + 2];
-	struct policy *policy;
-
-	(void)uid;
-	snprintf(id, sizeof(id), "%s/%s", namespace, name);
-	policy = cluster_find_policy(&controller->cluster, id);
-	if (!policy)
-		return;
-	status_writer_forget(controller->status_writer, id);
-	drop_policy(controller, policy);
-	compile_namespace(controller, namespace);
-}
-
-/* Pods. */
-
-static void deselect(struct controller *controller, const struct pod *pod)
-{
-	struct fleet_node *node = fleet_find_node(&controller->fleet, pod->node);
-
-	if (node && fleet_node_select(node, pod_cgroup_uid(pod), NULL) > 0)
-		push_soon(controller);
-}
-
-static void drop_pod(struct controller *controller, struct pod *pod)
-{
-	touch_policies_of_pod(controller, pod);
-	cluster_take_pod(&controller->cluster, pod);
-	pod_free(pod);
-}
-
-static void on_pod(void *context, const cJSON *object)
-{
-	struct controller *controller = context;
-	struct pod *pod, *old;
-
-	if (pod_decode(object, &pod) < 0) {
-		log_error("pod %.80s/%.80s cannot be read: out of memory, or it is no pod",
-			  json_text(object, "metadata", "namespace"),
-			  json_text(object, "metadata", "name"));
-		return;
-	}
-	old = cluster_find_pod(&controller->cluster, pod->uid);
-	if (old && pod_equal(old, pod)) {
-		pod_free(pod);
-		return;
-	}
-	if (old)
-		drop_pod(controller, old);
-	if (cluster_add_pod(&controller->cluster, pod) < 0) {
-		log_error("a pod cannot be kept: out of memory");
-		return;
-	}
-	compile(controller, pod);
-	touch_policies_of_pod(controller, pod);
-}
-
-static void on_pod_gone(void *context, const char *namespace, const char *name, const char *uid)
-{
-	struct controller *controller = context;
-	struct pod *pod = cluster_find_pod(&controller->cluster, uid);
-
-	(void)namespace;
-	(void)name;
-	if (!pod)
-		return;
-	deselect(controller, pod);
-	drop_pod(controller, pod);
-}
-
-/* Nodes. */
-
-static void on_node(void *context, const cJSON *object)
-{
-	struct controller *controller = context;
-	const char *name = json_text(object, "metadata", "name");
-	struct labels labels;
-	bool changed;
-
-	if (labels_decode(json_find(object, "metadata", "labels"), &labels) < 0 ||
-	    cluster_set_node(&controller->cluster, name, &labels, &changed) < 0) {
-		log_error("node %.80s cannot be kept: out of memory", name);
-		return;
-	}
-	if (!changed)
-		return;
-	compile_node(controller, name);
-	touch_policies_of_node(controller, name);
-}
-
-static void on_node_gone(void *context, const char *namespace, const char *name, const char *uid)
-{
-	struct controller *controller = context;
-
-	(void)namespace;
-	(void)uid;
-	touch_policies_of_node(controller, name);
-	cluster_remove_node(&controller->cluster, name);
-	compile_node(controller, name);
-}
-
-/* What is watched, by enum watch. */
-static const struct {
-	const char *path;
-	struct kube_informer_handlers handlers;
-} watches[WATCHES] = {
-	[WATCH_POLICIES] = {"/apis/skep.dev/v1alpha1/observabilitypolicies",
-			    {.upsert = on_policy, .remove = on_policy_gone, .synced = on_synced}},
-	[WATCH_PODS] = {"/api/v1/pods",
-			{.upsert = on_pod, .remove = on_pod_gone, .synced = on_synced}},
-	[WATCH_NODES] = {"/api/v1/nodes",
-			 {.upsert = on_node, .remove = on_node_gone, .synced = on_synced}},
-};
 
 void controller_collect(const struct controller *controller, struct text *out)
 {
@@ -395,6 +167,8 @@ void controller_collect(const struct controller *controller, struct text *out)
 		.policies = HASH_COUNT(controller->cluster.policies),
 		.pods = HASH_COUNT(controller->cluster.pods),
 		.nodes = HASH_COUNT(controller->cluster.nodes),
+		.services = HASH_COUNT(controller->cluster.services),
+		.edges = edges_count(&controller->edges),
 		.compiled = controller->compiled,
 		.status = status_writer_stats(controller->status_writer),
 	};
@@ -421,34 +195,32 @@ static int make_epoch(struct controller *controller, struct error *error)
 	return 0;
 }
 
-static int start_watches(struct controller *controller, struct error *error)
-{
-	int result = 0;
-
-	for (int i = 0; i < WATCHES && result == 0; i++)
-		result = kube_informer_new(controller->client, watches[i].path, NULL,
-					   &watches[i].handlers, controller,
-					   &controller->informers[i], error);
-	return result;
-}
-
-static int copy_settings(struct controller *controller, const struct agents_settings *settings,
+static int copy_settings(struct controller *controller, const struct controller_settings *settings,
 			 struct error *error)
 {
-	controller->settings = (struct agents_settings){
-		.address = strdup(settings->address),
-		.port = settings->port,
-		.service_account = strdup(settings->service_account),
+	controller->settings = (struct controller_settings){
+		.agents = {.address = strdup(settings->agents.address),
+			   .port = settings->agents.port,
+			   .service_account = strdup(settings->agents.service_account)},
+		.api = {.address = strdup(settings->api.address), .port = settings->api.port},
 	};
-	if (!controller->settings.address || !controller->settings.service_account)
+	if (!controller->settings.agents.address || !controller->settings.agents.service_account ||
+	    !controller->settings.api.address)
 		return error_set(error, ENOMEM, "out of memory");
 	return 0;
+}
+
+static void free_settings(struct controller_settings *settings)
+{
+	free((char *)settings->agents.address);
+	free((char *)settings->agents.service_account);
+	free((char *)settings->api.address);
 }
 
 static int start(struct controller *controller, const struct controller_settings *settings,
 		 struct error *error)
 {
-	int result = copy_settings(controller, &settings->agents, error);
+	int result = copy_settings(controller, settings, error);
 
 	if (result == 0)
 		result = make_epoch(controller, error);
@@ -460,7 +232,7 @@ static int start(struct controller *controller, const struct controller_settings
 		result = certificates_new(controller->client, controller->loop, settings->namespace,
 					  on_certificates, controller, &controller->certificates,
 					  error);
-	return result < 0 ? result : start_watches(controller, error);
+	return result < 0 ? result : controller_start_watches(controller, error);
 }
 
 int controller_new(struct net_context *net, struct kube_client *client,
@@ -475,6 +247,8 @@ int controller_new(struct net_context *net, struct kube_client *client,
 	controller->net = net;
 	controller->client = client;
 	controller->loop = net_context_loop(net);
+	controller->addresses.changed = on_address_changed;
+	controller->addresses.context = controller;
 	uv_timer_init(controller->loop, &controller->push_timer);
 	uv_timer_init(controller->loop, &controller->tick);
 	controller->push_timer.data = controller;
@@ -502,8 +276,9 @@ static void on_timer_closed(uv_handle_t *handle)
 
 	if (--controller->closing > 0)
 		return;
-	free((char *)controller->settings.address);
-	free((char *)controller->settings.service_account);
+	free_settings(&controller->settings);
+	edges_clear(&controller->edges);
+	addresses_clear(&controller->addresses);
 	cluster_clear(&controller->cluster);
 	fleet_clear(&controller->fleet);
 	free(controller);
@@ -514,6 +289,7 @@ struct controller *controller_free(struct controller *controller)
 	if (!controller)
 		return NULL;
 	controller->agents = agents_free(controller->agents);
+	controller->api = api_free(controller->api);
 	controller->certificates = certificates_free(controller->certificates);
 	controller->status_writer = status_writer_free(controller->status_writer);
 	controller->closing = 2;

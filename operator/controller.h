@@ -4,7 +4,8 @@
 /*
  * The way of the data through the operator: what the watches tell goes into the cluster's picture,
  * what that changes is compiled into the selections of nodes and pushed to their agents, and what
- * the agents report goes into the status of policies. It decides nothing by itself.
+ * the agents report goes into the status of policies and the graph of edges. It decides nothing by
+ * itself.
  */
 #ifndef SKEP_OPERATOR_CONTROLLER_H
 #define SKEP_OPERATOR_CONTROLLER_H
@@ -16,12 +17,14 @@
 #include "lib/kube/client.h"
 #include "lib/net/context.h"
 #include "operator/agents.h"
+#include "operator/api.h"
 
 struct controller;
 
 struct controller_settings {
 	const char *namespace; /* the operator's own */
 	struct agents_settings agents;
+	struct api_settings api;
 };
 
 /* Starts to work: `settings` are copied. End it with controller_free(). */
@@ -35,7 +38,7 @@ struct controller *controller_free(struct controller *controller);
 /* Ends the watches; to be called before kube_client_free(). */
 void controller_stop(struct controller *controller);
 
-/* The first lists are complete and agents are let in. */
+/* The first lists are complete, agents are let in and the API is served. */
 bool controller_is_ready(const struct controller *controller);
 
 /* Writes the operator's metrics. */

@@ -76,6 +76,7 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 		.namespace = options->namespace,
 		.agents = {.address = options->agent_listen.host,
 			   .port = options->agent_listen.port},
+		.api = {.address = options->api_listen.host, .port = options->api_listen.port},
 	};
 	char service_account[512];
 

@@ -21,6 +21,7 @@ static void write_watches(struct text *out, const char *name, enum metric_type t
 		[WATCH_POLICIES] = "observabilitypolicies",
 		[WATCH_PODS] = "pods",
 		[WATCH_NODES] = "nodes",
+		[WATCH_SERVICES] = "services",
 	};
 
 	metrics_family(out, name, type, help);
@@ -58,6 +59,11 @@ static void write_objects(const struct operator_figures *figures, struct text *o
 	write_one(out, "skep_operator_pods", METRIC_GAUGE, "Pods in the cluster.", figures->pods);
 	write_one(out, "skep_operator_nodes", METRIC_GAUGE, "Nodes in the cluster.",
 		  figures->nodes);
+	write_one(out, "skep_operator_services", METRIC_GAUGE, "Services in the cluster.",
+		  figures->services);
+	write_one(out, "skep_operator_edges", METRIC_GAUGE,
+		  "Edges that agents reported and that are kept, of all nodes.",
+		  (double)figures->edges);
 	write_one(out, "skep_operator_agents_connected", METRIC_GAUGE, "Agents connected now.",
 		  figures->agents);
 	write_one(out, "skep_operator_agents_refused_total", METRIC_COUNTER,

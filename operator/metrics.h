@@ -13,13 +13,15 @@
 #include "operator/status_writer.h"
 
 /* What the operator watches. */
-enum watch { WATCH_POLICIES, WATCH_PODS, WATCH_NODES };
-#define WATCHES 3
+enum watch { WATCH_POLICIES, WATCH_PODS, WATCH_NODES, WATCH_SERVICES };
+#define WATCHES 4
 
 struct operator_figures {
 	unsigned int policies;
 	unsigned int pods;
 	unsigned int nodes;
+	unsigned int services;
+	size_t edges;	     /* that agents reported last */
 	unsigned int agents; /* connected now */
 	uint64_t compiled;   /* pods compiled, ever */
 	struct status_writer_stats status;

@@ -12,6 +12,7 @@ enum option_name {
 	OPTION_NAMESPACE,
 	OPTION_AGENT_SERVICE_ACCOUNT,
 	OPTION_AGENT_LISTEN,
+	OPTION_API_LISTEN,
 	OPTION_HTTP_LISTEN,
 	OPTION_LOG_LEVEL,
 	OPTION_COUNT,
@@ -27,15 +28,19 @@ static const struct option_row rows[OPTION_COUNT] = {
 					  "service account of agents there"},
 	[OPTION_AGENT_LISTEN] = {"agent-listen", "[ADDR]:PORT", ":8443",
 				 "serve agents here, WebSocket over TLS"},
+	[OPTION_API_LISTEN] = {"api-listen", "[ADDR]:PORT", ":8444",
+			       "serve /api/v1/edges here, over TLS"},
 	[OPTION_HTTP_LISTEN] = {"http-listen", "[ADDR]:PORT", ":8080",
 				"address of /healthz, /readyz and /metrics"},
 	[OPTION_LOG_LEVEL] = {"log-level", "LEVEL", "info", "debug, info, warn or error"},
 };
 
 static const struct option_table table = {
-	.intro = "skep-operator: watches ObservabilityPolicies, pods and nodes, tells each node's "
-		 "agent\n"
-		 "what to attach, and writes what became of it into the policies' status.\n"
+	.intro = "skep-operator: watches ObservabilityPolicies, pods, nodes and Services, tells "
+		 "each\n"
+		 "node's agent what to attach, writes what became of it into the policies' "
+		 "status,\n"
+		 "and serves the graph of who talks to whom.\n"
 		 "\n"
 		 "Usage: skep-operator [--OPTION=VALUE ...]\n",
 	.rows = rows,
@@ -60,6 +65,9 @@ static int take_values(const char *const values[OPTION_COUNT], struct operator_o
 	int result = option_read_endpoint(&rows[OPTION_AGENT_LISTEN], values[OPTION_AGENT_LISTEN],
 					  &options->agent_listen, error);
 
+	if (result == 0)
+		result = option_read_endpoint(&rows[OPTION_API_LISTEN], values[OPTION_API_LISTEN],
+					      &options->api_listen, error);
 	if (result == 0)
 		result = option_read_endpoint(&rows[OPTION_HTTP_LISTEN], values[OPTION_HTTP_LISTEN],
 					      &options->http_listen, error);

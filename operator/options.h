@@ -18,6 +18,7 @@ struct operator_options {
 	const char *namespace;
 	const char *agent_service_account; /* its name in `namespace` */
 	struct endpoint agent_listen;
+	struct endpoint api_listen;
 	struct endpoint http_listen;
 	enum log_level log_level;
 	bool help;

@@ -9,6 +9,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/strings.h"
+#include "operator/timestamp.h"
 
 /* More containers than any pod has; a bound on what one object may cost. */
 #define POD_CONTAINERS_LIMIT 128
@@ -175,6 +176,41 @@ static int decode_static_uid(const cJSON *object, struct pod *pod)
 	return pod->static_uid ? 0 : -ENOMEM;
 }
 
+static void add_address(struct pod *pod, const char *text)
+{
+	struct ip_address address;
+
+	if (pod->address_count == POD_ADDRESSES_LIMIT || !ip_address_parse(text, &address))
+		return;
+	if (pod->address_count == 0 || memcmp(&address, pod->addresses, sizeof(address)) != 0)
+		pod->addresses[pod->address_count++] = address;
+}
+
+/* podIPs holds podIP as well; a server that knows one family only may leave it out. */
+static void decode_addresses(const cJSON *object, struct pod *pod)
+{
+	const cJSON *status = json_find(object, "status"), *item;
+
+	if (pod->finished || json_boolean(object, false, "spec", "hostNetwork"))
+		return;
+	add_address(pod, json_string(status, "podIP"));
+	cJSON_ArrayForEach(item, json_find(status, "podIPs"))
+		add_address(pod, json_string(item, "ip"));
+}
+
+static bool addresses_equal(const struct pod *a, const struct pod *b)
+{
+	return a->address_count == b->address_count &&
+	       memcmp(a->addresses, b->addresses, sizeof(a->addresses)) == 0;
+}
+
+bool pod_holds_same(const struct pod *a, const struct pod *b)
+{
+	return a->started == b->started && addresses_equal(a, b) && strcmp(a->uid, b->uid) == 0 &&
+	       strcmp(a->workload_kind, b->workload_kind) == 0 &&
+	       strcmp(a->workload_name, b->workload_name) == 0;
+}
+
 static int decode_members(const cJSON *object, struct pod *pod)
 {
 	const char *phase = json_text(object, "status", "phase");
@@ -191,6 +227,8 @@ static int decode_members(const cJSON *object, struct pod *pod)
 	if (decode_static_uid(object, pod) < 0)
 		return -ENOMEM;
 	pod->finished = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+	pod->started = timestamp_parse(json_text(object, "status", "startTime"));
+	decode_addresses(object, pod);
 	result = labels_decode(json_find(object, "metadata", "labels"), &pod->labels);
 	if (result < 0)
 		return result;
@@ -242,10 +280,8 @@ static bool containers_equal(const struct pod *a, const struct pod *b)
 
 bool pod_equal(const struct pod *a, const struct pod *b)
 {
-	return strcmp(a->uid, b->uid) == 0 && strcmp(a->namespace, b->namespace) == 0 &&
-	       strcmp(a->name, b->name) == 0 && strcmp(a->node, b->node) == 0 &&
-	       strcmp(a->workload_kind, b->workload_kind) == 0 &&
-	       strcmp(a->workload_name, b->workload_name) == 0 &&
-	       string_equal(a->static_uid, b->static_uid) && a->finished == b->finished &&
+	return strcmp(a->namespace, b->namespace) == 0 && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->node, b->node) == 0 && string_equal(a->static_uid, b->static_uid) &&
+	       a->finished == b->finished && pod_holds_same(a, b) &&
 	       labels_equal(&a->labels, &b->labels) && containers_equal(a, b);
 }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* What the operator keeps of a pod: no more than compiling needs. */
+/* What the operator keeps of a pod: what compiling needs, and its addresses. */
 #ifndef SKEP_OPERATOR_POD_H
 #define SKEP_OPERATOR_POD_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cjson/cJSON.h>
 #include <uthash.h>
 
+#include "lib/net/address.h"
 #include "operator/labels.h"
+
+#define POD_ADDRESSES_LIMIT 2 /* one of each family */
 
 /* A container of the pod, init and ephemeral ones included, in the order of the pod's status. */
 struct pod_container {
@@ -30,6 +34,10 @@ struct pod {
 	struct labels labels;
 	struct pod_container *containers;
 	size_t container_count;
+	int64_t started; /* seconds since 1970; 0 before the kubelet took it */
+	/* Its own: none of a pod that is on its node's network, nor of one that has ended. */
+	struct ip_address addresses[POD_ADDRESSES_LIMIT];
+	uint8_t address_count;
 	bool finished; /* Succeeded or Failed: runs nothing any more */
 
 	UT_hash_handle hh;			     /* cluster: all pods by UID */
@@ -47,6 +55,9 @@ bool pod_has_container(const struct pod *pod, const char *name);
 
 /* Whether two versions of a pod are the same in all that is kept. */
 bool pod_equal(const struct pod *a, const struct pod *b);
+
+/* Whether two versions of a pod hold the same addresses under the same identity. */
+bool pod_holds_same(const struct pod *a, const struct pod *b);
 
 /* Returns NULL. The pod must be in no list or table. */
 struct pod *pod_free(struct pod *pod);

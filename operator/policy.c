@@ -33,8 +33,8 @@ static int decode_probe(const cJSON *entry, struct policy *policy, struct error 
 	int result;
 
 	if (probe_type_parse(name, &type) < 0)
-		return error_set(error, EINVAL, "type: \"%.40s\" is not known; use TCP or Exec",
-				 name);
+		return error_set(error, EINVAL,
+				 "type: \"%.40s\" is not known; use TCP, Exec or DNS", name);
 	probe = &policy->probes[type];
 	if (probe->wanted)
 		return error_set(error, EINVAL, "type: %s stands twice; join the two", name);

@@ -26,12 +26,17 @@
 
 #include "lib/base/cleanup.h"
 #include "node-agent/probes/kinds.h"
+#include "node-agent/series/store.h"
 
 #define ROUNDS	     5
 #define REQUESTS     30000
 #define REQUEST_SIZE 100
-#define CONNECTIONS  1000
+#define CONNECTIONS  2000
+#define BULK_SIZE    (1ULL << 30)
 #define EXECS	     500
+#define LOOKUPS	     100 /* fewer than the rate limit lets pass at once */
+#define LOOKUP_SIZE  40
+#define DNS_PAUSE_US 200000 /* in which the bucket is filled again */
 #define MESSAGE_SIZE 256
 
 enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_SOCK_OPS, HOOK_EXEC };
@@ -48,23 +53,49 @@ static const struct {
 	[HOOK_EXEC] = {BPF_PROG_TYPE_RAW_TRACEPOINT, 0},
 };
 
-enum load { LOAD_REQUESTS, LOAD_CONNECTIONS, LOAD_EXECS, LOAD_FOREIGN_EXECS };
+enum load {
+	LOAD_REQUESTS,
+	LOAD_BULK,
+	LOAD_CONNECTIONS,
+	LOAD_LOOKUPS,
+	LOAD_EXECS,
+	LOAD_FOREIGN_EXECS
+};
+
+/* A program and the hook that it is at. */
+struct part {
+	const char *program; /* NULL: none */
+	enum hook hook;
+};
+
+#define PARTS 2
 
 static const struct measurement {
-	const char *program;
+	struct part parts[PARTS]; /* what they cost together */
 	const char *event;
-	enum hook hook;
 	enum load load;
-	double limit; /* ns that docs/benchmarks.md holds us to; 0: none */
+	double events; /* of a load; 0: each run of the (only) program is one */
+	double limit;  /* ns that docs/benchmarks.md holds us to; 0: none */
 } measurements[] = {
-	{"tcp_received", "packet in, request and response", HOOK_INGRESS, LOAD_REQUESTS, 60},
-	{"tcp_sent", "packet out, request and response", HOOK_EGRESS, LOAD_REQUESTS, 60},
-	{"tcp_received", "packet in, short connections", HOOK_INGRESS, LOAD_CONNECTIONS, 0},
-	{"tcp_sent", "packet out, short connections", HOOK_EGRESS, LOAD_CONNECTIONS, 0},
-	{"tcp_operation", "call of sock_ops, short connections", HOOK_SOCK_OPS, LOAD_CONNECTIONS,
+	{{{"tcp_sent", HOOK_EGRESS}}, "packet out, request and answer", LOAD_REQUESTS, 0, 60},
+	{{{"tcp_sent", HOOK_EGRESS}}, "packet out, bulk transfer", LOAD_BULK, 0, 60},
+	{{{"tcp_sent", HOOK_EGRESS}}, "packet out, short connections", LOAD_CONNECTIONS, 0, 0},
+	{{{"tcp_operation", HOOK_SOCK_OPS}},
+	 "call of sock_ops, short connections",
+	 LOAD_CONNECTIONS,
+	 0,
 	 0},
-	{"exec_succeeded", "exec, watched", HOOK_EXEC, LOAD_EXECS, 3000},
-	{"exec_succeeded", "exec, not watched", HOOK_EXEC, LOAD_FOREIGN_EXECS, 150},
+	{{{"tcp_sent", HOOK_EGRESS}, {"tcp_operation", HOOK_SOCK_OPS}},
+	 "short connection, an end of it, whole",
+	 LOAD_CONNECTIONS,
+	 2 * CONNECTIONS,
+	 0},
+	{{{"dns_received", HOOK_INGRESS}}, "packet in, no DNS", LOAD_REQUESTS, 0, 20},
+	{{{"dns_sent", HOOK_EGRESS}}, "packet out, no DNS", LOAD_REQUESTS, 0, 20},
+	{{{"dns_received", HOOK_INGRESS}}, "packet in, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
+	{{{"dns_sent", HOOK_EGRESS}}, "packet out, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
+	{{{"exec_succeeded", HOOK_EXEC}}, "exec, watched", LOAD_EXECS, 0, 3000},
+	{{{"exec_succeeded", HOOK_EXEC}}, "exec, not watched", LOAD_FOREIGN_EXECS, 0, 150},
 };
 
 #define MEASUREMENTS (sizeof(measurements) / sizeof(measurements[0]))
@@ -74,15 +105,19 @@ struct usage {
 	uint64_t time; /* ns */
 };
 
+/* Of each part: its program's, and that of an empty one at the same hook. */
 struct result {
-	struct usage program;
-	struct usage empty;
+	struct usage programs[PARTS];
+	struct usage empty[PARTS];
+	double cost; /* ns for each event */
 };
 
 struct bench {
 	char watched[PATH_MAX]; /* cgroups */
 	char foreign[PATH_MAX];
 	struct probe_host host;
+	struct series_store *series;
+	struct series_owner *owner;
 	struct probe *probes[PROBE_TYPES];
 	struct probe_attachment *attachments[PROBE_TYPES];
 	uint32_t last_foreign_id; /* programs of others have up to this one */
@@ -179,7 +214,7 @@ static void attach_empty(struct bench *bench)
 
 static struct probe_target target_of(const struct bench *bench, const char *mount)
 {
-	struct probe_target target = {.path = bench->watched};
+	struct probe_target target = {.path = bench->watched, .series = bench->owner};
 	struct stat status;
 
 	require(stat(bench->watched, &status) == 0, bench->watched);
@@ -233,6 +268,7 @@ static int listen_on_loopback(struct sockaddr_in *ret_address)
 	return listener;
 }
 
+/* Answers each message with one of its size. */
 static void serve(int listener, int connections)
 {
 	char message[MESSAGE_SIZE];
@@ -274,6 +310,36 @@ static void converse(int connections, int requests)
 	wait(NULL);
 }
 
+static void swallow(int listener)
+{
+	static char data[1 << 18];
+	cleanup_close int server = accept(listener, NULL, NULL);
+
+	while (recv(server, data, sizeof(data), 0) > 0)
+		;
+	_exit(0);
+}
+
+static void transfer_bulk(void)
+{
+	static char data[1 << 18];
+	struct sockaddr_in address;
+	int listener = listen_on_loopback(&address);
+	cleanup_close int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t sent = 0;
+	ssize_t size = 0;
+
+	if (fork() == 0)
+		swallow(listener);
+	require(connect(client, (struct sockaddr *)&address, sizeof(address)) == 0, "connect");
+	for (; sent < BULK_SIZE && size >= 0; sent += (uint64_t)size)
+		size = send(client, data, sizeof(data), MSG_NOSIGNAL);
+	require(size > 0, "send");
+	shutdown(client, SHUT_WR);
+	wait(NULL);
+	close(listener);
+}
+
 static void execute(void)
 {
 	for (int i = 0; i < EXECS; i++) {
@@ -285,21 +351,97 @@ static void execute(void)
 	}
 }
 
+/* Queries and answers of nothing: what is in them matters to user space only. */
+static void look_up(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(53)}, from;
+	cleanup_close int server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	cleanup_close int client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char message[LOOKUP_SIZE] = {0};
+	socklen_t size = sizeof(from);
+
+	address.sin_addr.s_addr = htonl(0x7f353535); /* 127.53.53.53, where nobody else listens */
+	require(bind(server, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+			connect(client, (struct sockaddr *)&address, sizeof(address)) == 0,
+		"name server");
+	usleep(DNS_PAUSE_US);
+	for (int i = 0; i < LOOKUPS; i++) {
+		require(send(client, message, LOOKUP_SIZE, 0) == LOOKUP_SIZE, "query");
+		require(recvfrom(server, message, LOOKUP_SIZE, 0, (struct sockaddr *)&from,
+				 &size) == LOOKUP_SIZE,
+			"query");
+		require(sendto(server, message, LOOKUP_SIZE, 0, (struct sockaddr *)&from, size) ==
+				LOOKUP_SIZE,
+			"answer");
+		require(recv(client, message, LOOKUP_SIZE, 0) == LOOKUP_SIZE, "answer");
+	}
+}
+
+static void run_load(enum load load)
+{
+	switch (load) {
+	case LOAD_REQUESTS:
+		converse(1, REQUESTS);
+		break;
+	case LOAD_BULK:
+		transfer_bulk();
+		break;
+	case LOAD_CONNECTIONS:
+		converse(CONNECTIONS, 1);
+		break;
+	case LOAD_LOOKUPS:
+		look_up();
+		break;
+	case LOAD_EXECS:
+	case LOAD_FOREIGN_EXECS:
+		execute();
+		break;
+	}
+}
+
 /* Runs a load in a child, so that the bench itself stays out of the cgroups. */
 static void run(const struct bench *bench, enum load load)
 {
 	if (fork() == 0) {
 		enter(load == LOAD_FOREIGN_EXECS ? bench->foreign : bench->watched);
-		if (load == LOAD_REQUESTS)
-			converse(1, REQUESTS);
-		else if (load == LOAD_CONNECTIONS)
-			converse(CONNECTIONS, 1);
-		else
-			execute();
+		run_load(load);
 		_exit(0);
 	}
 	wait(NULL);
 	uv_run(bench->host.loop, UV_RUN_NOWAIT);
+}
+
+static double mean(struct usage usage)
+{
+	return usage.runs ? (double)usage.time / (double)usage.runs : 0;
+}
+
+/* Of all parts, less that of an empty program as often as they ran. */
+static double cost_of(const struct measurement *measurement, const struct result *result)
+{
+	double events =
+		measurement->events > 0 ? measurement->events : (double)result->programs[0].runs;
+	double cost = 0;
+
+	for (int i = 0; i < PARTS; i++)
+		cost += (double)result->programs[i].time -
+			(double)result->programs[i].runs * mean(result->empty[i]);
+	return events > 0 ? cost / events : 0;
+}
+
+static struct result read_usage(const struct bench *bench, const struct measurement *measurement)
+{
+	struct result result = {0};
+
+	for (int i = 0; i < PARTS; i++) {
+		const struct part *part = &measurement->parts[i];
+
+		if (!part->program)
+			continue;
+		result.programs[i] = usage_by_name(bench, part->program);
+		result.empty[i] = usage_of(bench->empty[part->hook], NULL);
+	}
+	return result;
 }
 
 static void measure_load(const struct bench *bench, enum load load, int round,
@@ -308,34 +450,28 @@ static void measure_load(const struct bench *bench, enum load load, int round,
 	struct result before[MEASUREMENTS];
 
 	for (size_t i = 0; i < MEASUREMENTS; i++)
-		before[i] = (struct result){usage_by_name(bench, measurements[i].program),
-					    usage_of(bench->empty[measurements[i].hook], NULL)};
+		before[i] = read_usage(bench, &measurements[i]);
 	run(bench, load);
 	for (size_t i = 0; i < MEASUREMENTS; i++) {
+		struct result after = read_usage(bench, &measurements[i]);
+
 		if (measurements[i].load != load)
 			continue;
-		results[i][round].program = usage_between(
-			before[i].program, usage_by_name(bench, measurements[i].program));
-		results[i][round].empty = usage_between(
-			before[i].empty, usage_of(bench->empty[measurements[i].hook], NULL));
+		for (int part = 0; part < PARTS; part++) {
+			after.programs[part] =
+				usage_between(before[i].programs[part], after.programs[part]);
+			after.empty[part] = usage_between(before[i].empty[part], after.empty[part]);
+		}
+		after.cost = cost_of(&measurements[i], &after);
+		results[i][round] = after;
 	}
 }
 
 /* --- output --- */
 
-static double mean(struct usage usage)
-{
-	return usage.runs ? (double)usage.time / (double)usage.runs : 0;
-}
-
-static double cost(const struct result *result)
-{
-	return mean(result->program) - mean(result->empty);
-}
-
 static int compare_costs(const void *a, const void *b)
 {
-	double left = cost(a), right = cost(b);
+	double left = ((const struct result *)a)->cost, right = ((const struct result *)b)->cost;
 
 	return (left > right) - (left < right);
 }
@@ -349,14 +485,25 @@ static void choose_medians(struct result rounds[MEASUREMENTS][ROUNDS], struct re
 	}
 }
 
+static void name_programs(size_t measurement, char *ret_names, size_t size)
+{
+	const struct part *parts = measurements[measurement].parts;
+
+	snprintf(ret_names, size, "%s%s%s", parts[0].program, parts[1].program ? " + " : "",
+		 parts[1].program ? parts[1].program : "");
+}
+
 static void print_table(const struct result *results)
 {
-	printf("%-16s %-36s %9s %8s %8s %8s %6s\n", "program", "event", "runs", "ns", "empty",
-	       "cost ns", "hold");
+	printf("%-24s %-38s %9s %8s %8s %6s\n", "programs", "event", "runs", "empty ns", "cost ns",
+	       "hold");
 	for (size_t i = 0; i < MEASUREMENTS; i++) {
-		printf("%-16s %-36s %9llu %8.1f %8.1f %8.1f", measurements[i].program,
-		       measurements[i].event, (unsigned long long)results[i].program.runs,
-		       mean(results[i].program), mean(results[i].empty), cost(&results[i]));
+		char names[64];
+
+		name_programs(i, names, sizeof(names));
+		printf("%-24s %-38s %9llu %8.1f %8.1f", names, measurements[i].event,
+		       (unsigned long long)results[i].programs[0].runs, mean(results[i].empty[0]),
+		       results[i].cost);
 		if (measurements[i].limit > 0)
 			printf(" %6.0f", measurements[i].limit);
 		printf("\n");
@@ -370,13 +517,14 @@ static void print_json(const struct result *results)
 
 	for (size_t i = 0; i < MEASUREMENTS; i++) {
 		cJSON *item = cJSON_CreateObject();
+		char names[64];
 
-		cJSON_AddStringToObject(item, "program", measurements[i].program);
+		name_programs(i, names, sizeof(names));
+		cJSON_AddStringToObject(item, "programs", names);
 		cJSON_AddStringToObject(item, "event", measurements[i].event);
-		cJSON_AddNumberToObject(item, "runs", (double)results[i].program.runs);
-		cJSON_AddNumberToObject(item, "ns", mean(results[i].program));
-		cJSON_AddNumberToObject(item, "emptyNs", mean(results[i].empty));
-		cJSON_AddNumberToObject(item, "costNs", cost(&results[i]));
+		cJSON_AddNumberToObject(item, "runs", (double)results[i].programs[0].runs);
+		cJSON_AddNumberToObject(item, "emptyNs", mean(results[i].empty[0]));
+		cJSON_AddNumberToObject(item, "costNs", results[i].cost);
 		if (measurements[i].limit > 0)
 			cJSON_AddNumberToObject(item, "holdNs", measurements[i].limit);
 		cJSON_AddItemToArray(array, item);
@@ -394,18 +542,31 @@ static void drop_event(void *context, enum probe_type probe, uint64_t target, ui
 	cJSON_Delete(event);
 }
 
+/* All edges are one row. */
+static struct series_row *row_of_edge(void *context, struct series_owner *owner,
+				      const struct series_layout *layout, const struct edge *edge)
+{
+	(void)context, (void)edge;
+	return series_row(owner, layout, NULL, 0);
+}
+
 static void set_up(struct bench *bench)
 {
 	const char *mount = access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0
 				    ? "/sys/fs/cgroup"
 				    : "/sys/fs/cgroup/unified";
+	const struct strings policies = {0};
 
 	snprintf(bench->watched, PATH_MAX, "%s/skep-bench-%d-a", mount, getpid());
 	snprintf(bench->foreign, PATH_MAX, "%s/skep-bench-%d-b", mount, getpid());
 	require(mkdir(bench->watched, 0755) == 0, bench->watched);
 	require(mkdir(bench->foreign, 0755) == 0, bench->foreign);
 	bench->last_foreign_id = last_program_id();
-	bench->host = (struct probe_host){.loop = uv_default_loop(), .emit = drop_event};
+	bench->host = (struct probe_host){
+		.loop = uv_default_loop(), .emit = drop_event, .edge_row = row_of_edge};
+	bench->series = series_store_new();
+	bench->owner = bench->series ? series_owner_new(bench->series, NULL, 0, &policies) : NULL;
+	require(bench->owner, "make series");
 	attach_empty(bench);
 	attach_probes(bench, mount);
 	bench->statistics = bpf_enable_stats(BPF_STATS_RUN_TIME);
@@ -423,6 +584,8 @@ static void tear_down(struct bench *bench)
 		close(bench->empty_links[hook]);
 		close(bench->empty[hook]);
 	}
+	series_owner_free(bench->owner, 0);
+	series_store_free(bench->series);
 	uv_run(bench->host.loop, UV_RUN_DEFAULT);
 	uv_loop_close(bench->host.loop);
 	rmdir(bench->watched);

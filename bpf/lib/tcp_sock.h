@@ -67,6 +67,7 @@ struct tcp_sock {
 	__u32 mdev_us; /* quarters of a microsecond */
 	__u32 snd_wnd;
 	struct minmax rtt_min;
+	__u8 bpf_sock_ops_cb_flags;
 };
 
 enum sock_flags {

@@ -49,25 +49,35 @@ agent_metrics() {
 }
 
 show_tcp_metrics() {
-	title "TCP metrics of shop (http://AGENT:9810/metrics)"
-	agent_metrics | grep '^skep_tcp_.*k8s_namespace_name="shop"' |
-		sed -E 's/^skep_tcp_([a-z_]+)\{[^}]*k8s_(deployment|pod)_name="([^"]*)"[^}]*\} (.*)/\3 \1 \4/' |
-		awk '
-			{value[$1, $2] += $3; workloads[$2]}
-			END {
-				print "WORKLOAD\tACCEPTED\tFAILED\tRESET\tSENT\tRECEIVED\tRETRANSMITTED\tMEAN RTT"
-				for (workload in workloads) {
-					looks = value[workload, "srtt_seconds_count"]
-					rtt = looks ? 1e6 * value[workload, "srtt_seconds_sum"] / looks : 0
-					printf "%s\t%d\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", workload,
-						value[workload, "connections_accepted_total"],
-						value[workload, "connections_failed_total"],
-						value[workload, "connections_reset_total"],
-						value[workload, "sent_bytes_total"],
-						value[workload, "received_bytes_total"],
-						value[workload, "retransmitted_segments_total"], rtt
-				}
-			}' | column -t -s $'\t' | indent
+	title "TCP of shop, edge by edge (http://AGENT:9810/metrics)"
+	agent_metrics | awk -F '[{}]' '
+		function label(name, found) {
+			if (!match($2, "(^|,)" name "=\"[^\"]*\""))
+				return ""
+			found = substr($2, RSTART, RLENGTH - 1)
+			sub(/^.*="/, "", found)
+			return found
+		}
+		/^skep_tcp_/ && label("k8s_namespace_name") == "shop" {
+			edge = label("k8s_(deployment|pod)_name") "\t" label("role") "\t" \
+				label("peer_kind") "/" label("peer_name") "\t" label("server_port")
+			edges[edge]
+			value[edge, substr($1, 10)] += $3
+		}
+		END {
+			print "WORKLOAD\tROLE\tPEER\tPORT\tCONNECTIONS\tREFUSED\tSENT\tRECEIVED\tRETRANSMITTED\tMEAN RTT"
+			for (edge in edges) {
+				looks = value[edge, "srtt_seconds_count"]
+				rtt = looks ? 1e6 * value[edge, "srtt_seconds_sum"] / looks : 0
+				printf "%s\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", edge,
+					value[edge, "connections_opened_total"] +
+						value[edge, "connections_accepted_total"],
+					value[edge, "connects_refused_total"],
+					value[edge, "sent_bytes_total"],
+					value[edge, "received_bytes_total"],
+					value[edge, "retransmitted_packets_total"], rtt
+			}
+		}' | column -t -s $'\t' | indent
 }
 
 # The cgroup of a pod in the v2 hierarchy, by its UID in either driver's spelling.

@@ -9,7 +9,7 @@ from lib.case import ClusterTest
 from lib.shell import wait_until
 
 WATCHED = {"app": "watched"}
-TCP_HOOKS = ["cgroup_inet_egress", "cgroup_inet_ingress", "cgroup_sock_ops"]
+TCP_HOOKS = ["cgroup_inet_egress", "cgroup_sock_ops"]
 SECOND = 1.0
 
 
@@ -33,8 +33,8 @@ class Attach(ClusterTest):
 
     @staticmethod
     def hook_names(shown):
-        """bpftool before 6.8 writes "ingress", later ones "cgroup_inet_ingress"."""
-        short = {"ingress": TCP_HOOKS[1], "egress": TCP_HOOKS[0], "sock_ops": TCP_HOOKS[2]}
+        """bpftool before 6.8 writes "egress", later ones "cgroup_inet_egress"."""
+        short = {"egress": TCP_HOOKS[0], "sock_ops": TCP_HOOKS[1]}
         return [short.get(hook, hook) for hook in kernel.hooks(shown)]
 
     def test_before_first_container(self):

@@ -95,20 +95,22 @@ class Tcp(ClusterTest):
         self.wait_metric("srtt_seconds_count", 1)
 
     def test_opened(self):
-        """connections opened and failed, by the client"""
+        """connections opened and refused, by the client"""
         self.watch({"app": "client"})
         self.ask()
         self.wait_metric("connections_opened_total", 1, self.client)
         refused = "import socket; socket.create_connection(('127.0.0.1', 9), 2)"
         pods.execute(self.namespace, "client", "/usr/bin/python3", "-c", refused, check=False)
-        self.wait_metric("connections_failed_total", 1, self.client)
+        self.wait_metric("connects_refused_total", 1, self.client)
         self.assertEqual(self.metric("connections_opened_total", self.client), 1)
+        self.assertEqual(self.metric("connects_timed_out_total", self.client), 0)
 
     def test_reset(self):
-        """a connection that is reset counts as such"""
+        """a connection that the client resets counts as such, and as nothing of the server's"""
         self.watch()
         self.ask("reset")
-        self.wait_metric("connections_reset_total", 1)
+        self.wait_metric("resets_received_total", 1)
+        self.assertEqual(self.metric("resets_sent_total"), 0)
 
     def test_ipv6(self):
         """IPv6 counts like IPv4"""

@@ -14,20 +14,37 @@
 #include <utlist.h>
 
 #include "lib/net/listener.h"
+#include "lib/net/tls.h"
 
 #define CONNECTION_LIMIT 64    /* at one time; more are closed as they come */
 #define REQUEST_SECONDS	 10    /* for a request to come in whole */
+#define ANSWER_SECONDS	 30    /* for an answer to be taken */
 #define IDLE_SECONDS	 75    /* that a connection may wait for its next request */
 #define PIECE_LIMIT	 16384 /* bytes of a body that are written at a time */
 #define HEADERS_LIMIT	 512   /* bytes of our own headers */
+#define QUERY_LIMIT	 16    /* members of a query; more are not looked at */
+#define MEMBER_LIMIT	 1024  /* bytes of one */
+
+#define JSON_NOT_FOUND "{\"error\":\"nothing is served at this path\"}\n"
+#define JSON_METHOD    "{\"error\":\"only GET and HEAD are answered here\"}\n"
 
 struct http_connection {
 	struct http_connection *prev, *next;
 	struct http_server *server;
 	struct lws *wsi;
-	uint64_t deadline; /* loop's time in ms, for the request to be whole; 0 while none is due */
+	uint64_t deadline; /* loop's time in ms, for what the peer is to do; 0 while nothing is */
+	struct http_request *request; /* that is to be answered later, or NULL */
+	int status;		      /* of an answer whose headers are not sent yet, or 0 */
+	const char *content_type;
+	bool head;
 	struct text body;
 	size_t sent;
+};
+
+struct http_request {
+	struct http_connection *connection; /* NULL when it has gone */
+	struct strings query;
+	char *authorization;
 };
 
 struct http_server {
@@ -36,22 +53,33 @@ struct http_server {
 	struct lws_vhost *vhost;
 	struct http_route *routes;
 	size_t route_count;
+	struct http_receiver *receivers;
+	size_t receiver_count;
+	const char *certificate_pem, *key_pem; /* while it is made */
+	bool tls;
 	struct http_connection *connections;
 	struct http_connection *arriving; /* while libwebsockets takes its socket */
 	unsigned int count;
 	int holds; /* what still points here: the timer and the virtual host */
 };
 
+static void server_free_memory(struct http_server *server)
+{
+	free(server->routes);
+	free(server->receivers);
+	free(server);
+}
+
 static void server_release(struct http_server *server)
 {
-	if (--server->holds)
-		return;
-	free(server->routes);
-	free(server);
+	if (--server->holds == 0)
+		server_free_memory(server);
 }
 
 static void connection_forget(struct http_connection *connection)
 {
+	if (connection->request)
+		connection->request->connection = NULL;
 	DL_DELETE(connection->server->connections, connection);
 	connection->server->count--;
 	text_free(&connection->body);
@@ -71,11 +99,11 @@ static void server_tick(uv_timer_t *tick)
 		uv_timer_stop(tick);
 }
 
-static void connection_await(struct http_connection *connection)
+static void connection_await(struct http_connection *connection, unsigned int seconds)
 {
 	uv_timer_t *tick = &connection->server->tick;
 
-	connection->deadline = uv_now(tick->loop) + REQUEST_SECONDS * 1000;
+	connection->deadline = uv_now(tick->loop) + seconds * 1000;
 	if (!uv_is_active((uv_handle_t *)tick))
 		uv_timer_start(tick, server_tick, 1000, 1000);
 }
@@ -86,7 +114,7 @@ static void server_arrived(void *context, int socket, const char *address)
 	struct http_connection *connection = NULL;
 	lws_adopt_desc_t adoption = {
 		.vh = server->vhost,
-		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP,
+		.type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | (server->tls ? LWS_ADOPT_ALLOW_SSL : 0),
 		.fd.sockfd = socket,
 	};
 
@@ -100,7 +128,7 @@ static void server_arrived(void *context, int socket, const char *address)
 	connection->server = server;
 	DL_APPEND(server->connections, connection);
 	server->count++;
-	connection_await(connection);
+	connection_await(connection, REQUEST_SECONDS);
 	adoption.opaque = server->arriving = connection;
 	if (!lws_adopt_descriptor_vhost_via_info(&adoption) && !connection->wsi)
 		connection_forget(connection);
@@ -115,13 +143,23 @@ static const struct http_route *route_find(const struct http_server *server, con
 	return NULL;
 }
 
+static const struct http_receiver *receiver_find(const struct http_server *server, const char *path)
+{
+	for (size_t i = 0; i < server->receiver_count; i++)
+		if (!strcmp(server->receivers[i].path, path))
+			return &server->receivers[i];
+	return NULL;
+}
+
 /* Fills the body and returns the status of the answer. */
 static int request_respond(struct http_connection *connection, const struct http_route *route)
 {
 	int status;
 
 	if (!route) {
-		text_append_string(&connection->body, "not found\n");
+		text_append_string(&connection->body, connection->server->receiver_count
+							      ? JSON_NOT_FOUND
+							      : "not found\n");
 		return HTTP_STATUS_NOT_FOUND;
 	}
 	status = route->respond(route->context, &connection->body);
@@ -131,15 +169,34 @@ static int request_respond(struct http_connection *connection, const struct http
 	return HTTP_STATUS_INTERNAL_SERVER_ERROR;
 }
 
+/* A header that belongs to some statuses. */
+static int status_header_add(struct lws *wsi, int status, unsigned char **at, unsigned char *end)
+{
+	static const struct {
+		int status;
+		const char *name, *value;
+	} headers[] = {
+		{HTTP_STATUS_METHOD_NOT_ALLOWED, "allow:", "GET, HEAD"},
+		{HTTP_STATUS_UNAUTHORIZED, "www-authenticate:", "Bearer"},
+		{HTTP_STATUS_SERVICE_UNAVAILABLE, "retry-after:", "1"},
+	};
+
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		if (headers[i].status == status &&
+		    lws_add_http_header_by_name(wsi, (const unsigned char *)headers[i].name,
+						(const unsigned char *)headers[i].value,
+						(int)strlen(headers[i].value), at, end))
+			return -1;
+	return 0;
+}
+
 static int headers_write(struct lws *wsi, int status, const char *type, size_t length)
 {
 	unsigned char buffer[LWS_PRE + HEADERS_LIMIT];
 	unsigned char *start = buffer + LWS_PRE, *at = start, *end = buffer + sizeof(buffer) - 1;
 
 	if (lws_add_http_common_headers(wsi, (unsigned int)status, type, length, &at, end) ||
-	    (status == HTTP_STATUS_METHOD_NOT_ALLOWED &&
-	     lws_add_http_header_by_name(wsi, (const unsigned char *)"allow:",
-					 (const unsigned char *)"GET, HEAD", 9, &at, end)))
+	    status_header_add(wsi, status, &at, end))
 		return -1;
 	return lws_finalize_write_http_header(wsi, start, &at, end);
 }
@@ -149,43 +206,162 @@ static int connection_completed(struct http_connection *connection)
 {
 	text_free(&connection->body);
 	connection->sent = 0;
+	connection->deadline = 0;
 	return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
 }
 
 /* A request with another method may have a body that nobody reads: its connection ends. */
 static int method_refuse(struct http_connection *connection)
 {
-	headers_write(connection->wsi, HTTP_STATUS_METHOD_NOT_ALLOWED, "text/plain", 0);
+	unsigned char buffer[LWS_PRE + sizeof(JSON_METHOD)];
+	bool json = connection->server->receiver_count;
+	size_t length = json ? strlen(JSON_METHOD) : 0;
+
+	memcpy(buffer + LWS_PRE, JSON_METHOD, sizeof(JSON_METHOD));
+	if (headers_write(connection->wsi, HTTP_STATUS_METHOD_NOT_ALLOWED,
+			  json ? HTTP_JSON : "text/plain", length) == 0 &&
+	    json)
+		lws_write(connection->wsi, buffer + LWS_PRE, length, LWS_WRITE_HTTP_FINAL);
 	return -1;
+}
+
+/* Sends the headers of the answer; the body follows when the socket takes more. */
+static int answer_begin(struct http_connection *connection)
+{
+	int status = connection->status;
+
+	connection->status = 0;
+	connection_await(connection, ANSWER_SECONDS);
+	if (headers_write(connection->wsi, status, connection->content_type,
+			  connection->body.length))
+		return -1;
+	if (connection->head || !connection->body.length)
+		return connection_completed(connection);
+	lws_callback_on_writable(connection->wsi);
+	return 0;
+}
+
+static int query_read(struct lws *wsi, struct strings *query)
+{
+	char member[MEMBER_LIMIT + 1];
+	int length, result = 0;
+
+	for (int i = 0; i < QUERY_LIMIT && result == 0; i++) {
+		length = lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i);
+		if (length <= 0)
+			return 0;
+		if (length > MEMBER_LIMIT)
+			return -EMSGSIZE;
+		lws_hdr_copy_fragment(wsi, member, sizeof(member), WSI_TOKEN_HTTP_URI_ARGS, i);
+		result = strings_add(query, member);
+	}
+	return result;
+}
+
+static int authorization_read(struct lws *wsi, char **ret_authorization)
+{
+	int length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
+	char *header = calloc(1, (size_t)length + 1);
+
+	if (!header)
+		return -ENOMEM;
+	if (length > 0)
+		lws_hdr_copy(wsi, header, length + 1, WSI_TOKEN_HTTP_AUTHORIZATION);
+	*ret_authorization = header;
+	return 0;
+}
+
+static void request_free(struct http_request *request)
+{
+	strings_free(&request->query);
+	free(request->authorization);
+	free(request);
+}
+
+static struct http_request *request_new(struct http_connection *connection)
+{
+	struct http_request *request = calloc(1, sizeof(*request));
+
+	if (!request)
+		return NULL;
+	if (query_read(connection->wsi, &request->query) < 0 ||
+	    authorization_read(connection->wsi, &request->authorization) < 0) {
+		request_free(request);
+		return NULL;
+	}
+	request->connection = connection;
+	return request;
+}
+
+const char *http_request_authorization(const struct http_request *request)
+{
+	return request->authorization;
+}
+
+const struct strings *http_request_query(const struct http_request *request)
+{
+	return &request->query;
+}
+
+void http_request_answer(struct http_request *request, int status, struct text *body)
+{
+	struct http_connection *connection = request->connection;
+
+	request_free(request);
+	if (!connection) {
+		text_free(body);
+		return;
+	}
+	connection->request = NULL;
+	connection->status = body->failed ? HTTP_STATUS_INTERNAL_SERVER_ERROR : status;
+	connection->body = *body;
+	*body = TEXT_EMPTY;
+	if (connection->body.failed)
+		text_free(&connection->body);
+	connection_await(connection, ANSWER_SECONDS);
+	lws_callback_on_writable(connection->wsi);
+}
+
+/* Hands the request over; the connection waits until it is answered. */
+static int request_pass_on(struct http_connection *connection, const struct http_receiver *receiver)
+{
+	connection->content_type = receiver->content_type;
+	connection->request = request_new(connection);
+	if (!connection->request)
+		return -1;
+	receiver->receive(receiver->context, connection->request);
+	return 0;
 }
 
 static int request_answer(struct http_connection *connection, const char *path)
 {
 	struct lws *wsi = connection->wsi;
-	bool head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+	const struct http_receiver *receiver;
 	const struct http_route *route;
-	int status;
 
 	connection->deadline = 0;
-	if (!head && !lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI))
+	connection->head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+	if (!connection->head && !lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI))
 		return method_refuse(connection);
+	receiver = receiver_find(connection->server, path);
+	if (receiver)
+		return request_pass_on(connection, receiver);
 	route = route_find(connection->server, path);
-	status = request_respond(connection, route);
-	if (headers_write(wsi, status, route ? route->content_type : "text/plain",
-			  connection->body.length))
-		return -1;
-	if (head || !connection->body.length)
-		return connection_completed(connection);
-	lws_callback_on_writable(wsi);
-	return 0;
+	connection->content_type = route				? route->content_type
+				   : connection->server->receiver_count ? HTTP_JSON
+									: "text/plain";
+	connection->status = request_respond(connection, route);
+	return answer_begin(connection);
 }
 
-static int body_write(struct http_connection *connection)
+static int answer_write(struct http_connection *connection)
 {
 	unsigned char buffer[LWS_PRE + PIECE_LIMIT];
 	size_t left = connection->body.length - connection->sent;
 	size_t length = left < PIECE_LIMIT ? left : PIECE_LIMIT;
 
+	if (connection->status)
+		return answer_begin(connection);
 	if (!left)
 		return 0;
 	memcpy(buffer + LWS_PRE, connection->body.data + connection->sent, length);
@@ -208,7 +384,7 @@ static int connection_event(struct http_connection *connection, enum lws_callbac
 	case LWS_CALLBACK_HTTP:
 		return request_answer(connection, in);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
-		return body_write(connection);
+		return answer_write(connection);
 	case LWS_CALLBACK_WSI_DESTROY:
 		connection_forget(connection);
 		return 0;
@@ -217,13 +393,20 @@ static int connection_event(struct http_connection *connection, enum lws_callbac
 	}
 }
 
+static int tls_set(struct http_server *server, SSL_CTX *tls)
+{
+	return net_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
+}
+
 static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 			   size_t length)
 {
 	struct http_connection *connection;
 	struct http_server *server;
 
-	(void)user, (void)length;
+	(void)length;
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+		return tls_set(lws_vhost_user(in), user);
 	if (reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY)
 		return 0;
 	if (reason == LWS_CALLBACK_WSI_CREATE) {
@@ -249,11 +432,15 @@ static void vhost_gone(struct lws_vhost *vhost, void *context)
 		server_release(server);
 }
 
+#define TLS_OPTIONS (LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX)
+
 static int server_vhost_new(struct http_server *server, struct net_context *net)
 {
 	struct lws_context_creation_info info = {
-		/* not ..._SERVER: by that, SNI would find this vhost for the link's connections */
-		.port = CONTEXT_PORT_NO_LISTEN,
+		/* Not ..._SERVER without need: SNI would find this one for the link's connections.
+		 */
+		.port = server->tls ? CONTEXT_PORT_NO_LISTEN_SERVER : CONTEXT_PORT_NO_LISTEN,
+		.options = server->tls ? TLS_OPTIONS : 0,
 		.vhost_name = "http-server",
 		.protocols = protocols,
 		.alpn = "http/1.1",
@@ -269,14 +456,41 @@ static int server_vhost_new(struct http_server *server, struct net_context *net)
 	return server->vhost ? 0 : -EIO;
 }
 
-static int routes_copy(struct http_server *server, const struct http_route *routes, size_t count)
+/* A copy of an array, owned by the caller; NULL with *ret_result set when memory ran out. */
+static void *array_copy(const void *array, size_t count, size_t size, int *ret_result)
 {
-	server->routes = calloc(count, sizeof(*routes));
-	if (!server->routes)
-		return -ENOMEM;
-	memcpy(server->routes, routes, count * sizeof(*routes));
-	server->route_count = count;
-	return 0;
+	void *copy;
+
+	if (!count)
+		return NULL;
+	copy = calloc(count, size);
+	if (copy)
+		memcpy(copy, array, count * size);
+	else
+		*ret_result = -ENOMEM;
+	return copy;
+}
+
+static struct http_server *server_make(const struct http_server_settings *settings)
+{
+	struct http_server *server = calloc(1, sizeof(*server));
+	int result = 0;
+
+	if (!server)
+		return NULL;
+	server->routes = array_copy(settings->routes, settings->route_count,
+				    sizeof(*settings->routes), &result);
+	server->receivers = array_copy(settings->receivers, settings->receiver_count,
+				       sizeof(*settings->receivers), &result);
+	server->route_count = settings->route_count;
+	server->receiver_count = settings->receiver_count;
+	server->certificate_pem = settings->certificate_pem;
+	server->key_pem = settings->key_pem;
+	server->tls = settings->certificate_pem;
+	if (result == 0)
+		return server;
+	server_free_memory(server);
+	return NULL;
 }
 
 static int server_start(struct http_server *server, struct net_context *net, const char *address,
@@ -297,25 +511,42 @@ static int server_start(struct http_server *server, struct net_context *net, con
 	return 0;
 }
 
-int http_server_new(struct net_context *net, const char *address, int port,
-		    const struct http_route *routes, size_t count, struct http_server **ret_server,
-		    struct error *error)
+static int tls_check(const struct http_server_settings *settings, struct error *error)
 {
-	struct http_server *server = calloc(1, sizeof(*server));
-	int result;
+	if (!settings->certificate_pem)
+		return 0;
+	return net_tls_server_check(settings->certificate_pem, settings->key_pem, error);
+}
 
-	if (!server || routes_copy(server, routes, count) < 0) {
-		free(server);
+int http_server_new_with(struct net_context *net, const struct http_server_settings *settings,
+			 struct http_server **ret_server, struct error *error)
+{
+	struct http_server *server;
+	int result = tls_check(settings, error);
+
+	if (result < 0)
+		return error_wrap(error, result, "start the HTTP server");
+	server = server_make(settings);
+	if (!server)
 		return error_set_errno(error, ENOMEM, "start the HTTP server");
-	}
-	result = server_start(server, net, address, port, error);
+	result = server_start(server, net, settings->address, settings->port, error);
+	server->certificate_pem = server->key_pem = NULL;
 	if (result < 0) {
-		free(server->routes);
-		free(server);
+		server_free_memory(server);
 		return result;
 	}
 	*ret_server = server;
 	return 0;
+}
+
+int http_server_new(struct net_context *net, const char *address, int port,
+		    const struct http_route *routes, size_t count, struct http_server **ret_server,
+		    struct error *error)
+{
+	const struct http_server_settings settings = {
+		.address = address, .port = port, .routes = routes, .route_count = count};
+
+	return http_server_new_with(net, &settings, ret_server, error);
 }
 
 static void tick_closed(uv_handle_t *tick)
@@ -330,7 +561,7 @@ struct http_server *http_server_free(struct http_server *server)
 	if (!server)
 		return NULL;
 	server->listener = net_listener_free(server->listener);
-	server->route_count = 0;
+	server->route_count = server->receiver_count = 0;
 	DL_FOREACH_SAFE(server->connections, connection, next)
 		net_connection_kill(connection->wsi);
 	uv_close((uv_handle_t *)&server->tick, tick_closed);

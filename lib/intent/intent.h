@@ -9,13 +9,14 @@
 #define SKEP_LIB_INTENT_INTENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <cjson/cJSON.h>
 
 #include "lib/base/error.h"
 
-enum probe_type { PROBE_TCP, PROBE_EXEC };
-#define PROBE_TYPES 2
+enum probe_type { PROBE_TCP, PROBE_EXEC, PROBE_DNS };
+#define PROBE_TYPES 3
 
 /* How much of a command line leaves the node, least first. */
 enum exec_arguments { EXEC_ARGUMENTS_NONE, EXEC_ARGUMENTS_REDACTED, EXEC_ARGUMENTS_RAW };
@@ -25,12 +26,22 @@ struct exec_settings {
 	bool failures; /* execs that fail as well */
 };
 
+/* Bounds of dns.slowThreshold, in ns. */
+#define DNS_SLOW_LEAST 1000000ULL
+#define DNS_SLOW_MOST  60000000000ULL
+
+struct dns_settings {
+	uint64_t slow_ns; /* lookups that take as long are told one by one; 0: none */
+	bool failures;	  /* and those that fail */
+};
+
 /* The settings of one probe; which member holds is said by the probe's type. */
 union probe_settings {
 	struct exec_settings exec;
+	struct dns_settings dns;
 };
 
-/* The name of a type as the API writes it: "TCP", "Exec". */
+/* The name of a type as the API writes it: "TCP", "Exec", "DNS". */
 const char *probe_type_name(enum probe_type type);
 
 /* Returns 0 with *ret_type, or -EINVAL where no probe has this name (NULL included). */

@@ -19,5 +19,6 @@ struct intent_kind {
 
 extern const struct intent_kind tcp_intent;
 extern const struct intent_kind exec_intent;
+extern const struct intent_kind dns_intent;
 
 #endif

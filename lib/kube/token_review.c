@@ -51,7 +51,7 @@ static const char *refusal_of(const cJSON *status, const char *audience)
 
 	if (!json_boolean(status, false, "authenticated"))
 		return *why ? why : "the API server does not know the token";
-	if (!has_audience(status, audience))
+	if (*audience && !has_audience(status, audience))
 		return "the token is not meant for this audience";
 	if (!*json_text(status, "user", "username"))
 		return "the API server names no owner of the token";
@@ -67,23 +67,24 @@ static void on_reviewed(void *context, const struct kube_response *response)
 		.username = json_string(user, "username"),
 		.pod_name = extra_value(user, POD_NAME_KEY),
 		.pod_uid = extra_value(user, POD_UID_KEY),
+		.user = user,
 	};
 	const char *refusal =
 		response->reason ? response->reason : refusal_of(status, review->audience);
 
-	review->handler(review->context, refusal ? NULL : &owner, refusal);
+	review->handler(review->context, refusal ? NULL : &owner, refusal,
+			!response->reason && status);
 }
 
 static cJSON *review_json(const char *token, const char *audience)
 {
 	cleanup_json cJSON *review = cJSON_CreateObject();
 	cJSON *spec = cJSON_AddObjectToObject(review, "spec");
-	cJSON *audiences = cJSON_AddArrayToObject(spec, "audiences");
 
 	if (!cJSON_AddStringToObject(review, "apiVersion", "authentication.k8s.io/v1") ||
 	    !cJSON_AddStringToObject(review, "kind", "TokenReview") ||
 	    !cJSON_AddStringToObject(spec, "token", token) ||
-	    !cJSON_AddItemToArray(audiences, cJSON_CreateString(audience)))
+	    !json_add_item(spec, "audiences", cJSON_CreateStringArray(&audience, *audience != 0)))
 		return NULL;
 	return take_pointer(review);
 }

@@ -12,13 +12,18 @@ struct kube_token_owner {
 	const char *username; /* "system:serviceaccount:<namespace>:<name>" */
 	const char *pod_name; /* the pod that the token is bound to, or NULL */
 	const char *pod_uid;  /* likewise */
+	const cJSON *user;    /* all that the API server tells of them, for an access review */
 };
 
-/* `owner` is NULL when the token does not hold (refusal says why) or could not be checked. */
+/*
+ * `owner` is NULL when the token does not hold or, with `answered` false, could not be checked;
+ * `refusal` says why.
+ */
 typedef void (*kube_token_review_handler)(void *context, const struct kube_token_owner *owner,
-					  const char *refusal);
+					  const char *refusal, bool answered);
 
-/* Reviews `token` for `audience`. The handler is called once, as with kube_request(). */
+/* Reviews `token` for `audience`; "" is for the API server itself. The handler is called once, as
+ * with kube_request(). */
 int kube_token_review(struct kube_client *client, const char *token, const char *audience,
 		      kube_token_review_handler handler, void *context, struct error *error);
 

@@ -11,7 +11,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/link/client_internal.h"
-#include "lib/link/tls.h"
+#include "lib/net/tls.h"
 #include "lib/link/wire.h"
 
 #define CLIENT_QUEUE_LIMIT (16 << 20) /* bytes that wait for the operator */
@@ -199,7 +199,7 @@ static int client_make(struct link_client *client, const struct link_client_sett
 
 	if (result < 0)
 		return error_set_errno(error, -result, "start the link to the operator");
-	result = link_tls_client_new(&client->verdict, &client->tls, error);
+	result = net_tls_client_new(&client->verdict, &client->tls, error);
 	if (result < 0)
 		return error_wrap(error, result, "start the link to the operator");
 	if (client_vhost_new(client) < 0)

@@ -13,7 +13,7 @@
 
 #include "lib/base/token_file.h"
 #include "lib/link/client_internal.h"
-#include "lib/link/tls.h"
+#include "lib/net/tls.h"
 #include "lib/link/wire.h"
 
 #define PING_SECONDS   15
@@ -81,7 +81,7 @@ __attribute__((format(printf, 2, 3))) static void client_failed(struct link_clie
 static int client_read_files(struct link_client *client, struct error *error)
 {
 	char *token = NULL;
-	int result = link_tls_client_trust(client->tls, client->settings.ca_file, error);
+	int result = net_tls_client_trust(client->tls, client->settings.ca_file, error);
 
 	if (result == 0)
 		result = token_file_read(client->settings.token_file, LINK_TOKEN_LIMIT, &token,

@@ -13,7 +13,7 @@
 #include <utlist.h>
 
 #include "lib/link/peer.h"
-#include "lib/link/tls.h"
+#include "lib/net/tls.h"
 
 #define TICK_MS		 1000 /* how often strangers' time is looked at, while there are any */
 #define HANGUP_SECONDS	 (LINK_KEEPALIVE_SECONDS + 10)
@@ -247,7 +247,7 @@ static int peer_event(struct link_peer *peer, struct lws *wsi, enum lws_callback
 
 static int tls_set(struct link_server *server, SSL_CTX *tls)
 {
-	return link_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
+	return net_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
 }
 
 static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -333,7 +333,7 @@ int link_server_new(struct net_context *net, const char *address, int port,
 		    struct link_server **ret_server, struct error *error)
 {
 	struct link_server *server;
-	int result = link_tls_server_check(certificate_pem, key_pem, error);
+	int result = net_tls_server_check(certificate_pem, key_pem, error);
 
 	if (result < 0)
 		return error_wrap(error, result, "start the server for agents");

@@ -62,5 +62,12 @@ void self_metrics_write(const struct self_metrics *self, struct text *out)
 		  "Kinds of probes whose programs are loaded.",
 		  (double)self->counts.programs_loaded);
 	write_events(&self->events, out);
+	write_one(out, "skep_agent_series", METRIC_GAUGE,
+		  "Series of pods that the agent shows; each line of a histogram is one.",
+		  (double)self->series);
+	write_one(out, "skep_agent_peer_addresses", METRIC_GAUGE,
+		  "Addresses that the operator is asked about.", (double)self->peers);
+	write_one(out, "skep_agent_edges", METRIC_GAUGE,
+		  "Edges between workloads that the operator is told of.", (double)self->edges);
 	process_metrics_write(out);
 }

@@ -21,6 +21,9 @@ struct self_metrics {
 	uint64_t revision; /* of the selection that is carried out */
 	struct lifecycle_counts counts;
 	struct exporter_stats events;
+	size_t series;
+	size_t peers; /* addresses that the operator is asked about */
+	size_t edges; /* that the operator is told of */
 };
 
 /* Writes them, those of the process included. */

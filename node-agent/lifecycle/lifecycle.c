@@ -24,10 +24,7 @@ struct lifecycle {
 	struct probe_host host;
 	struct running_probe running[PROBE_TYPES];
 	struct lifecycle_pod *pods;
-	struct series_store *store;
 	uv_timer_t retry_timer;
-	uv_timer_t read_timer;
-	int timers; /* of the two above, that the loop still holds */
 };
 
 static const char *container_name(const struct selected_pod *pod, const char *id)
@@ -69,6 +66,31 @@ static void on_emit(void *context, enum probe_type type, uint64_t target_cgroup_
 		locate(lifecycle, attachment, container_cgroup_id, &source);
 	}
 	lifecycle->handlers.emit(lifecycle->context, type, &source, event);
+}
+
+static const struct selected_pod *pod_of(const struct series_owner *owner)
+{
+	const struct attachment *attachment = series_owner_context(owner);
+
+	return attachment->slot->pod;
+}
+
+static struct series_row *on_edge_row(void *context, struct series_owner *owner,
+				      const struct series_layout *layout, const struct edge *edge)
+{
+	struct lifecycle *lifecycle = context;
+	const struct edge_source source = {owner, pod_of(owner)};
+
+	return lifecycle->handlers.edge_row(lifecycle->context, &source, layout, edge);
+}
+
+static void on_learn_name(void *context, struct series_owner *owner,
+			  const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
+			  uint32_t ttl_s)
+{
+	struct lifecycle *lifecycle = context;
+
+	lifecycle->handlers.learn_name(lifecycle->context, pod_of(owner), address, name, ttl_s);
 }
 
 static struct lifecycle_pod *find_pod(const struct lifecycle *lifecycle, const char *uid)
@@ -252,33 +274,10 @@ struct lifecycle_counts lifecycle_count(const struct lifecycle *lifecycle)
 	return counts;
 }
 
-static void read_probes(struct lifecycle *lifecycle)
+void lifecycle_read(struct lifecycle *lifecycle)
 {
 	for (int type = 0; type < PROBE_TYPES; type++)
 		running_probe_read(&lifecycle->running[type]);
-	series_expire(lifecycle->store, uv_now(lifecycle->loop));
-}
-
-void lifecycle_collect(struct lifecycle *lifecycle, struct text *out)
-{
-	read_probes(lifecycle);
-	series_write(lifecycle->store, out);
-}
-
-static void on_read_timer(uv_timer_t *timer)
-{
-	read_probes(timer->data);
-}
-
-static void start_timers(struct lifecycle *lifecycle)
-{
-	lifecycle->retry_timer.data = lifecycle;
-	uv_timer_init(lifecycle->loop, &lifecycle->retry_timer);
-	lifecycle->read_timer.data = lifecycle;
-	uv_timer_init(lifecycle->loop, &lifecycle->read_timer);
-	uv_timer_start(&lifecycle->read_timer, on_read_timer, LIFECYCLE_READ_INTERVAL_MS,
-		       LIFECYCLE_READ_INTERVAL_MS);
-	lifecycle->timers = 2;
 }
 
 static void set_up_running(struct lifecycle *lifecycle, const struct lifecycle_settings *settings)
@@ -287,7 +286,7 @@ static void set_up_running(struct lifecycle *lifecycle, const struct lifecycle_s
 		lifecycle->running[type] = (struct running_probe){
 			.kind = settings->kinds[type],
 			.host = &lifecycle->host,
-			.store = lifecycle->store,
+			.store = settings->store,
 			.level = settings->level,
 		};
 }
@@ -298,12 +297,8 @@ int lifecycle_new(uv_loop_t *loop, const struct lifecycle_settings *settings,
 {
 	struct lifecycle *lifecycle = calloc(1, sizeof(*lifecycle));
 
-	if (lifecycle)
-		lifecycle->store = series_store_new();
-	if (!lifecycle || !lifecycle->store) {
-		free(lifecycle);
+	if (!lifecycle)
 		return error_set(error, ENOMEM, "out of memory");
-	}
 	lifecycle->loop = loop;
 	lifecycle->handlers = *handlers;
 	lifecycle->context = context;
@@ -311,20 +306,20 @@ int lifecycle_new(uv_loop_t *loop, const struct lifecycle_settings *settings,
 		.loop = loop,
 		.tracefs = settings->tracefs,
 		.emit = on_emit,
+		.edge_row = on_edge_row,
+		.learn_name = on_learn_name,
 		.context = lifecycle,
 	};
 	set_up_running(lifecycle, settings);
-	start_timers(lifecycle);
+	lifecycle->retry_timer.data = lifecycle;
+	uv_timer_init(loop, &lifecycle->retry_timer);
 	*ret_lifecycle = lifecycle;
 	return 0;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-	struct lifecycle *lifecycle = handle->data;
-
-	if (--lifecycle->timers == 0)
-		free(lifecycle);
+	free(handle->data);
 }
 
 struct lifecycle *lifecycle_free(struct lifecycle *lifecycle)
@@ -338,8 +333,6 @@ struct lifecycle *lifecycle_free(struct lifecycle *lifecycle)
 		remove_pod(lifecycle, pod);
 	}
 	lifecycle_settle(lifecycle);
-	lifecycle->store = series_store_free(lifecycle->store);
 	uv_close((uv_handle_t *)&lifecycle->retry_timer, on_closed);
-	uv_close((uv_handle_t *)&lifecycle->read_timer, on_closed);
 	return NULL;
 }

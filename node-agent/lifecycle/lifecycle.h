@@ -11,12 +11,10 @@
 #include <uv.h>
 
 #include "lib/link/report.h"
+#include "node-agent/edges/local_edges.h"
 #include "node-agent/export/labels.h"
 #include "node-agent/pods/folders.h"
 #include "node-agent/probes/probe.h"
-
-/* How often the probes are read when nobody scrapes, in ms. */
-#define LIFECYCLE_READ_INTERVAL_MS 10000
 
 struct lifecycle;
 
@@ -38,6 +36,12 @@ struct lifecycle_handlers {
 	/* An event (takes it). */
 	void (*emit)(void *context, enum probe_type type, const struct event_source *source,
 		     cJSON *event);
+	/* As edge_row and learn_name of struct probe_host, of the pod that the owner stands for. */
+	struct series_row *(*edge_row)(void *context, const struct edge_source *source,
+				       const struct series_layout *layout, const struct edge *edge);
+	void (*learn_name)(void *context, const struct selected_pod *pod,
+			   const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
+			   uint32_t ttl_s);
 	/* What lifecycle_report() says has changed. */
 	void (*changed)(void *context);
 };
@@ -45,6 +49,7 @@ struct lifecycle_handlers {
 struct lifecycle_settings {
 	const struct probe_kind *const *kinds; /* a row for each probe type */
 	const char *tracefs;		       /* where it is mounted, or NULL */
+	struct series_store *store;	       /* what the probes count goes into it */
 	enum series_level level;
 };
 
@@ -73,7 +78,7 @@ int lifecycle_report(const struct lifecycle *lifecycle, struct report *report);
 
 struct lifecycle_counts lifecycle_count(const struct lifecycle *lifecycle);
 
-/* Reads what the probes have counted until now, and writes all series. */
-void lifecycle_collect(struct lifecycle *lifecycle, struct text *out);
+/* Has the probes add what they have counted until now to the series. */
+void lifecycle_read(struct lifecycle *lifecycle);
 
 #endif

@@ -83,6 +83,8 @@ static struct attachment *attachment_new(const struct running_probe *running,
 	attachment->slot = slot;
 	attachment->settings = *settings;
 	attachment->series = open_series(running, target);
+	if (attachment->series)
+		series_owner_set_context(attachment->series, attachment);
 	if (target->container)
 		attachment->container = strdup(target->container);
 	if (attachment->series && (attachment->container || !target->container))

@@ -12,18 +12,18 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
+#include "node-agent/probes/event_time.h"
 #include "node-agent/probes/exec_event.h"
 #include "node-agent/probes/exec_failures.h"
 #include "node-agent/probes/exec_metrics.h"
 #include "node-agent/probes/exec_programs.h"
-#include "node-agent/probes/exec_reader.h"
 #include "node-agent/probes/exec_targets.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/probes/programs.h"
+#include "node-agent/probes/ring_reader.h"
 
 #define DRAIN_TRIES    50    /* looks at the ring for a record that is being written, */
 #define DRAIN_PAUSE_NS 20000 /* with a pause between two: a program takes a few microseconds */
-#define NS_PER_SECOND  1000000000LL
 
 struct probe {
 	const struct probe_host *host;
@@ -31,17 +31,8 @@ struct probe {
 	int link; /* of the program of successful execs */
 	struct exec_failures failures;
 	struct exec_targets targets;
-	struct exec_reader *reader;
+	struct ring_reader *reader;
 };
-
-static int64_t clock_offset(void)
-{
-	struct timespec day, monotonic;
-
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_REALTIME, &day);
-	return (day.tv_sec - monotonic.tv_sec) * NS_PER_SECOND + day.tv_nsec - monotonic.tv_nsec;
-}
 
 static void lose_record(struct probe_attachment *attachment, const struct exec_record *record)
 {
@@ -49,16 +40,20 @@ static void lose_record(struct probe_attachment *attachment, const struct exec_r
 	log_error("event of an exec (pid %u) lost: no memory", record->pid);
 }
 
-static void take_record(void *context, const struct exec_record *record)
+static void take_record(void *context, const void *data, size_t size)
 {
+	const struct exec_record *record = data;
 	struct probe *probe = context;
-	struct probe_attachment *attachment = exec_targets_find(&probe->targets, record->target);
+	struct probe_attachment *attachment;
 	cJSON *event;
 
+	if (!exec_record_valid(record, size))
+		return;
+	attachment = exec_targets_find(&probe->targets, record->target);
 	if (!attachment)
 		return;
 	attachment->received++;
-	event = exec_event_build(record, attachment->settings.arguments, clock_offset());
+	event = exec_event_build(record, attachment->settings.arguments, event_time_offset());
 	if (event)
 		probe->host->emit(probe->host->context, PROBE_EXEC, record->target,
 				  attachment->is_container ? record->target : record->container,
@@ -73,7 +68,7 @@ static struct probe *exec_close(struct probe *probe)
 		return NULL;
 	exec_failures_close(&probe->failures);
 	programs_close(&probe->link);
-	exec_reader_free(probe->reader);
+	ring_reader_free(probe->reader);
 	exec_targets_close(&probe->targets);
 	exec_programs_close(&probe->programs);
 	free(probe);
@@ -105,13 +100,19 @@ static int attach_program(struct probe *probe, struct error *error)
 
 static int bring_up(struct probe *probe, struct error *error)
 {
+	const struct ring_reader_user user = {
+		.probe = "Exec",
+		.interval_ms = EXEC_READ_INTERVAL_MS,
+		.take = take_record,
+		.context = probe,
+	};
 	int result = exec_programs_load(&probe->programs, error);
 
 	if (!result)
 		result = exec_targets_open(&probe->targets, &probe->programs, error);
 	if (!result)
-		result = exec_reader_new(probe->host->loop, probe->programs.records, take_record,
-					 probe, &probe->reader, error);
+		result = ring_reader_new(probe->host->loop, probe->programs.records, &user,
+					 &probe->reader, error);
 	if (!result)
 		result = attach_program(probe, error);
 	return result;
@@ -163,7 +164,7 @@ static int start_attachment(struct probe *probe, struct probe_attachment *attach
 		return result;
 	result = exec_targets_add(&probe->targets, attachment, error);
 	if (result == 0)
-		exec_reader_start(probe->reader);
+		ring_reader_start(probe->reader);
 	else if (failures)
 		exec_failures_leave(&probe->failures);
 	return result;
@@ -201,7 +202,7 @@ static int exec_configure(struct probe *probe, struct probe_attachment *attachme
 
 	if (result < 0)
 		return result;
-	exec_reader_read(probe->reader); /* what happened until now is told in the old way */
+	ring_reader_read(probe->reader); /* what happened until now is told in the old way */
 	result = exec_targets_change(&probe->targets, attachment, &settings->exec, error);
 	if (result < 0 ? more : fewer)
 		exec_failures_leave(&probe->failures);
@@ -224,10 +225,10 @@ static void drain(struct probe *probe, struct probe_attachment *attachment)
 {
 	const struct timespec pause = {.tv_nsec = DRAIN_PAUSE_NS};
 
-	exec_reader_read(probe->reader);
+	ring_reader_read(probe->reader);
 	for (int i = 0; i < DRAIN_TRIES && !all_received(probe, attachment); i++) {
 		nanosleep(&pause, NULL);
-		exec_reader_read(probe->reader);
+		ring_reader_read(probe->reader);
 	}
 }
 
@@ -248,7 +249,7 @@ static struct probe_attachment *exec_detach(struct probe *probe,
 	add_counts(probe, attachment);
 	exec_targets_remove(&probe->targets, attachment);
 	if (!probe->targets.attachments)
-		exec_reader_stop(probe->reader);
+		ring_reader_stop(probe->reader);
 	if (attachment->settings.failures)
 		exec_failures_leave(&probe->failures);
 	free(attachment);

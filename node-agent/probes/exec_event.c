@@ -3,16 +3,12 @@
 
 #include "node-agent/probes/exec_event.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/utf8.h"
+#include "node-agent/probes/event_time.h"
 #include "node-agent/probes/redact.h"
-
-#define NS_PER_SECOND 1000000000
-#define TIME_SIZE     64 /* "2026-11-21T04:25:00.123456789Z" */
 
 /* A record's text in our own hands, with a NUL behind it: arguments may be cut in their middle. */
 struct command {
@@ -63,17 +59,6 @@ static cJSON *build_arguments(const struct exec_record *record, enum exec_argume
 	return take_pointer(array);
 }
 
-static void format_time(int64_t time, char ret_text[TIME_SIZE])
-{
-	time_t seconds = time / NS_PER_SECOND;
-	struct tm parts = {0};
-	size_t length;
-
-	gmtime_r(&seconds, &parts);
-	length = strftime(ret_text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(ret_text + length, TIME_SIZE - length, ".%09dZ", (int)(time % NS_PER_SECOND));
-}
-
 static bool add_binary(cJSON *event, const struct exec_record *record)
 {
 	char binary[EXEC_BINARY_SIZE + 1];
@@ -98,20 +83,12 @@ static bool add_arguments(cJSON *event, const struct exec_record *record,
 				     record->flags & EXEC_ARGUMENTS_MORE);
 }
 
-static bool add_time(cJSON *event, const struct exec_record *record, int64_t clock_offset)
-{
-	char text[TIME_SIZE];
-
-	format_time((int64_t)record->time + clock_offset, text);
-	return cJSON_AddStringToObject(event, "time", text);
-}
-
 cJSON *exec_event_build(const struct exec_record *record, enum exec_arguments arguments,
 			int64_t clock_offset)
 {
 	cleanup_json cJSON *event = cJSON_CreateObject();
 
-	if (!event || !add_time(event, record, clock_offset) ||
+	if (!event || !event_time_add(event, record->time, clock_offset) ||
 	    !cJSON_AddNumberToObject(event, "pid", record->pid) ||
 	    (record->parent_pid &&
 	     !cJSON_AddNumberToObject(event, "parent_pid", record->parent_pid)) ||

@@ -20,7 +20,10 @@ struct conversation {
 	const char *version;
 	struct utsname kernel;
 	uv_timer_t report_timer;
+	uv_timer_t lookup_timer;
+	int timers; /* of the two above, that the loop still holds */
 	uint64_t last_report;
+	uint64_t last_lookup;
 	uint64_t losses;
 	bool asked;		    /* a hello is out that a snapshot will answer */
 	char last_why[REASON_SIZE]; /* of the last loss, to tell each reason once */
@@ -78,14 +81,48 @@ static void on_report_timer(uv_timer_t *timer)
 		(void)link_client_send(conversation->client, message);
 }
 
-void conversation_report_soon(struct conversation *conversation)
+/* Has the timer run out `interval` after `last`, or at once if that was before now. */
+static void start_timer(uv_timer_t *timer, uv_timer_cb callback, uint64_t last, uint64_t interval)
 {
-	uv_timer_t *timer = &conversation->report_timer;
-	uint64_t now = uv_now(timer->loop);
-	uint64_t next = conversation->last_report + REPORT_INTERVAL_MS;
+	uint64_t now = uv_now(timer->loop), next = last + interval;
 
 	if (!uv_is_active((uv_handle_t *)timer))
-		uv_timer_start(timer, on_report_timer, next > now ? next - now : 0, 0);
+		uv_timer_start(timer, callback, next > now ? next - now : 0, 0);
+}
+
+void conversation_report_soon(struct conversation *conversation)
+{
+	start_timer(&conversation->report_timer, on_report_timer, conversation->last_report,
+		    REPORT_INTERVAL_MS);
+}
+
+bool conversation_send(struct conversation *conversation, cJSON *message)
+{
+	return link_client_send(conversation->client, message) == 0;
+}
+
+static void on_lookup_timer(uv_timer_t *timer)
+{
+	struct conversation *conversation = timer->data;
+	struct lookup lookup;
+
+	conversation->last_lookup = uv_now(timer->loop);
+	while (link_client_is_connected(conversation->client) &&
+	       conversation->handlers.lookup(conversation->context, &lookup)) {
+		cJSON *message = lookup_encode(&lookup);
+
+		if (!message)
+			log_error("out of memory: the operator is not asked for addresses");
+		else
+			/* Without a connection, all are asked for again on the next one. */
+			(void)link_client_send(conversation->client, message);
+	}
+}
+
+void conversation_lookup_soon(struct conversation *conversation)
+{
+	start_timer(&conversation->lookup_timer, on_lookup_timer, conversation->last_lookup,
+		    LOOKUP_INTERVAL_MS);
 }
 
 static void on_connected(void *context)
@@ -96,7 +133,9 @@ static void on_connected(void *context)
 	conversation->last_why[0] = '\0';
 	conversation->asked = false;
 	send_hello(conversation);
+	conversation->handlers.connected(conversation->context);
 	conversation_report_soon(conversation);
+	conversation_lookup_soon(conversation);
 }
 
 static void on_disconnected(void *context, const char *why)
@@ -120,9 +159,8 @@ static void ask_anew(struct conversation *conversation, const char *why)
 	send_hello(conversation);
 }
 
-static void on_message(void *context, const cJSON *message)
+static void on_change(struct conversation *conversation, const cJSON *message)
 {
-	struct conversation *conversation = context;
 	struct selection_change change;
 	struct error error;
 	int result = selection_change_decode(message, &change, &error);
@@ -142,9 +180,32 @@ static void on_message(void *context, const cJSON *message)
 		log_error("the operator's snapshot is not carried out: %s", error.message);
 }
 
+static void on_message(void *context, const cJSON *message)
+{
+	struct conversation *conversation = context;
+	enum message_type type;
+
+	if (message_type_decode(message, &type, NULL) == 0 && type == MESSAGE_PEERS)
+		conversation->handlers.peers(conversation->context, peers_array(message));
+	else
+		on_change(conversation, message);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct conversation *conversation = handle->data;
+
+	if (--conversation->timers == 0)
+		free(conversation);
+}
+
+static void init_timers(struct conversation *conversation, uv_loop_t *loop)
+{
+	conversation->report_timer.data = conversation;
+	conversation->lookup_timer.data = conversation;
+	uv_timer_init(loop, &conversation->report_timer);
+	uv_timer_init(loop, &conversation->lookup_timer);
+	conversation->timers = 2;
 }
 
 int conversation_new(struct net_context *net, const struct link_client_settings *settings,
@@ -167,14 +228,13 @@ int conversation_new(struct net_context *net, const struct link_client_settings 
 	conversation->node = node;
 	conversation->version = version;
 	uname(&conversation->kernel);
-	conversation->report_timer.data = conversation;
 	result = link_client_new(net, settings, &link_handlers, conversation, &conversation->client,
 				 error);
 	if (result < 0) {
 		free(conversation);
 		return result;
 	}
-	uv_timer_init(net_context_loop(net), &conversation->report_timer);
+	init_timers(conversation, net_context_loop(net));
 	*ret_conversation = conversation;
 	return 0;
 }
@@ -185,6 +245,7 @@ struct conversation *conversation_free(struct conversation *conversation)
 		return NULL;
 	conversation->client = link_client_free(conversation->client);
 	uv_close((uv_handle_t *)&conversation->report_timer, on_closed);
+	uv_close((uv_handle_t *)&conversation->lookup_timer, on_closed);
 	return NULL;
 }
 

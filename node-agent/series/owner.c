@@ -28,6 +28,7 @@ struct series_owner {
 	struct text labels;
 	struct asking asking;
 	struct series_hold *holds;
+	void *context;
 };
 
 static void asking_free(struct series_store *store, struct asking *asking)
@@ -188,6 +189,8 @@ struct series_row *series_row(struct series_owner *owner, const struct series_la
 	if (result == -ENOSPC) {
 		count_refusal(owner);
 		result = find_or_make(owner, layout, &overflow, 1, ROW_OVERFLOW, &row);
+		if (result == 0)
+			row->is_rest = true;
 	}
 	return result == 0 ? row : &owner->store->nowhere;
 }
@@ -206,6 +209,16 @@ struct series_owner *series_owner_new(struct series_store *store, const struct m
 	text_free(&owner->labels);
 	free(owner);
 	return NULL;
+}
+
+void series_owner_set_context(struct series_owner *owner, void *context)
+{
+	owner->context = context;
+}
+
+void *series_owner_context(const struct series_owner *owner)
+{
+	return owner->context;
 }
 
 static bool is_asked_by(const struct series_owner *owner, const struct strings *policies)

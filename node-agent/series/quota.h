@@ -13,7 +13,7 @@
 
 #include "lib/base/text.h"
 
-/* Series of one policy on this node; each line of a histogram is one. */
+/* Series of one policy on this node: a row counts with every line that it can show. */
 #define SERIES_POLICY_LIMIT 10000
 
 struct series_quota {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-/* What probes add to a row. */
+/* What probes add to a row, and what others see of it. */
 
 #include "node-agent/series/sheet.h"
+#include "node-agent/series/store.h"
 
 /* The family's values in the row; NULL in a row that shows nothing. */
 static int64_t *values_of(struct series_row *row, size_t family)
@@ -45,4 +46,42 @@ void series_add_histogram(struct series_row *row, size_t family, const uint64_t 
 		values[i] += (int64_t)counts[i];
 	values[bounds + 1] += (int64_t)sum;
 	row->touched |= UINT64_C(1) << family;
+}
+
+bool series_row_is_rest(const struct series_row *row)
+{
+	return row->is_rest;
+}
+
+void *series_row_mark(const struct series_row *row)
+{
+	return row->mark;
+}
+
+void series_row_set_mark(struct series_row *row, void *mark)
+{
+	row->mark = mark;
+}
+
+const struct series_layout *series_row_layout(const struct series_row *row)
+{
+	return row->sheet->layout;
+}
+
+double series_value(const struct series_row *row, size_t index)
+{
+	const struct series_family *family = &row->sheet->layout->families[index];
+	size_t sum = family->type == METRIC_HISTOGRAM ? family->bound_count + 1 : 0;
+
+	return series_scale(family, row->values[row->sheet->starts[index] + sum]);
+}
+
+uint64_t series_observations(const struct series_row *row, size_t index)
+{
+	const int64_t *values = &row->values[row->sheet->starts[index]];
+	uint64_t count = 0;
+
+	for (size_t i = 0; i <= row->sheet->layout->families[index].bound_count; i++)
+		count += (uint64_t)values[i];
+	return count;
 }

@@ -111,11 +111,7 @@ void series_sheet_remove(struct series_sheet *sheet, struct series_row *row)
 	free(row);
 }
 
-/*
- * In the family's unit. A fraction is divided by its inverse, which is a whole number: 3
- * microseconds are then what "3e-06" reads as, and no digit more.
- */
-static double scaled(const struct series_family *family, int64_t value)
+double series_scale(const struct series_family *family, int64_t value)
 {
 	if (family->unit > 0 && family->unit < 1)
 		return (double)value / (double)(int64_t)(1 / family->unit + 0.5);
@@ -155,21 +151,25 @@ static void write_histogram(const struct series_row *row, const struct series_fa
 			    i < family->bound_count ? bounds[i] : "+Inf", (double)count);
 	}
 	append_line(out, family->name, "_sum", row, NULL,
-		    scaled(family, values[family->bound_count + 1]));
+		    series_scale(family, values[family->bound_count + 1]));
 	append_line(out, family->name, "_count", row, NULL, (double)count);
+}
+
+static bool shows(const struct series_row *row, size_t family)
+{
+	return row->touched & UINT64_C(1) << family;
 }
 
 static void write_family(const struct series_sheet *sheet, size_t index,
 			 char (*bounds)[METRICS_NUMBER_SIZE], struct text *out)
 {
 	const struct series_family *family = &sheet->layout->families[index];
-
 	bool begun = false;
 
 	for (const struct series_row *row = sheet->rows; row; row = row->hh.next) {
 		const int64_t *values = &row->values[sheet->starts[index]];
 
-		if (!(row->touched & UINT64_C(1) << index))
+		if (!shows(row, index))
 			continue;
 		if (!begun)
 			metrics_family(out, family->name, family->type, family->help);
@@ -177,8 +177,20 @@ static void write_family(const struct series_sheet *sheet, size_t index,
 		if (family->type == METRIC_HISTOGRAM)
 			write_histogram(row, family, values, bounds, out);
 		else
-			append_line(out, family->name, "", row, NULL, scaled(family, values[0]));
+			append_line(out, family->name, "", row, NULL,
+				    series_scale(family, values[0]));
 	}
+}
+
+size_t series_sheet_count(const struct series_sheet *sheet)
+{
+	size_t count = 0;
+
+	for (const struct series_row *row = sheet->rows; row; row = row->hh.next)
+		for (size_t i = 0; i < sheet->layout->count; i++)
+			if (shows(row, i))
+				count += family_series(&sheet->layout->families[i]);
+	return count;
 }
 
 void series_sheet_write(const struct series_sheet *sheet, struct text *out)

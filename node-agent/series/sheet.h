@@ -30,6 +30,8 @@ struct series_row {
 	size_t owners;
 	uint64_t leaves_at; /* time, ms; holds while it has no owner */
 	struct series_charge *charges;
+	void *mark;	  /* see series_row_set_mark() */
+	bool is_rest;	  /* stands for rows that have no room */
 	uint64_t touched; /* a bit for each family that something was added to */
 	char *labels;	  /* owned, the row's key: as they stand between the braces */
 	UT_hash_handle hh;
@@ -40,11 +42,17 @@ struct series_sheet {
 	const struct series_layout *layout;
 	size_t starts[SERIES_FAMILIES_LIMIT]; /* where each family's values begin in a row */
 	size_t value_count;		      /* of one row */
-	size_t series_count;		      /* that one row counts for */
+	size_t series_count;		      /* that one row can show */
 	char (*bounds)[METRICS_NUMBER_SIZE];  /* of all histograms, as text */
 	struct series_row *rows;	      /* by labels */
 	struct series_sheet *next;
 };
+
+/*
+ * A value in the family's unit. For a fraction it is divided by its inverse, which is a whole
+ * number: 3 microseconds are then what "3e-06" reads as, and no digit more.
+ */
+double series_scale(const struct series_family *family, int64_t value);
 
 /* NULL when memory ran out. */
 struct series_sheet *series_sheet_new(const struct series_layout *layout);
@@ -59,6 +67,9 @@ struct series_row *series_sheet_add(struct series_sheet *sheet, const struct tex
 
 /* Takes a row out and frees it; its charges have been taken away. */
 void series_sheet_remove(struct series_sheet *sheet, struct series_row *row);
+
+/* How many series its rows show. */
+size_t series_sheet_count(const struct series_sheet *sheet);
 
 /* Writes its families with a sample for each row; nothing when there is none. */
 void series_sheet_write(const struct series_sheet *sheet, struct text *out);

@@ -10,13 +10,32 @@
 #include "node-agent/series/charge.h"
 #include "node-agent/series/store_internal.h"
 
+static void ignore_gone(void *context, void *mark)
+{
+	(void)context, (void)mark;
+}
+
 struct series_store *series_store_new(void)
 {
-	return calloc(1, sizeof(struct series_store));
+	struct series_store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return NULL;
+	store->handlers.gone = ignore_gone;
+	store->nowhere.is_rest = true;
+	return store;
+}
+
+void series_store_set_handlers(struct series_store *store,
+			       const struct series_mark_handlers *handlers)
+{
+	store->handlers = *handlers;
 }
 
 static void remove_row(struct series_store *store, struct series_row *row)
 {
+	if (row->mark)
+		store->handlers.gone(store->handlers.context, row->mark);
 	series_discharge_all(&store->quotas, row);
 	series_sheet_remove(row->sheet, row);
 }
@@ -61,6 +80,27 @@ void series_expire(struct series_store *store, uint64_t now)
 		HASH_ITER(hh, sheet->rows, row, next)
 			if (!row->owners && row->leaves_at <= now)
 				remove_row(store, row);
+}
+
+void series_each_marked(const struct series_store *store, series_visit visit, void *context)
+{
+	const struct series_sheet *sheet;
+	const struct series_row *row;
+
+	LL_FOREACH(store->sheets, sheet)
+		for (row = sheet->rows; row; row = row->hh.next)
+			if (row->mark)
+				visit(context, row, row->mark);
+}
+
+size_t series_count(const struct series_store *store)
+{
+	const struct series_sheet *sheet;
+	size_t count = 0;
+
+	LL_FOREACH(store->sheets, sheet)
+		count += series_sheet_count(sheet);
+	return count;
 }
 
 void series_write(const struct series_store *store, struct text *out)

@@ -8,6 +8,7 @@
 #ifndef SKEP_NODE_AGENT_SERIES_STORE_H
 #define SKEP_NODE_AGENT_SERIES_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,10 +49,47 @@ int series_owner_set_policies(struct series_owner *owner, const struct strings *
  */
 struct series_owner *series_owner_free(struct series_owner *owner, uint64_t now);
 
+/* Whoever the owner was made for: as it was set last, NULL at first. */
+void series_owner_set_context(struct series_owner *owner, void *context);
+void *series_owner_context(const struct series_owner *owner);
+
 /* Lets go of the rows whose time is over. */
 void series_expire(struct series_store *store, uint64_t now);
 
+/* How many series there are; each line of a histogram is one. */
+size_t series_count(const struct series_store *store);
+
 /* Writes all families, each once, and those of the store itself. */
 void series_write(const struct series_store *store, struct text *out);
+
+/*
+ * A row can bear a mark, by which whoever had it made finds it again; not one that stands for rows
+ * that have no room, which is many rows. `on_gone` is called before a marked row is freed.
+ */
+bool series_row_is_rest(const struct series_row *row);
+void *series_row_mark(const struct series_row *row);
+void series_row_set_mark(struct series_row *row, void *mark);
+
+struct series_mark_handlers {
+	void (*gone)(void *context, void *mark);
+	void *context;
+};
+
+/* Copied. */
+void series_store_set_handlers(struct series_store *store,
+			       const struct series_mark_handlers *handlers);
+
+/* Calls `visit` for each row that bears a mark. */
+typedef void (*series_visit)(void *context, const struct series_row *row, void *mark);
+void series_each_marked(const struct series_store *store, series_visit visit, void *context);
+
+/* The layout of a row that is no rest. */
+const struct series_layout *series_row_layout(const struct series_row *row);
+
+/* A counter, a gauge, or the sum of a histogram, in the family's unit. */
+double series_value(const struct series_row *row, size_t family);
+
+/* The number of observations of a histogram. */
+uint64_t series_observations(const struct series_row *row, size_t family);
 
 #endif

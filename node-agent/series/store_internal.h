@@ -12,6 +12,7 @@
 struct series_store {
 	struct series_sheet *sheets; /* in the order in which they came */
 	struct series_quotas quotas;
+	struct series_mark_handlers handlers;
 	struct text labels;	   /* of the row that is looked for */
 	struct series_row nowhere; /* shows nothing: for want of memory */
 };

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -41,18 +44,27 @@ static void on_authenticate(void *context, struct link_peer *peer, const char *t
 	link_peer_admit(peer);
 }
 
+/* Where the last message of this type is kept. */
+static cJSON **last_of(struct operator_double *operator, const char * type)
+{
+	if (strcmp(type, "hello") == 0)
+		return &operator->hello;
+	if (strcmp(type, "lookup") == 0)
+		return &operator->lookup;
+	return strcmp(type, "edges") == 0 ? &operator->edges : & operator->report;
+}
+
 static void on_message(void *context, struct link_peer *peer, const cJSON *message)
 {
 	struct operator_double *operator= context;
-	bool hello = strcmp(json_text(message, "type"), "hello") == 0;
-	cJSON **last = hello ? &operator->hello : & operator->report;
+	cJSON **last = last_of(operator, json_text(message, "type"));
 
 	(void)peer;
 	cJSON_Delete(*last);
 	*last = cJSON_Duplicate(message, 1);
-	if (hello)
+	if (last == &operator->hello)
 		operator->hellos++;
-	else
+	else if (last == &operator->report)
 		operator->reports++;
 }
 
@@ -176,10 +188,19 @@ static void remove_kubepods(const struct operator_double *operator)
 	assert_int_equal(system(command), 0);
 }
 
+static void end_talk(struct operator_double *operator)
+{
+	close(operator->order);
+	waitpid(operator->talker, NULL, 0);
+	operator->talker = 0;
+}
+
 void double_stop(struct operator_double *operator)
 {
 	if (operator->agent)
 		agent_end(operator, SIGKILL);
+	if (operator->talker)
+		end_talk(operator);
 	remove_kubepods(operator);
 	remove_tree(operator->folder);
 	operator->server = link_server_free(operator->server);
@@ -191,6 +212,8 @@ void double_stop(struct operator_double *operator)
 	text_free(&operator->event_text);
 	cJSON_Delete(operator->hello);
 	cJSON_Delete(operator->report);
+	cJSON_Delete(operator->lookup);
+	cJSON_Delete(operator->edges);
 }
 
 static _Noreturn void run_agent(const struct operator_double *operator)
@@ -356,6 +379,77 @@ void pod_exec(struct operator_double *operator, const char * uid, const char *co
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
+}
+
+/* Gives the loopback of a new network the address. */
+static void make_network(const char *address)
+{
+	struct sockaddr_in *local;
+	struct ifreq request = {.ifr_name = "lo"};
+	cleanup_close int file = -1;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		_exit(2);
+	file = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	local = (struct sockaddr_in *)&request.ifr_addr;
+	local->sin_family = AF_INET;
+	inet_pton(AF_INET, address, &local->sin_addr);
+	if (ioctl(file, SIOCSIFADDR, &request) < 0)
+		_exit(3);
+	request.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(file, SIOCSIFFLAGS, &request) < 0)
+		_exit(4);
+}
+
+static _Noreturn void talk(const char *address, int order)
+{
+	struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(8080)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), accepted;
+	char payload[1000] = {0}, byte;
+
+	inet_pton(AF_INET, address, &server.sin_addr);
+	if (bind(listener, (struct sockaddr *)&server, sizeof(server)) < 0 ||
+	    listen(listener, 1) < 0 ||
+	    connect(client, (struct sockaddr *)&server, sizeof(server)) < 0)
+		_exit(5);
+	accepted = accept(listener, NULL, NULL);
+	do {
+		if (send(client, payload, sizeof(payload), 0) != sizeof(payload) ||
+		    recv(accepted, payload, sizeof(payload), MSG_WAITALL) != sizeof(payload))
+			_exit(6);
+	} while (read(order, &byte, 1) == 1);
+	_exit(0);
+}
+
+void pod_talk(struct operator_double *operator, const char * uid, const char *address)
+{
+	char path[DOUBLE_PATH_SIZE], procs[DOUBLE_PATH_SIZE + 16];
+	int ends[2];
+
+	pod_path(operator, uid, NULL, path);
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	operator->talker = fork();
+	if (operator->talker == 0) {
+		int file = open(procs, O_WRONLY | O_CLOEXEC);
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(ends[1]);
+		if (file < 0 || write(file, "0", 1) != 1)
+			_exit(1);
+		make_network(address);
+		talk(address, ends[0]);
+	}
+	assert_true(operator->talker> 0);
+	close(ends[0]);
+	operator->order = ends[1];
+}
+
+void pod_talk_more(const struct operator_double *operator)
+{
+	assert_int_equal(write(operator->order, "", 1), 1);
+	usleep(100000); /* over loopback, a millisecond would do */
 }
 
 char *agent_get(struct operator_double *operator, const char * path)

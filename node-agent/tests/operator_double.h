@@ -32,9 +32,11 @@ struct operator_double {
 	char folder[DOUBLE_PATH_SIZE];	 /* files of the test */
 	char kubepods[DOUBLE_PATH_SIZE]; /* .../skep-test-<pid>/kubepods */
 	pid_t agent;
-	int events; /* what the agent writes to its standard output */
+	pid_t talker; /* see pod_talk() */
+	int order;    /* to it */
+	int events;   /* what the agent writes to its standard output */
 	struct text event_text;
-	cJSON *hello, *report; /* the last ones */
+	cJSON *hello, *report, *lookup, *edges; /* the last ones */
 	unsigned int hellos, reports;
 };
 
@@ -68,6 +70,14 @@ int pod_programs(struct operator_double *operator, const char * uid, const char 
 /* Runs /bin/true with one argument in a container's cgroup. */
 void pod_exec(struct operator_double *operator, const char * uid, const char *container,
 	      const char *argument);
+
+/*
+ * Starts a process of the pod, in a network of its own, with a connection to itself at `address`,
+ * port 8080, over which it sends 1,000 bytes, and as many again with each pod_talk_more(). One at a
+ * time; it ends with the test.
+ */
+void pod_talk(struct operator_double *operator, const char * uid, const char *address);
+void pod_talk_more(const struct operator_double *operator);
 
 /* The agent's answer to GET `path`, owned by the caller; NULL where it does not answer. */
 char *agent_get(struct operator_double *operator, const char * path);

@@ -143,7 +143,6 @@ static void test_attach_and_detach(void **state)
 	assert_true(double_wait(operator, reported_5));
 	assert_true(all_attached(operator));
 	assert_int_equal(pod_programs(operator, UID_A, NULL, BPF_CGROUP_INET_EGRESS), 1);
-	assert_int_equal(pod_programs(operator, UID_A, NULL, BPF_CGROUP_INET_INGRESS), 1);
 	assert_int_equal(pod_programs(operator, UID_A, NULL, BPF_CGROUP_SOCK_OPS), 1);
 	assert_int_equal(pod_programs(operator, UID_B, NULL, BPF_CGROUP_INET_EGRESS), 0);
 
@@ -282,6 +281,81 @@ static void test_last_events_of_a_pod(void **state)
 	pod_remove(operator, UID_A, NULL);
 	event = first_event(operator);
 	check_event(event, "last", 2);
+}
+
+/* The value of the sample that begins with `sample`, after a scrape; -1 for none. */
+static double scraped(struct operator_double *operator, const char * sample)
+{
+	cleanup_free char *metrics = agent_get(operator, "/metrics");
+	const char *found = metrics ? strstr(metrics, sample) : NULL;
+
+	return found ? strtod(found + strlen(sample), NULL) : -1;
+}
+
+static bool has_lookup(struct operator_double *operator)
+{
+	(void)scraped(operator, "");
+	return operator->lookup != NULL;
+}
+
+#define SENT_TO(kind, name) EDGE_TO("sent_bytes_total", kind, name)
+#define EDGE_TO(family, kind, name)                                                                \
+	"skep_tcp_" family "{k8s_namespace_name=\"shop\",k8s_deployment_name=\"shop\","            \
+	"role=\"client\",peer_kind=\"" kind "\",peer_namespace=\"shop\",peer_name=\"" name         \
+	"\",server_port=\"8080\"} "
+#define PEER(kind, name)                                                                           \
+	"{\"type\":\"peers\",\"peers\":[{\"address\":\"10.77.0.7\",\"kind\":\"" kind               \
+	"\",\"namespace\":\"shop\",\"name\":\"" name "\"}]}"
+
+static bool sent_to_cart(struct operator_double *operator)
+{
+	return scraped(operator, SENT_TO("Service", "cart")) == 1000;
+}
+
+static bool pay_is_known(struct operator_double *operator)
+{
+	return scraped(operator, EDGE_TO("connections_open", "Service", "pay")) == 1;
+}
+
+static bool has_edges(struct operator_double *operator)
+{
+	return operator->edges && json_find(operator->edges, "edges")->child;
+}
+
+/* Asks whose the address is, counts for who has it, and tells the operator. */
+static void test_edges(void **state)
+{
+	struct operator_double *operator= * state;
+	const cJSON *edge;
+
+	pod_make(operator, UID_A, NULL);
+	start_connected(operator);
+	double_send(operator, SNAPSHOT("5", POD(UID_A, "a", "", TCP)));
+	assert_true(double_wait(operator, reported_5));
+	pod_talk(operator, UID_A, "10.77.0.7");
+	assert_true(double_wait(operator, has_lookup));
+	assert_string_equal(json_text_of(json_find(operator->lookup, "addresses")->child),
+			    "10.77.0.7");
+	double_send(operator, PEER("Service", "cart"));
+	assert_true(double_wait(operator, sent_to_cart));
+
+	assert_true(double_wait(operator, has_edges));
+	edge = json_find(operator->edges, "edges")->child;
+	assert_true(json_boolean(operator->edges, false, "full"));
+	assert_string_equal(json_text(edge, "peer", "name"), "cart");
+	assert_string_equal(json_text(edge, "workload", "name"), "shop");
+	assert_int_equal(json_integer(edge, -1, "port"), 8080);
+	assert_int_equal(json_integer(edge, -1, "figures", "connections"), 1);
+
+	/* What was sent until the address changes hands is the old holder's. */
+	pod_talk_more(operator);
+	double_send(operator, PEER("Service", "pay"));
+	assert_true(double_wait(operator, pay_is_known));
+	assert_int_equal((long)scraped(operator, SENT_TO("Service", "cart")), 2000);
+	assert_true(scraped(operator, SENT_TO("Service", "pay")) <= 0);
+	pod_talk_more(operator);
+	assert_int_equal((long)scraped(operator, SENT_TO("Service", "cart")), 2000);
+	assert_int_equal((long)scraped(operator, SENT_TO("Service", "pay")), 1000);
 }
 
 static void test_kill_and_restart(void **state)
@@ -432,6 +506,7 @@ int main(void)
 		agent_test(test_events),
 		agent_test(test_events_of_one_container),
 		agent_test(test_last_events_of_a_pod),
+		agent_test(test_edges),
 		agent_test(test_kill_and_restart),
 		agent_test(test_end_on_request),
 		agent_test(test_damaged_state),

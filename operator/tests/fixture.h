@@ -11,6 +11,7 @@
 #include "operator/labels.h"
 #include "operator/pod.h"
 #include "operator/policy.h"
+#include "operator/service.h"
 
 /* The policy `namespace`/`name` of generation 3 with this spec, accepted or not. */
 static inline struct policy *policy_in(const char *namespace, const char *name, const char *spec)
@@ -62,6 +63,36 @@ static inline struct pod *pod_in(const char *namespace, const char *name, const 
 static inline struct pod *pod_of(const char *name, const char *node, const char *labels)
 {
 	return pod_in("shop", name, node, labels);
+}
+
+/* A pod of shop with UID "uid-<name>" that has these addresses since its start. */
+static inline struct pod *pod_at(const char *name, const char *start, const char *addresses)
+{
+	return pod_from(json_format(
+		"{'metadata': {'namespace': 'shop', 'name': '%s', 'uid': 'uid-%s'}, 'spec': {},"
+		" 'status': {'phase': 'Running', 'startTime': '%s', 'podIPs': %s}}",
+		name, name, start, addresses));
+}
+
+/* The Service `namespace`/`name`. */
+static inline struct service *service_in(const char *namespace, const char *name, const char *spec)
+{
+	struct service *service = NULL;
+	cJSON *object = json_format("{'metadata': {'namespace': '%s', 'name': '%s',"
+				    " 'creationTimestamp': '2026-11-21T05:00:00Z'}, 'spec': %s}",
+				    namespace, name, spec);
+
+	assert_int_equal(service_decode(object, &service), 0);
+	cJSON_Delete(object);
+	return service;
+}
+
+static inline struct ip_address address_of(const char *text)
+{
+	struct ip_address address;
+
+	assert_true(ip_address_parse(text, &address));
+	return address;
 }
 
 static inline struct labels labels_of(const char *text)

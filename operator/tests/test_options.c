@@ -28,6 +28,7 @@ static void has_defaults(void **state)
 	assert_string_equal(options.namespace, "skep-system");
 	assert_string_equal(options.agent_service_account, "skep-node-agent");
 	assert_int_equal(options.agent_listen.port, 8443);
+	assert_int_equal(options.api_listen.port, 8444);
 	assert_int_equal(options.http_listen.port, 8080);
 	assert_int_equal(options.log_level, LOG_LEVEL_INFO);
 	assert_false(options.help || options.version);
@@ -45,6 +46,7 @@ static void reads_every_option(void **state)
 			(char *)"n",
 			(char *)"--agent-service-account=a",
 			(char *)"--agent-listen=127.0.0.1:1",
+			(char *)"--api-listen=127.0.0.2:3",
 			(char *)"--http-listen=[::1]:2",
 			(char *)"--log-level=debug",
 			NULL};
@@ -57,6 +59,8 @@ static void reads_every_option(void **state)
 	assert_string_equal(options.agent_service_account, "a");
 	assert_string_equal(options.agent_listen.host, "127.0.0.1");
 	assert_int_equal(options.agent_listen.port, 1);
+	assert_string_equal(options.api_listen.host, "127.0.0.2");
+	assert_int_equal(options.api_listen.port, 3);
 	assert_string_equal(options.http_listen.host, "::1");
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
 	assert_false(options.help || options.version);

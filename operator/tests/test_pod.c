@@ -196,6 +196,37 @@ static void believes_no_lies_of_tenants(void **state)
 	pod_free(pod);
 }
 
+static void keeps_its_own_addresses(void **state)
+{
+	static const struct {
+		const char *spec, *status;
+		size_t count;
+	} cases[] = {
+		{"{}", "{'podIP': '10.0.0.7'}", 1},
+		{"{}", "{'podIP': '10.0.0.7', 'podIPs': [{'ip': '10.0.0.7'}, {'ip': 'fd00::7'}]}",
+		 2},
+		{"{}", "{'podIPs': [{'ip': '10.0.0.7'}, {'ip': '1::1'}, {'ip': '2::2'}]}", 2},
+		{"{}", "{'podIP': ''}", 0},
+		{"{'hostNetwork': true}", "{'podIP': '192.168.0.1'}", 0},
+		{"{}", "{'podIP': '10.0.0.7', 'phase': 'Succeeded'}", 0},
+		{"{}", "{'podIP': '10.0.0.7', 'phase': 'Failed'}", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct pod *pod = pod_from(
+			json_format("{'metadata': {'namespace': 's', 'name': 'a', 'uid': 'u'},"
+				    " 'spec': %s, 'status': %s}",
+				    cases[i].spec, cases[i].status));
+		struct ip_address address = address_of("10.0.0.7");
+
+		assert_int_equal(pod->address_count, cases[i].count);
+		if (pod->address_count)
+			assert_memory_equal(&pod->addresses[0], &address, sizeof(address));
+		pod_free(pod);
+	}
+}
+
 /* Each member that is kept makes a difference, or a change of it would go unseen. */
 static void equals_only_its_like(void **state)
 {
@@ -204,12 +235,23 @@ static void equals_only_its_like(void **state)
 		" 'labels': {'app': 'front'}, 'ownerReferences': ["
 		"{'kind': 'Job', 'name': 'nightly', 'controller': true}]},"
 		" 'spec': {'nodeName': 'n1', 'containers': [{'name': 'server'}]},"
-		" 'status': {'phase': 'Running', 'containerStatuses': ["
+		" 'status': {'phase': 'Running', 'startTime': '2026-11-21T05:00:00Z',"
+		" 'podIP': '10.0.0.7', 'containerStatuses': ["
 		"{'name': 'server', 'containerID': 'cri://abc'}]}}";
 	static const char *const changes[][2] = {
-		{"shop", "bank"}, {"'web'", "'wob'"},	 {"one", "two"},    {"front", "back"},
-		{"Job", "Task"},  {"nightly", "weekly"}, {"n1", "n2"},	    {"server", "sorver"},
-		{"abc", "abd"},	  {"Running", "Failed"}, {"cri://abc", ""},
+		{"shop", "bank"},
+		{"'web'", "'wob'"},
+		{"one", "two"},
+		{"front", "back"},
+		{"Job", "Task"},
+		{"nightly", "weekly"},
+		{"n1", "n2"},
+		{"server", "sorver"},
+		{"abc", "abd"},
+		{"Running", "Failed"},
+		{"cri://abc", ""},
+		{"05:00:00", "05:00:01"},
+		{"10.0.0.7", "10.0.0.8"},
 	};
 	struct pod *pod = pod_from(json_of(text)), *same = pod_from(json_of(text));
 
@@ -239,6 +281,7 @@ int main(void)
 		cmocka_unit_test(lives_with_malformed_members),
 		cmocka_unit_test(bounds_the_containers),
 		cmocka_unit_test(believes_no_lies_of_tenants),
+		cmocka_unit_test(keeps_its_own_addresses),
 		cmocka_unit_test(equals_only_its_like),
 	};
 

@@ -16,7 +16,8 @@ static void reads_what_is_asked(void **state)
 				      " 'containers': ['server', 'proxy', 'server'],"
 				      " 'nodeSelector': {'pool': 'canary'},"
 				      " 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec':"
-				      " {'arguments': 'Raw', 'failures': true}}]}");
+				      " {'arguments': 'Raw', 'failures': true}},"
+				      " {'type': 'DNS', 'dns': {'slowThreshold': '2s'}}]}");
 
 	(void)state;
 	assert_string_equal(policy->id, "shop/checkout");
@@ -27,6 +28,7 @@ static void reads_what_is_asked(void **state)
 	assert_true(policy->probes[PROBE_EXEC].wanted);
 	assert_int_equal(policy->probes[PROBE_EXEC].settings.exec.arguments, EXEC_ARGUMENTS_RAW);
 	assert_true(policy->probes[PROBE_EXEC].settings.exec.failures);
+	assert_true(policy->probes[PROBE_DNS].settings.dns.slow_ns == 2000000000);
 	assert_false(policy->suspend);
 	policy_free(policy);
 }
@@ -56,20 +58,21 @@ static void refuses_with_field_and_remedy(void **state)
 	static const struct {
 		const char *spec, *field, *remedy;
 	} cases[] = {
-		{"null", "spec.probes: ", "from 1 to 2"},
-		{"{}", "spec.probes: ", "from 1 to 2"},
-		{"{'probes': []}", "spec.probes: ", "from 1 to 2"},
+		{"null", "spec.probes: ", "from 1 to 3"},
+		{"{}", "spec.probes: ", "from 1 to 3"},
+		{"{'probes': []}", "spec.probes: ", "from 1 to 3"},
 		{"{'probes': {'type': 'TCP'}}", "spec.probes: ", "must list"},
-		{"{'probes': [{'type': 'TCP'}, {'type': 'Exec'}, {'type': 'TCP'}]}",
-		 "spec.probes: ", "from 1 to 2"},
+		{"{'probes': [{'type': 'TCP'}, {'type': 'Exec'}, {'type': 'DNS'}, {'type': "
+		 "'TCP'}]}",
+		 "spec.probes: ", "from 1 to 3"},
 		{"{'probes': [{'type': 'TCP'}, {'type': 'TCP'}]}",
 		 "spec.probes[1]: type: ", "join the two"},
 		{"{'probes': [{'type': 'HTTP'}]}", "spec.probes[0]: type: \"HTTP\"",
-		 "use TCP or Exec"},
+		 "use TCP, Exec or DNS"},
 		{"{'probes': [{'type': 'tcp'}]}", "spec.probes[0]: type: \"tcp\"",
-		 "use TCP or Exec"},
-		{"{'probes': [{'type': 7}]}", "spec.probes[0]: type: ", "use TCP or Exec"},
-		{"{'probes': ['TCP']}", "spec.probes[0]: type: ", "use TCP or Exec"},
+		 "use TCP, Exec or DNS"},
+		{"{'probes': [{'type': 7}]}", "spec.probes[0]: type: ", "use TCP, Exec or DNS"},
+		{"{'probes': ['TCP']}", "spec.probes[0]: type: ", "use TCP, Exec or DNS"},
 		{"{'probes': [{'type': 'Exec', 'exec': {'arguments': 'All'}}]}",
 		 "spec.probes[0]: exec.arguments: \"All\"", "use None, Redacted or Raw"},
 		{"{'probes': [{'type': 'Exec', 'exec': {'failures': 'yes'}}]}",

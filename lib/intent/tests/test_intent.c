@@ -22,6 +22,7 @@ static void names_every_type(void **state)
 	}
 	assert_string_equal(probe_type_name(PROBE_TCP), "TCP");
 	assert_string_equal(probe_type_name(PROBE_EXEC), "Exec");
+	assert_string_equal(probe_type_name(PROBE_DNS), "DNS");
 	assert_int_equal(probe_type_parse("exec", &type), -EINVAL);
 	assert_int_equal(probe_type_parse("", &type), -EINVAL);
 	assert_int_equal(probe_type_parse(NULL, &type), -EINVAL);
@@ -86,6 +87,82 @@ static void refuses_settings_of_another_probe(void **state)
 	assert_int_equal(cJSON_GetArraySize(plain), 1);
 }
 
+static void reads_dns(void **state)
+{
+	static const struct {
+		const char *entry;
+		struct dns_settings expected;
+	} cases[] = {
+		{"{'type': 'DNS'}", {0, false}},
+		{"{'type': 'DNS', 'dns': {}}", {0, false}},
+		{"{'type': 'DNS', 'dns': {'failures': true}}", {0, true}},
+		{"{'type': 'DNS', 'dns': {'slowThreshold': '1ms'}}", {1000000, false}},
+		{"{'type': 'DNS', 'dns': {'slowThreshold': '1m', 'failures': false}}",
+		 {60000000000, false}},
+		{"{'type': 'DNS', 'dns': {'slowThreshold': '1.5s', 'failures': true}}",
+		 {1500000000, true}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cleanup_json cJSON *entry = json_of(cases[i].entry);
+		cleanup_json cJSON *written = json_of("{'type': 'DNS'}");
+		union probe_settings settings, again;
+
+		assert_int_equal(probe_settings_decode(PROBE_DNS, entry, &settings, NULL), 0);
+		assert_int_equal(settings.dns.slow_ns, cases[i].expected.slow_ns);
+		assert_int_equal(settings.dns.failures, cases[i].expected.failures);
+		assert_int_equal(probe_settings_encode(PROBE_DNS, &settings, written), 0);
+		assert_int_equal(probe_settings_decode(PROBE_DNS, written, &again, NULL), 0);
+		assert_true(probe_settings_equal(PROBE_DNS, &settings, &again));
+	}
+}
+
+static void refuses_dns_that_is_wrong(void **state)
+{
+	static const struct {
+		const char *dns;
+		const char *says;
+	} cases[] = {
+		{"[]", "dns: must be an object"},
+		{"{'failures': 1}", "dns.failures: must be true or false"},
+		{"{'slowThreshold': 100}", "dns.slowThreshold: must be a text like"},
+		{"{'slowThreshold': 'soon'}", "dns.slowThreshold: \"soon\" is no duration"},
+		{"{'slowThreshold': '999us'}", "use 1ms to 60s"},
+		{"{'slowThreshold': '61s'}", "use 1ms to 60s"},
+		{"{'slowThreshold': '0s'}", "use 1ms to 60s"},
+		{"{'slowThreshold': '99999999999999h'}", "dns.slowThreshold: "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cleanup_json cJSON *entry = json_format("{'type': 'DNS', 'dns': %s}", cases[i].dns);
+		union probe_settings settings;
+		struct error error;
+
+		assert_int_equal(probe_settings_decode(PROBE_DNS, entry, &settings, &error),
+				 -EINVAL);
+		assert_says(error.message, cases[i].says);
+	}
+}
+
+static void merges_dns_to_the_union(void **state)
+{
+	static const uint64_t thresholds[] = {0, 5000000, 7000000};
+
+	(void)state;
+	for (int i = 0; i < 36; i++) {
+		uint64_t mine = thresholds[i / 12], theirs = thresholds[i / 4 % 3];
+		union probe_settings a = {.dns = {mine, i / 2 % 2}};
+		const union probe_settings b = {.dns = {theirs, i % 2}};
+		uint64_t lower = mine < theirs ? mine : theirs;
+
+		probe_settings_merge(PROBE_DNS, &a, &b);
+		assert_int_equal(a.dns.slow_ns, lower ? lower : mine + theirs);
+		assert_int_equal(a.dns.failures, i / 2 % 2 || i % 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +171,9 @@ int main(void)
 		cmocka_unit_test(merges_to_the_union),
 		cmocka_unit_test(compares_what_counts),
 		cmocka_unit_test(refuses_settings_of_another_probe),
+		cmocka_unit_test(reads_dns),
+		cmocka_unit_test(refuses_dns_that_is_wrong),
+		cmocka_unit_test(merges_dns_to_the_union),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "lib/base/json.h"
+#include "lib/kube/access_review.h"
 #include "lib/kube/client.h"
 #include "lib/kube/event.h"
 #include "lib/kube/tests/fake_server.h"
@@ -24,6 +25,7 @@ struct world {
 	int status;
 	int retry_after_seconds;
 	bool has_body;
+	bool answered;
 	char reason[512];
 	char owner[256];
 };
@@ -168,11 +170,13 @@ static void cancels_all_when_freed(void **state)
 	assert_int_equal(world.answers, 0);
 }
 
-static void on_owner(void *context, const struct kube_token_owner *owner, const char *refusal)
+static void on_owner(void *context, const struct kube_token_owner *owner, const char *refusal,
+		     bool answered)
 {
 	struct world *world = context;
 
 	world->answers++;
+	world->answered = answered;
 	snprintf(world->reason, sizeof(world->reason), "%s", refusal ?: "");
 	snprintf(world->owner, sizeof(world->owner), "%s %s %s", owner ? owner->username : "-",
 		 owner && owner->pod_name ? owner->pod_name : "-",
@@ -189,20 +193,29 @@ struct review_case {
 	struct fake_step steps[2];
 	const char *owner;
 	const char *refusal;
+	bool answered;
 };
 
 static const struct review_case review_cases[] = {
 	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER ",\"audiences\":[\"skep-operator\"]")}},
 	 "system:serviceaccount:skep:agent agent-1 u-1",
-	 ""},
+	 "",
+	 true},
 	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER ",\"audiences\":[\"other\"]")}},
 	 "- - -",
-	 "not meant for this audience"},
-	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER)}}, "- - -", "not meant for this audience"},
-	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW("\"error\":\"expired\"")}}, "- - -", "expired"},
-	{{{NULL, FAKE_WHOLE, 201, NULL, "nonsense"}}, "- - -", "does not know the token"},
-	{{{NULL, FAKE_WHOLE, 403, NULL, "{}"}}, "- - -", "status 403"},
-	{{{NULL, FAKE_STREAM_CUT, 200, NULL, "{"}}, "- - -", "no answer"},
+	 "not meant for this audience",
+	 true},
+	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW(OWNER)}},
+	 "- - -",
+	 "not meant for this audience",
+	 true},
+	{{{NULL, FAKE_WHOLE, 201, NULL, REVIEW("\"error\":\"expired\"")}},
+	 "- - -",
+	 "expired",
+	 true},
+	{{{NULL, FAKE_WHOLE, 201, NULL, "nonsense"}}, "- - -", "does not know the token", false},
+	{{{NULL, FAKE_WHOLE, 403, NULL, "{}"}}, "- - -", "status 403", false},
+	{{{NULL, FAKE_STREAM_CUT, 200, NULL, "{"}}, "- - -", "no answer", false},
 };
 
 static void reviews_tokens(void **state)
@@ -219,9 +232,78 @@ static void reviews_tokens(void **state)
 		wait_for_answers(&world, 1);
 		assert_string_equal(world.owner, review->owner);
 		assert_non_null(strstr(world.reason, review->refusal));
+		assert_int_equal(world.answered, review->answered);
 		assert_non_null(strstr(world.server.last_request.data, "\"token\":\"t\\\"1\""));
 		world_close(&world);
 	}
+}
+
+/* Without an audience the API server checks the token for itself, and names none. */
+static void reviews_tokens_for_the_api_server(void **state)
+{
+	static const struct fake_step steps[] = {
+		{"tokenreviews ", FAKE_WHOLE, 201, NULL, REVIEW(OWNER)}, {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	assert_int_equal(kube_token_review(world.client, "t", "", on_owner, &world, NULL), 0);
+	wait_for_answers(&world, 1);
+	assert_string_equal(world.owner, "system:serviceaccount:skep:agent agent-1 u-1");
+	assert_non_null(strstr(world.server.last_request.data, "\"audiences\":[]"));
+	world_close(&world);
+}
+
+static void on_allowed(void *context, bool allowed, const char *failure)
+{
+	struct world *world = context;
+
+	world->answers++;
+	world->status = allowed;
+	snprintf(world->reason, sizeof(world->reason), "%s", failure ?: "");
+}
+
+static void reviews_rights(void **state)
+{
+	static const struct {
+		struct fake_step steps[2];
+		bool allowed;
+		const char *failure;
+	} cases[] = {
+		{{{"/subjectaccessreviews ", FAKE_WHOLE, 201, NULL,
+		   "{\"status\":{\"allowed\":true}}"}},
+		 true,
+		 ""},
+		{{{NULL, FAKE_WHOLE, 201, NULL, "{\"status\":{\"allowed\":false}}"}}, false, ""},
+		{{{NULL, FAKE_WHOLE, 201, NULL, "{\"status\":{}}"}}, false, "does not say"},
+		{{{NULL, FAKE_WHOLE, 403, NULL, "{\"status\":{\"allowed\":true}}"}},
+		 false,
+		 "status 403"},
+	};
+	cJSON *user = cJSON_Parse("{\"username\":\"ann\",\"uid\":\"1\",\"groups\":[\"g\"],"
+				  "\"extra\":{\"k\":[\"v\"]}}");
+	const struct kube_access_question question = {
+		.user = user, .verb = "get", .group = "x", .resource = "y", .namespace = "n"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+
+		world_open(&world, cases[i].steps);
+		assert_int_equal(
+			kube_access_review(world.client, &question, on_allowed, &world, NULL), 0);
+		wait_for_answers(&world, 1);
+		assert_int_equal(world.status, cases[i].allowed);
+		assert_non_null(strstr(world.reason, cases[i].failure));
+		assert_int_equal(!*world.reason, !*cases[i].failure);
+		assert_non_null(strstr(
+			world.server.last_request.data,
+			"\"spec\":{\"user\":\"ann\",\"uid\":\"1\",\"groups\":[\"g\"],\"extra\":{"
+			"\"k\":[\"v\"]},\"resourceAttributes\":{\"verb\":\"get\",\"group\":\"x\","
+			"\"resource\":\"y\",\"namespace\":\"n\"}}"));
+		world_close(&world);
+	}
+	cJSON_Delete(user);
 }
 
 static void frees_a_review_that_is_cancelled(void **state)
@@ -265,6 +347,8 @@ int main(void)
 		cmocka_unit_test(tells_that_nobody_listens),
 		cmocka_unit_test(cancels_all_when_freed),
 		cmocka_unit_test(reviews_tokens),
+		cmocka_unit_test(reviews_tokens_for_the_api_server),
+		cmocka_unit_test(reviews_rights),
 		cmocka_unit_test(frees_a_review_that_is_cancelled),
 		cmocka_unit_test(sends_events),
 	};

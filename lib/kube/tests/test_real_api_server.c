@@ -25,6 +25,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/text.h"
+#include "lib/kube/access_review.h"
 #include "lib/kube/event.h"
 #include "lib/base/file.h"
 #include "lib/kube/informer_settings.h"
@@ -565,9 +566,12 @@ struct verdict {
 	char refusal[512];
 };
 
-static void on_reviewed(void *context, const struct kube_token_owner *owner, const char *refusal)
+static void on_reviewed(void *context, const struct kube_token_owner *owner, const char *refusal,
+			bool answered)
 {
 	struct verdict *verdict = context;
+
+	assert_true(answered);
 
 	verdict->has_come = true;
 	if (owner)
@@ -614,6 +618,63 @@ static void reviews_a_bound_token(void **state)
 	assert_string_not_equal(verdict.refusal, "");
 	free(token);
 	free(owner);
+}
+
+static const char reader[] =
+	"{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"Role\",\"metadata\":{"
+	"\"name\":\"reader\"},\"rules\":[{\"apiGroups\":[\"skep.dev\"],\"resources\":["
+	"\"observabilitypolicies\"],\"verbs\":[\"get\"]}]}";
+static const char reader_binding[] =
+	"{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"RoleBinding\","
+	"\"metadata\":{\"name\":\"reader\"},\"roleRef\":{\"apiGroup\":"
+	"\"rbac.authorization.k8s.io\",\"kind\":\"Role\",\"name\":\"reader\"},\"subjects\":[{"
+	"\"kind\":\"Group\",\"apiGroup\":\"rbac.authorization.k8s.io\",\"name\":\"readers\"}]}";
+
+static void on_allowed(void *context, bool allowed, const char *failure)
+{
+	assert_null(failure);
+	*(int *)context = allowed;
+}
+
+/* Whether a member of a group may get policies in a namespace. */
+static bool may_get(const char *group, const char *namespace)
+{
+	char *text = format("{\"username\":\"ann\",\"groups\":[\"%s\"]}", group);
+	cJSON *user = cJSON_Parse(text);
+	const struct kube_access_question question = {.user = user,
+						      .verb = "get",
+						      .group = "skep.dev",
+						      .resource = "observabilitypolicies",
+						      .namespace = namespace};
+	int allowed = -1;
+
+	assert_int_equal(
+		kube_access_review(cluster.first.client, &question, on_allowed, &allowed, NULL), 0);
+	while (allowed < 0)
+		uv_run(&cluster.loop, UV_RUN_ONCE);
+	cJSON_Delete(user);
+	free(text);
+	return allowed;
+}
+
+static void reviews_rights(void **state)
+{
+	static const char path[] = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles";
+	static const char binding_path[] =
+		"/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
+
+	(void)state;
+	need_cluster();
+	assert_false(may_get("readers", "default"));
+	must(cluster.first.client, "POST", path, KUBE_JSON, reader, 201);
+	must(cluster.first.client, "POST", binding_path, KUBE_JSON, reader_binding, 201);
+	for (int i = 0; i < 100 && !may_get("readers", "default"); i++)
+		run_for(100); /* the server takes a moment to know */
+	assert_true(may_get("readers", "default"));
+	assert_false(may_get("readers", "kube-system"));
+	assert_false(may_get("readers", ""));
+	assert_false(may_get("others", "default"));
+	assert_true(may_get("system:masters", ""));
 }
 
 static void writes_events(void **state)
@@ -753,6 +814,7 @@ int main(void)
 		cmocka_unit_test(catches_up_after_a_restart_of_the_api_server),
 		cmocka_unit_test(applies_the_status_of_a_custom_resource),
 		cmocka_unit_test(reviews_a_bound_token),
+		cmocka_unit_test(reviews_rights),
 		cmocka_unit_test(writes_events),
 		cmocka_unit_test(shares_one_connection),
 		cmocka_unit_test(logs_in_with_a_certificate),

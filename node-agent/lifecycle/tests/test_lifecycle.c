@@ -122,6 +122,7 @@ static const struct probe_kind fake_kind = {
 static const struct probe_kind *const fake_kinds[PROBE_TYPES] = {
 	[PROBE_TCP] = &fake_kind, /* not wanted by any test */
 	[PROBE_EXEC] = &fake_kind,
+	[PROBE_DNS] = &fake_kind, /* nor this one */
 };
 
 struct fixture {
@@ -132,6 +133,8 @@ struct fixture {
 	struct pod_folders folders;
 	unsigned int changes;
 	struct text events; /* the container of each event */
+	struct series_store *store;
+	struct text learnt; /* the pod and the name of each name */
 };
 
 static const struct selected_pod *on_find_pod(void *context, const char *uid)
@@ -165,19 +168,45 @@ static void on_change(void *context)
 	((struct fixture *)context)->changes++;
 }
 
+static struct series_row *on_edge_row(void *context, const struct edge_source *source,
+				      const struct series_layout *layout, const struct edge *edge)
+{
+	const struct metric_label label = {"pod", source->pod->name};
+
+	(void)context;
+	assert_int_equal(edge->port, 80);
+	return series_row(source->series, layout, &label, 1);
+}
+
+static void on_learn_name(void *context, const struct selected_pod *pod,
+			  const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
+			  uint32_t ttl_s)
+{
+	struct fixture *fixture = context;
+
+	text_append_format(&fixture->learnt, "%s: %s %d %u;", pod->name, name, address[0], ttl_s);
+}
+
 static char *container_names[] = {"web"};
 static struct selected_container containers[] = {{"web", ID_1}};
 
 static int set_up(void **state)
 {
-	static const struct lifecycle_handlers handlers = {on_find_pod, on_find_folder, on_event,
-							   on_change};
-	static const struct lifecycle_settings settings = {.kinds = fake_kinds};
+	static const struct lifecycle_handlers handlers = {
+		.find_pod = on_find_pod,
+		.find_folder = on_find_folder,
+		.emit = on_event,
+		.edge_row = on_edge_row,
+		.learn_name = on_learn_name,
+		.changed = on_change,
+	};
+	struct lifecycle_settings settings = {.kinds = fake_kinds, .store = series_store_new()};
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	text_free(&books.log);
 	books = (struct books){0};
 	uv_loop_init(&fixture->loop);
+	fixture->store = settings.store;
 	fixture->selected = true;
 	fixture->pod = (struct selected_pod){
 		.uid = "a1",
@@ -206,7 +235,9 @@ static int tear_down(void **state)
 	uv_run(&fixture->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&fixture->loop), 0);
 	pod_folders_clear(&fixture->folders);
+	series_store_free(fixture->store);
 	text_free(&fixture->events);
+	text_free(&fixture->learnt);
 	text_free(&books.log);
 	free(fixture);
 	return 0;
@@ -267,7 +298,8 @@ static void test_comes_and_goes(void **state)
 	sync_pod(fixture);
 	check_log("");
 	assert_int_equal(fixture->changes, 2);
-	lifecycle_collect(fixture->lifecycle, &metrics);
+	lifecycle_read(fixture->lifecycle);
+	series_write(fixture->store, &metrics);
 	assert_string_equal(metrics.data,
 			    "# HELP fake_total F.\n# TYPE fake_total counter\n"
 			    "fake_total{k8s_namespace_name=\"n\",k8s_pod_name=\"x\"} 1\n");
@@ -286,6 +318,46 @@ static void test_comes_and_goes(void **state)
 	assert_int_equal(lifecycle_count(fixture->lifecycle).pods[PROBE_ATTACHED], 0);
 	assert_string_equal(fixture->events.data,
 			    "x/- "); /* what it told last is still the pod's */
+}
+
+static void test_edges_and_names_are_of_the_pod(void **state)
+{
+	static const struct edge edge = {EDGE_CLIENT, {10}, 80};
+	struct fixture *fixture = *state;
+	struct text metrics = TEXT_EMPTY;
+
+	make_folder(fixture);
+	sync_pod(fixture);
+	series_add(books.host->edge_row(books.host->context, books.series, &fake_layout, &edge), 0,
+		   1);
+	books.host->learn_name(books.host->context, books.series, edge.address, "a.example", 60);
+	assert_string_equal(fixture->learnt.data, "x: a.example 10 60;");
+	series_write(fixture->store, &metrics);
+	assert_non_null(strstr(metrics.data, "k8s_pod_name=\"x\",pod=\"x\"} 1\n"));
+	text_free(&metrics);
+}
+
+/* What lasts of a pod that has gone lasts a minute. */
+static void test_series_outlive_the_pod(void **state)
+{
+	struct fixture *fixture = *state;
+	struct text metrics = TEXT_EMPTY;
+	uint64_t now;
+
+	make_folder(fixture);
+	sync_pod(fixture);
+	lifecycle_read(fixture->lifecycle);
+	fixture->selected = false;
+	now = uv_now(&fixture->loop);
+	sync_pod(fixture);
+	series_expire(fixture->store, now + SERIES_LINGER_MS - 1);
+	series_write(fixture->store, &metrics);
+	assert_non_null(strstr(metrics.data, "k8s_pod_name=\"x\"} 1\n"));
+	text_clear(&metrics);
+	series_expire(fixture->store, now + SERIES_LINGER_MS);
+	series_write(fixture->store, &metrics);
+	assert_string_equal(metrics.data, "");
+	text_free(&metrics);
 }
 
 static void test_scope_changes(void **state)
@@ -388,6 +460,8 @@ int main(void)
 #define lifecycle_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		lifecycle_test(test_comes_and_goes),
+		lifecycle_test(test_edges_and_names_are_of_the_pod),
+		lifecycle_test(test_series_outlive_the_pod),
 		lifecycle_test(test_scope_changes),
 		lifecycle_test(test_kernel_lacks_it),
 		lifecycle_test(test_failure_is_tried_again),

@@ -67,7 +67,7 @@ static void fixture_emit(void *context, enum probe_type type, uint64_t target, u
 {
 	struct fixture *fixture = context;
 
-	assert_int_equal(type, PROBE_EXEC);
+	assert_int_equal(type, fixture->kind->type);
 	assert_true(fixture->event_count < EVENTS_LIMIT);
 	fixture->events[fixture->event_count++] = (struct emitted){target, container, event};
 }

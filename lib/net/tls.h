@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* The link's TLS settings in OpenSSL's terms. TLS 1.2 and later; small memory, no sessions kept. */
-#ifndef SKEP_LIB_LINK_TLS_H
-#define SKEP_LIB_LINK_TLS_H
+/* TLS settings of servers and clients in OpenSSL's terms. TLS 1.2 and later; small memory, no
+ * sessions kept. */
+#ifndef SKEP_LIB_NET_TLS_H
+#define SKEP_LIB_NET_TLS_H
 
 #include <openssl/ssl.h>
 
 #include "lib/base/error.h"
 
 /* Reads a server's certificate chain (leaf first) and its key from PEM texts into `tls`. */
-int link_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *key_pem,
-			struct error *error);
+int net_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *key_pem,
+		       struct error *error);
 
 /* Whether the texts would serve; for an error in words before anything is built on them. */
-int link_tls_server_check(const char *certificate_pem, const char *key_pem, struct error *error);
+int net_tls_server_check(const char *certificate_pem, const char *key_pem, struct error *error);
 
 /*
  * A client's settings. They keep the verdict on the last server's certificate: `*verdict` is set
  * to an X509_V_… number in each handshake (X509_V_OK until then) and must live as long as they do.
  */
-int link_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error);
+int net_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error);
 
 /* From now on trusts the certificates in `ca_file` (PEM) and no others. */
-int link_tls_client_trust(SSL_CTX *tls, const char *ca_file, struct error *error);
+int net_tls_client_trust(SSL_CTX *tls, const char *ca_file, struct error *error);
 
 #endif

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "node-agent/probes/exec_reader.h"
+#include "node-agent/probes/ring_reader.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include <bpf/libbpf.h>
 
-#include "node-agent/probes/exec_event.h"
-
-struct exec_reader {
-	exec_reader_take *take;
-	void *context;
+struct ring_reader {
+	struct ring_reader_user user;
 	struct ring_buffer *ring;
 	uv_timer_t timer;
 	uv_poll_t poll;
@@ -21,42 +18,43 @@ struct exec_reader {
 
 static int take_record(void *context, void *data, size_t size)
 {
-	struct exec_reader *reader = context;
+	struct ring_reader *reader = context;
 
-	if (exec_record_valid(data, size))
-		reader->take(reader->context, data);
+	reader->user.take(reader->user.context, data, size);
 	return 0;
 }
 
-void exec_reader_read(struct exec_reader *reader)
+void ring_reader_read(struct ring_reader *reader)
 {
 	(void)ring_buffer__consume(reader->ring); /* fails only where take_record() does: never */
+	if (reader->user.done)
+		reader->user.done(reader->user.context);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-	exec_reader_read(timer->data);
+	ring_reader_read(timer->data);
 }
 
 static void on_wake_up(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;
-	exec_reader_read(poll->data);
+	ring_reader_read(poll->data);
 }
 
-void exec_reader_start(struct exec_reader *reader)
+void ring_reader_start(struct ring_reader *reader)
 {
 	if (!uv_is_active((uv_handle_t *)&reader->timer))
-		uv_timer_start(&reader->timer, on_timer, EXEC_READ_INTERVAL_MS,
-			       EXEC_READ_INTERVAL_MS);
+		uv_timer_start(&reader->timer, on_timer, reader->user.interval_ms,
+			       reader->user.interval_ms);
 }
 
-void exec_reader_stop(struct exec_reader *reader)
+void ring_reader_stop(struct ring_reader *reader)
 {
 	uv_timer_stop(&reader->timer);
 }
 
-static void free_memory(struct exec_reader *reader)
+static void free_memory(struct ring_reader *reader)
 {
 	ring_buffer__free(reader->ring);
 	free(reader);
@@ -64,13 +62,13 @@ static void free_memory(struct exec_reader *reader)
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-	struct exec_reader *reader = handle->data;
+	struct ring_reader *reader = handle->data;
 
 	if (--reader->handles == 0)
 		free_memory(reader);
 }
 
-struct exec_reader *exec_reader_free(struct exec_reader *reader)
+struct ring_reader *ring_reader_free(struct ring_reader *reader)
 {
 	if (!reader)
 		return NULL;
@@ -84,15 +82,16 @@ struct exec_reader *exec_reader_free(struct exec_reader *reader)
 	return NULL;
 }
 
-static int open_ring(struct exec_reader *reader, int records, struct error *error)
+static int open_ring(struct ring_reader *reader, int records, struct error *error)
 {
 	reader->ring = ring_buffer__new(records, take_record, reader, NULL);
 	if (!reader->ring)
-		return error_set_errno(error, errno, "map the ring buffer of Exec");
+		return error_set_errno(error, errno, "map the ring buffer of %s",
+				       reader->user.probe);
 	return 0;
 }
 
-static int open_handles(struct exec_reader *reader, uv_loop_t *loop, struct error *error)
+static int open_handles(struct ring_reader *reader, uv_loop_t *loop, struct error *error)
 {
 	int result;
 
@@ -101,30 +100,32 @@ static int open_handles(struct exec_reader *reader, uv_loop_t *loop, struct erro
 	reader->handles = 1;
 	result = uv_poll_init(loop, &reader->poll, ring_buffer__epoll_fd(reader->ring));
 	if (result < 0)
-		return error_set_errno(error, -result, "poll the ring buffer of Exec");
+		return error_set_errno(error, -result, "poll the ring buffer of %s",
+				       reader->user.probe);
 	reader->poll.data = reader;
 	reader->handles = 2;
 	result = uv_poll_start(&reader->poll, UV_READABLE, on_wake_up);
 	if (result < 0)
-		return error_set_errno(error, -result, "poll the ring buffer of Exec");
+		return error_set_errno(error, -result, "poll the ring buffer of %s",
+				       reader->user.probe);
 	return 0;
 }
 
-int exec_reader_new(uv_loop_t *loop, int records, exec_reader_take *take, void *context,
-		    struct exec_reader **ret_reader, struct error *error)
+int ring_reader_new(uv_loop_t *loop, int records, const struct ring_reader_user *user,
+		    struct ring_reader **ret_reader, struct error *error)
 {
-	struct exec_reader *reader = calloc(1, sizeof(*reader));
+	struct ring_reader *reader = calloc(1, sizeof(*reader));
 	int result;
 
 	if (!reader)
-		return error_set(error, ENOMEM, "read the ring buffer of Exec: no memory");
-	reader->take = take;
-	reader->context = context;
+		return error_set(error, ENOMEM, "read the ring buffer of %s: no memory",
+				 user->probe);
+	reader->user = *user;
 	result = open_ring(reader, records, error);
 	if (!result)
 		result = open_handles(reader, loop, error);
 	if (result < 0) {
-		exec_reader_free(reader);
+		ring_reader_free(reader);
 		return result;
 	}
 	*ret_reader = reader;

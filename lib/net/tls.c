@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "lib/link/tls.h"
+#include "lib/net/tls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -71,8 +71,8 @@ static int key_set(SSL_CTX *tls, const char *text, struct error *error)
 	return good ? 0 : tls_error(error, "the server's key (PEM)");
 }
 
-int link_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *key_pem,
-			struct error *error)
+int net_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *key_pem,
+		       struct error *error)
 {
 	int result;
 
@@ -82,10 +82,10 @@ int link_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *k
 	return result < 0 ? result : key_set(tls, key_pem, error);
 }
 
-int link_tls_server_check(const char *certificate_pem, const char *key_pem, struct error *error)
+int net_tls_server_check(const char *certificate_pem, const char *key_pem, struct error *error)
 {
 	SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
-	int result = tls ? link_tls_server_set(tls, certificate_pem, key_pem, error)
+	int result = tls ? net_tls_server_set(tls, certificate_pem, key_pem, error)
 			 : tls_error(error, "start TLS");
 
 	SSL_CTX_free(tls);
@@ -110,7 +110,7 @@ static int certificate_verify(X509_STORE_CTX *store, void *verdict)
 	return good;
 }
 
-int link_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error)
+int net_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error)
 {
 	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
 
@@ -124,7 +124,7 @@ int link_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error)
 	return 0;
 }
 
-int link_tls_client_trust(SSL_CTX *tls, const char *ca_file, struct error *error)
+int net_tls_client_trust(SSL_CTX *tls, const char *ca_file, struct error *error)
 {
 	X509_STORE *store = X509_STORE_new();
 

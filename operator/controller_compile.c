@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/* What a change in the cluster's picture means for selections and statuses. */
+
+#include <errno.h>
+
+#include "lib/base/log.h"
+#include "operator/compile.h"
+#include "operator/controller_internal.h"
+
+/* Compiling. */
+
+void controller_compile(struct controller *controller, const struct pod *pod)
+{
+	const struct cluster_namespace *namespace =
+		cluster_find_namespace(&controller->cluster, pod->namespace);
+	const struct cluster_node *node = cluster_find_node(&controller->cluster, pod->node);
+	struct fleet_node *fleet_node;
+	struct selected_pod *selected = NULL;
+	int result;
+
+	if (!controller_is_synced(controller) || !namespace || !node)
+		return;
+	controller->compiled++;
+	result = compile_pod(namespace->policies, pod, &node->labels, &selected);
+	fleet_node = selected ? fleet_ensure_node(&controller->fleet, node->name,
+						  uv_now(controller->loop))
+			      : fleet_find_node(&controller->fleet, node->name);
+	if (result == 0 && selected && !fleet_node) {
+		selected_pod_free(selected);
+		result = -ENOMEM;
+	}
+	if (result == 0 && fleet_node)
+		result = fleet_node_select(fleet_node, pod_cgroup_uid(pod), selected);
+	if (result < 0)
+		log_error("pod %s/%s cannot be compiled: out of memory", pod->namespace, pod->name);
+	if (result > 0)
+		controller_push_soon(controller);
+}
+
+void controller_compile_namespace(struct controller *controller, const char *name)
+{
+	const struct cluster_namespace *namespace =
+		cluster_find_namespace(&controller->cluster, name);
+
+	if (!namespace)
+		return;
+	for (const struct pod *pod = namespace->pods; pod; pod = pod->namespace_next)
+		controller_compile(controller, pod);
+}
+
+void controller_compile_node(struct controller *controller, const char *name)
+{
+	const struct cluster_node *node = cluster_find_node(&controller->cluster, name);
+
+	if (!node)
+		return;
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		controller_compile(controller, pod);
+}
+
+void controller_deselect(struct controller *controller, const struct pod *pod)
+{
+	struct fleet_node *node = fleet_find_node(&controller->fleet, pod->node);
+
+	if (node && fleet_node_select(node, pod_cgroup_uid(pod), NULL) > 0)
+		controller_push_soon(controller);
+}
+
+/* Statuses. */
+
+void controller_touch_pod(struct controller *controller, const struct pod *pod)
+{
+	const struct cluster_namespace *namespace =
+		cluster_find_namespace(&controller->cluster, pod->namespace);
+
+	if (!controller_is_synced(controller) || !namespace)
+		return;
+	for (const struct policy *policy = namespace->policies; policy;
+	     policy = policy->namespace_next)
+		if (policy_selects_pod(policy, pod))
+			status_writer_touch(controller->status_writer, policy->id);
+}
+
+void controller_touch_node(struct controller *controller, const char *name)
+{
+	const struct cluster_node *node = cluster_find_node(&controller->cluster, name);
+
+	if (!node)
+		return;
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		controller_touch_pod(controller, pod);
+}
+
+void controller_touch_all(struct controller *controller)
+{
+	const struct policy *policy = controller->cluster.policies;
+
+	for (; policy; policy = policy->hh.next)
+		status_writer_touch(controller->status_writer, policy->id);
+}

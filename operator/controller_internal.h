@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* What the files of the controller share: its parts, and what one of them does for the others. */
+#ifndef SKEP_OPERATOR_CONTROLLER_INTERNAL_H
+#define SKEP_OPERATOR_CONTROLLER_INTERNAL_H
+
+#include "lib/kube/informer.h"
+#include "operator/addresses.h"
+#include "operator/api.h"
+#include "operator/certificates.h"
+#include "operator/cluster.h"
+#include "operator/controller.h"
+#include "operator/edges.h"
+#include "operator/fleet.h"
+#include "operator/lookups.h"
+#include "operator/metrics.h"
+#include "operator/status_writer.h"
+
+struct controller {
+	uv_loop_t *loop;
+	struct net_context *net;
+	struct kube_client *client;
+	struct controller_settings settings; /* its strings are owned */
+
+	struct cluster cluster;
+	struct addresses addresses; /* of what is in the cluster */
+	struct fleet fleet;
+	struct lookups lookups;
+	struct edges edges;
+	struct certificates *certificates;
+	struct agents *agents; /* NULL until certificates and first lists are there */
+	struct api *api;       /* likewise */
+	struct status_writer *status_writer;
+	const struct pki_bundle *bundle;
+
+	struct kube_informer *informers[WATCHES];
+	unsigned int synced; /* informers whose first list is complete */
+
+	uv_timer_t push_timer; /* runs once after each burst of changes */
+	uv_timer_t tick;
+	uint64_t compiled; /* pods compiled, ever */
+	unsigned int closing;
+};
+
+/* Whether all first lists are complete. Before that, nothing is compiled or told. */
+bool controller_is_synced(const struct controller *controller);
+
+/* Tells agents what changed for them, once this burst of changes is over. */
+void controller_push_soon(struct controller *controller);
+
+/* Compiling: a pod, or all pods of a namespace or node, whose selection may have changed. */
+void controller_compile(struct controller *controller, const struct pod *pod);
+void controller_compile_namespace(struct controller *controller, const char *name);
+void controller_compile_node(struct controller *controller, const char *name);
+
+/* The pod is gone: nothing is to be done on it any more. */
+void controller_deselect(struct controller *controller, const struct pod *pod);
+
+/* Statuses: what policies say of a pod, of a node's pods, or at all, may have changed. */
+void controller_touch_pod(struct controller *controller, const struct pod *pod);
+void controller_touch_node(struct controller *controller, const char *name);
+void controller_touch_all(struct controller *controller);
+
+/* Starts to follow all that is watched; calls controller_begin() when all lists are complete. */
+int controller_start_watches(struct controller *controller, struct error *error);
+void controller_begin(struct controller *controller);
+
+#endif

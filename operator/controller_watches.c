@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/* What the watches tell: it goes into the cluster's picture, and whom it concerns is told. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/json.h"
+#include "lib/base/log.h"
+#include "operator/controller_internal.h"
+
+/* Policies. */
+
+static void drop_policy(struct controller *controller, struct policy *policy)
+{
+	cluster_take_policy(&controller->cluster, policy);
+	policy_free(policy);
+}
+
+static void on_policy(void *context, const cJSON *object)
+{
+	struct controller *controller = context;
+	struct policy *policy, *old;
+
+	if (policy_decode(object, &policy) < 0) {
+		log_error("a policy cannot be read: out of memory, or an object without a name");
+		return;
+	}
+	old = cluster_find_policy(&controller->cluster, policy->id);
+	if (old && strcmp(old->uid, policy->uid) == 0 && old->generation == policy->generation) {
+		policy_free(policy); /* only its status changed: our own write comes back */
+		return;
+	}
+	if (old)
+		drop_policy(controller, old);
+	if (cluster_add_policy(&controller->cluster, policy) < 0) {
+		log_error("a policy cannot be kept: out of memory");
+		return;
+	}
+	status_writer_learn(controller->status_writer, policy->id, json_find(object, "status"));
+	controller_compile_namespace(controller, policy->namespace);
+	if (controller_is_synced(controller))
+		status_writer_touch(controller->status_writer, policy->id);
+}
+
+static void on_policy_gone(void *context, const char *namespace, const char *name, const char *uid)
+{
+	struct controller *controller = context;
+	char id[2 * POLICY_NAME_LIMIT + 2];
+	struct policy *policy;
+
+	(void)uid;
+	snprintf(id, sizeof(id), "%s/%s", namespace, name);
+	policy = cluster_find_policy(&controller->cluster, id);
+	if (!policy)
+		return;
+	status_writer_forget(controller->status_writer, id);
+	drop_policy(controller, policy);
+	controller_compile_namespace(controller, namespace);
+}
+
+/* Pods. */
+
+/* Lets the addresses know the pod as it is now. `old`, as it was, may be NULL. */
+static void replace_addresses(struct addresses *addresses, const struct pod *old,
+			      const struct pod *pod)
+{
+	if (old && pod_holds_same(old, pod)) {
+		addresses_renew_pod(addresses, old, pod);
+		return;
+	}
+	if (old)
+		addresses_take_pod(addresses, old);
+	if (addresses_add_pod(addresses, pod) < 0)
+		log_error("the addresses of pod %s/%s cannot be kept: out of memory",
+			  pod->namespace, pod->name);
+}
+
+/* Takes both. */
+static void replace_pod(struct controller *controller, struct pod *old, struct pod *pod)
+{
+	if (old) {
+		controller_touch_pod(controller, old);
+		cluster_take_pod(&controller->cluster, old);
+	}
+	if (cluster_add_pod(&controller->cluster, pod) == 0) {
+		replace_addresses(&controller->addresses, old, pod);
+		controller_compile(controller, pod);
+		controller_touch_pod(controller, pod);
+	} else {
+		log_error("a pod cannot be kept: out of memory");
+		if (old)
+			addresses_take_pod(&controller->addresses, old);
+	}
+	pod_free(old);
+}
+
+static void on_pod(void *context, const cJSON *object)
+{
+	struct controller *controller = context;
+	struct pod *pod, *old;
+
+	if (pod_decode(object, &pod) < 0) {
+		log_error("pod %.80s/%.80s cannot be read: out of memory, or it is no pod",
+			  json_text(object, "metadata", "namespace"),
+			  json_text(object, "metadata", "name"));
+		return;
+	}
+	old = cluster_find_pod(&controller->cluster, pod->uid);
+	if (old && pod_equal(old, pod))
+		pod_free(pod);
+	else
+		replace_pod(controller, old, pod);
+}
+
+static void on_pod_gone(void *context, const char *namespace, const char *name, const char *uid)
+{
+	struct controller *controller = context;
+	struct pod *pod = cluster_find_pod(&controller->cluster, uid);
+
+	(void)namespace;
+	(void)name;
+	if (!pod)
+		return;
+	controller_deselect(controller, pod);
+	controller_touch_pod(controller, pod);
+	addresses_take_pod(&controller->addresses, pod);
+	cluster_take_pod(&controller->cluster, pod);
+	pod_free(pod);
+}
+
+/* Services. */
+
+static void drop_service(struct controller *controller, struct service *service)
+{
+	addresses_take_service(&controller->addresses, service);
+	cluster_take_service(&controller->cluster, service);
+	service_free(service);
+}
+
+static void on_service(void *context, const cJSON *object)
+{
+	struct controller *controller = context;
+	struct service *service, *old;
+
+	if (service_decode(object, &service) < 0) {
+		log_error("a Service cannot be read: out of memory, or an object without a name");
+		return;
+	}
+	old = cluster_find_service(&controller->cluster, service->id);
+	if (old && service_equal(old, service)) {
+		service_free(service);
+		return;
+	}
+	if (old)
+		drop_service(controller, old);
+	cluster_add_service(&controller->cluster, service);
+	if (addresses_add_service(&controller->addresses, service) < 0)
+		log_error("the addresses of Service %s cannot be kept: out of memory", service->id);
+}
+
+static void on_service_gone(void *context, const char *namespace, const char *name, const char *uid)
+{
+	struct controller *controller = context;
+	char id[2 * POLICY_NAME_LIMIT + 2];
+	struct service *service;
+
+	(void)uid;
+	snprintf(id, sizeof(id), "%s/%s", namespace, name);
+	service = cluster_find_service(&controller->cluster, id);
+	if (service)
+		drop_service(controller, service);
+}
+
+/* Nodes. */
+
+static void replace_node_addresses(struct controller *controller, const cJSON *object)
+{
+	struct cluster_node *node =
+		cluster_find_node(&controller->cluster, json_text(object, "metadata", "name"));
+	int result;
+
+	if (cluster_node_has_addresses(node, object))
+		return;
+	addresses_take_node(&controller->addresses, node);
+	result = cluster_set_node_addresses(node, object);
+	if (result == 0)
+		result = addresses_add_node(&controller->addresses, node);
+	if (result < 0)
+		log_error("the addresses of node %s cannot be kept: out of memory", node->name);
+}
+
+static void on_node(void *context, const cJSON *object)
+{
+	struct controller *controller = context;
+	const char *name = json_text(object, "metadata", "name");
+	struct labels labels;
+	bool changed;
+
+	if (labels_decode(json_find(object, "metadata", "labels"), &labels) < 0 ||
+	    cluster_set_node(&controller->cluster, name, &labels, &changed) < 0) {
+		log_error("node %.80s cannot be kept: out of memory", name);
+		return;
+	}
+	replace_node_addresses(controller, object);
+	if (!changed)
+		return;
+	controller_compile_node(controller, name);
+	controller_touch_node(controller, name);
+}
+
+static void on_node_gone(void *context, const char *namespace, const char *name, const char *uid)
+{
+	struct controller *controller = context;
+	struct cluster_node *node;
+
+	(void)namespace;
+	(void)uid;
+	controller_touch_node(controller, name);
+	node = cluster_find_node(&controller->cluster, name);
+	if (node)
+		addresses_take_node(&controller->addresses, node);
+	cluster_remove_node(&controller->cluster, name);
+	controller_compile_node(controller, name);
+}
+
+static void on_synced(void *context)
+{
+	struct controller *controller = context;
+
+	controller->synced++;
+	if (controller_is_synced(controller))
+		controller_begin(controller);
+}
+
+/* What is watched, by enum watch. */
+static const struct {
+	const char *path;
+	struct kube_informer_handlers handlers;
+} watches[WATCHES] = {
+	[WATCH_POLICIES] = {"/apis/skep.dev/v1alpha1/observabilitypolicies",
+			    {.upsert = on_policy, .remove = on_policy_gone, .synced = on_synced}},
+	[WATCH_PODS] = {"/api/v1/pods",
+			{.upsert = on_pod, .remove = on_pod_gone, .synced = on_synced}},
+	[WATCH_NODES] = {"/api/v1/nodes",
+			 {.upsert = on_node, .remove = on_node_gone, .synced = on_synced}},
+	[WATCH_SERVICES] = {"/api/v1/services",
+			    {.upsert = on_service, .remove = on_service_gone, .synced = on_synced}},
+};
+
+int controller_start_watches(struct controller *controller, struct error *error)
+{
+	int result = 0;
+
+	for (int i = 0; i < WATCHES && result == 0; i++)
+		result = kube_informer_new(controller->client, watches[i].path, NULL,
+					   &watches[i].handlers, controller,
+					   &controller->informers[i], error);
+	return result;
+}
