@@ -24,8 +24,8 @@
 
 #define AF_INET 2
 
-#define PIPELINE 16 /* requests that wait for their responses on one connection */
-#define MESSAGES 64 /* pieces of messages told apart in one packet */
+#define PIPELINE 16  /* requests that wait for their responses on one connection */
+#define MESSAGES 64  /* pieces of messages told apart in one packet */
 #define MISSES	 200 /* pieces that cannot be the start of a message before it is no HTTP */
 
 struct request {
@@ -52,7 +52,7 @@ struct connection {
 	__u32 target;
 	__u16 port;
 	__u8 role;
-	__u8 counted; /* in the target's connections or opaque */
+	__u8 counted;	  /* in the target's connections or opaque */
 	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
 	struct stream request;
 	struct stream response;
@@ -157,7 +157,7 @@ struct packet {
 	struct bpf_sock *sk;
 	struct connection *connection;
 	struct http_target *target;
-	__u64 now; /* 0: not read yet */
+	__u64 now;    /* 0: not read yet */
 	__u32 offset; /* of the payload that is still to be looked at */
 	__u32 size;
 	__u8 flags;
@@ -232,10 +232,9 @@ static __always_inline void packet_skip(struct packet *packet, struct stream *st
 	packet->offset += size;
 	packet->size -= size;
 	stream->bytes += size;
-	if (packet_is_request(packet) && connection->waiting &&
-	    stream->head.state >= HTTP_BODY)
-		connection->queue[(connection->first + connection->waiting - 1) % PIPELINE]
-			.bytes += size;
+	if (packet_is_request(packet) && connection->waiting && stream->head.state >= HTTP_BODY)
+		connection->queue[(connection->first + connection->waiting - 1) % PIPELINE].bytes +=
+			size;
 }
 
 static __always_inline void stream_restart(struct stream *stream)
@@ -246,7 +245,8 @@ static __always_inline void stream_restart(struct stream *stream)
 	stream->bytes = 0;
 }
 
-/* Bytes were missed where a message could have begun: begins anew with the next one that is seen. */
+/* Bytes were missed where a message could have begun: begins anew with the next one that is seen.
+ */
 static __always_inline void connection_lose(struct packet *packet)
 {
 	stream_restart(&packet->connection->request);
@@ -457,7 +457,8 @@ static long packet_step(__u32 step, void *context)
  * Leaves of the packet what has not been seen: false when that is nothing, as in a packet that is
  * sent again. What is missing before it matters only where a message could begin.
  */
-static __always_inline bool packet_sync(struct packet *packet, struct stream *stream, __u32 sequence)
+static __always_inline bool packet_sync(struct packet *packet, struct stream *stream,
+					__u32 sequence)
 {
 	__s32 ahead = sequence - stream->next;
 
@@ -545,10 +546,9 @@ static __always_inline struct connection *connection_ensure(struct bpf_sock *sk,
 	if (!connection)
 		return NULL;
 	/* What was accepted has inherited its listener's backlog. */
-	connection->role = tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER
-									  : HTTP_CLIENT;
-	connection->port =
-		connection->role == HTTP_SERVER ? sk->src_port : bpf_ntohs(sk->dst_port);
+	connection->role =
+		tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER : HTTP_CLIENT;
+	connection->port = connection->role == HTTP_SERVER ? sk->src_port : bpf_ntohs(sk->dst_port);
 	connection_set_address(connection, tcp);
 	connection->target = target->target;
 	return connection;

@@ -17,7 +17,7 @@
  * A histogram of microseconds in powers of two: slot 0 holds what is up to 2^HTTP_FIRST_BOUND, slot
  * n what is up to twice the bound of slot n - 1, the last one all the rest.
  */
-#define HTTP_FIRST_BOUND 6 /* 64 us */
+#define HTTP_FIRST_BOUND 6  /* 64 us */
 #define HTTP_BOUNDS	 20 /* up to 34 s */
 #define HTTP_SLOTS	 (HTTP_BOUNDS + 1)
 
@@ -26,10 +26,10 @@ enum http_role { HTTP_CLIENT, HTTP_SERVER };
 /* Who a target exchanges messages with, and how they were answered. */
 struct http_kind {
 	__u32 target;
-	__u16 port;    /* the server's, host byte order */
-	__u8 role;     /* enum http_role, of the target */
-	__u8 method;   /* enum http_method */
-	__u16 status;  /* 0: no answer came */
+	__u16 port;   /* the server's, host byte order */
+	__u8 role;    /* enum http_role, of the target */
+	__u8 method;  /* enum http_method */
+	__u16 status; /* 0: no answer came */
 	__u16 reserved;
 	__u32 reserved2;
 	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
@@ -43,7 +43,8 @@ struct http_counters {
 	__u64 aborted_by_server;
 	__u64 request_bytes; /* heads and bodies */
 	__u64 response_bytes;
-	__u64 duration_sum; /* microseconds, first byte of the request to last one of the response */
+	__u64 duration_sum; /* microseconds, first byte of the request to last one of the response
+			     */
 	__u64 wait_sum;	    /* to its first one */
 	__u64 duration[HTTP_SLOTS];
 	__u64 wait[HTTP_SLOTS];

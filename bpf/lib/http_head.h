@@ -15,9 +15,10 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#define HTTP_LINE_KEPT	 40  /* bytes kept of a line that is not finished; longer ones are skipped */
-#define HTTP_WINDOW	 256 /* bytes looked at in one go, those kept included */
-#define HTTP_WINDOW_ROOM (2 * HTTP_WINDOW + 64) /* so that what follows a line may be read unasked */
+#define HTTP_LINE_KEPT 40  /* bytes kept of a line that is not finished; longer ones are skipped */
+#define HTTP_WINDOW    256 /* bytes looked at in one go, those kept included */
+#define HTTP_WINDOW_ROOM                                                                           \
+	(2 * HTTP_WINDOW + 64) /* so that what follows a line may be read unasked */
 
 enum http_method {
 	HTTP_METHOD_OTHER, /* "_OTHER": a token that is not known */
@@ -34,7 +35,7 @@ enum http_method {
 };
 
 enum http_state {
-	HTTP_START,  /* a message can start here */
+	HTTP_START, /* a message can start here */
 	HTTP_HEADERS,
 	HTTP_BODY,    /* `body` bytes are to come */
 	HTTP_CHUNKED, /* ends where a packet ends as the last chunk does */
@@ -50,13 +51,13 @@ enum http_state {
 
 /* One direction of a connection. A zeroed struct stands where a message can start. */
 struct http_head {
-	__u8 state;  /* enum http_state */
-	__u8 flags;  /* HTTP_HEAD_... */
-	__u8 method; /* of a request: enum http_method */
-	__u8 kept;   /* bytes of the line that is not finished */
+	__u8 state;   /* enum http_state */
+	__u8 flags;   /* HTTP_HEAD_... */
+	__u8 method;  /* of a request: enum http_method */
+	__u8 kept;    /* bytes of the line that is not finished */
 	__u16 status; /* of a response */
 	__u16 reserved;
-	__u64 body;   /* Content-Length */
+	__u64 body; /* Content-Length */
 	__u8 line[HTTP_LINE_KEPT];
 };
 
@@ -74,13 +75,14 @@ struct http_window {
  * know that it is already. Words may lie anywhere.
  */
 #ifdef __bpf__
+#define http_global	 __noinline /* not static: the verifier looks at it once, for any caller */
 #define http_load(bytes) (*(const __u64 *)(bytes))
 #define http_index(index)                                                                          \
 	({                                                                                         \
 		__u64 bounded = (index);                                                           \
                                                                                                    \
 		asm volatile("" : "+r"(bounded));                                                  \
-		bounded & (HTTP_WINDOW - 1);                                                       \
+		bounded &(HTTP_WINDOW - 1);                                                        \
 	})
 #else
 static inline __u64 http_load(const __u8 *bytes)
@@ -91,6 +93,7 @@ static inline __u64 http_load(const __u8 *bytes)
 	return word;
 }
 #define http_index(index) (index)
+#define http_global	  static inline
 #endif
 
 /* Eight letters as http_load() gives them. */
@@ -99,10 +102,8 @@ static inline __u64 http_load(const __u8 *bytes)
 	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
 #define HTTP_LOWER 0x2020202020202020ULL
 
-
 /* A known method, and the space behind it, in the first word of a line. */
-#define HTTP_IS(word, size, ...)                                                                   \
-	(((word) & (~0ULL >> (64 - 8 * (size)))) == HTTP_WORD(__VA_ARGS__))
+#define HTTP_IS(word, size, ...) (((word) & (~0ULL >> (64 - 8 * (size)))) == HTTP_WORD(__VA_ARGS__))
 
 static __always_inline __u8 http_method_of(__u64 word)
 {
@@ -176,8 +177,7 @@ static __always_inline void http_judge_start(struct http_head *head, const __u8 
 #define HTTP_LENGTH_DIGITS 19 /* more do not fit */
 
 /* Lists ("5, 5") and signs are no lengths: what follows is not known then. */
-static __always_inline void http_judge_length(struct http_head *head, const __u8 *value,
-					      __u32 size)
+static __always_inline void http_judge_length(struct http_head *head, const __u8 *value, __u32 size)
 {
 	__u64 length = 0;
 	__u32 i, digits = 0;
@@ -220,14 +220,16 @@ static __always_inline void http_judge_header(struct http_head *head, const __u8
 }
 
 /* Judges the line that ends before `end`, where its line feed is. */
-static __always_inline void http_judge_line(struct http_head *head, struct http_window *window,
-					    __u32 end)
+http_global int http_judge_line(struct http_head *head, struct http_window *window, __u32 end)
 {
-	__u32 start = window->start, size;
 	const __u8 *line;
+	__u32 start, size;
 
+	if (!head || !window)
+		return 0;
+	start = window->start;
 	if (start >= HTTP_WINDOW || end >= HTTP_WINDOW || end < start)
-		return;
+		return 0;
 	line = window->bytes + http_index(start);
 	size = end - start;
 	if (size && window->bytes[http_index(end - 1)] == '\r')
@@ -240,6 +242,7 @@ static __always_inline void http_judge_line(struct http_head *head, struct http_
 		http_judge_header(head, line, size);
 	else if (size) /* empty lines before a message are allowed */
 		http_judge_start(head, line, true, size);
+	return 0;
 }
 
 /* Which of the eight bytes is the first line feed; 8: none. */
