@@ -24,6 +24,11 @@
 /* How often the probes are read when nobody scrapes, and the operator is told of edges, in ms. */
 #define READ_INTERVAL_MS 10000
 
+/*
+ * And how soon after something was attached: whom a new pod talks to is asked before it may end.
+ */
+#define FIRST_READ_MS 1000
+
 struct agent {
 	const struct agent_options *options;
 	struct desired desired;
@@ -86,10 +91,20 @@ static void on_learn_name(void *context, const struct selected_pod *pod,
 	local_edges_learn(&agent->edges, pod, address, name, ttl_s, uv_now(agent->read_timer.loop));
 }
 
+static void on_read_timer(uv_timer_t *timer);
+
+/* From now on, or sooner than it would have been. */
+static void start_reading(struct agent *agent)
+{
+	uv_timer_start(&agent->read_timer, on_read_timer, FIRST_READ_MS, READ_INTERVAL_MS);
+}
+
 static void on_state_changed(void *context)
 {
 	struct agent *agent = context;
 
+	if (uv_timer_get_due_in(&agent->read_timer) > FIRST_READ_MS)
+		start_reading(agent);
 	if (agent->conversation)
 		conversation_report_soon(agent->conversation);
 }
@@ -398,7 +413,7 @@ int agent_new(uv_loop_t *loop, const struct agent_options *options, struct agent
 		agent_free(agent);
 		return result;
 	}
-	uv_timer_start(&agent->read_timer, on_read_timer, READ_INTERVAL_MS, READ_INTERVAL_MS);
+	start_reading(agent);
 	*ret_agent = agent;
 	return 0;
 }

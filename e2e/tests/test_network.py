@@ -2,6 +2,8 @@
 # Copyright The Skep Authors
 """Who talks to whom over TCP, and how much, by every way that a cluster has."""
 
+import re
+
 from lib import cluster, daemons, outside, pods, policies
 from lib.case import ClusterTest
 from lib.shell import run, wait_until
@@ -216,6 +218,34 @@ class Network(ClusterTest):
         self.wait_figure(client, "connections_open", 0)
         self.wait_figure(self.server, "connections_open", 0)
 
+    def test_as_ss_says(self):
+        """what is told of a connection is what `ss -ti` in its pod shows of the socket"""
+        self.watch()
+        command = (PYTHON, "-c", ASK_SLOWLY, pods.address(self.server), str(PORT))
+        client = self.start_client(command=command)
+        for _ in range(5):
+            self.press(client, "ask")
+        for shown, other in ((client, self.server), (self.server, client)):
+            edge = self.peer(other)
+            truth = wait_until("rest", lambda: self.settled(shown))
+            sent = int(truth["bytes_sent"]) - int(truth.get("bytes_retrans", 0))
+            self.wait_figure(shown, "sent_bytes_total", sent, **edge)
+            self.wait_figure(shown, "received_bytes_total", int(truth["bytes_received"]), **edge)
+            self.wait_figure(shown, "sent_packets_total", int(truth["segs_out"]), **edge)
+            self.wait_figure(shown, "received_packets_total", int(truth["segs_in"]), **edge)
+            self.wait_figure(shown, "min_rtt_seconds", float(truth["minrtt"]) / 1000, **edge)
+
+    def settled(self, shown):
+        """What ss shows of the pod's only connection, when it shows the same twice."""
+        before = self.socket(shown)
+        return self.socket(shown) == before and before
+
+    def socket(self, shown):
+        pid = pods.processes(shown, "python3")[0]
+        words = pods.in_namespaces(pid, "ss", "-tniH", "state", "established").split()
+        found = dict(word.split(":", 1) for word in words if re.match(r"[a-z_]+:[0-9.]+$", word))
+        return {name: value for name, value in found.items() if not name.startswith("last")}
+
     def press(self, client, name, wait=True):
         """Puts a file before the client; waits until it has been taken, and answered."""
         path = f"/tmp/{name}"
@@ -239,7 +269,7 @@ class Network(ClusterTest):
     def test_workloads(self):
         """pods of a Deployment count together, under its name"""
         manifest = pods.pod(self.namespace, "asker", {"app": "asker"})
-        del manifest["metadata"]["name"]
+        template = {"metadata": {"labels": {"app": "asker"}}, "spec": manifest["spec"]}
         cluster.apply(
             {
                 "apiVersion": "apps/v1",
@@ -248,7 +278,7 @@ class Network(ClusterTest):
                 "spec": {
                     "replicas": 2,
                     "selector": {"matchLabels": {"app": "asker"}},
-                    "template": manifest,
+                    "template": template,
                 },
             }
         )

@@ -112,6 +112,23 @@ class Tcp(ClusterTest):
         self.wait_metric("resets_received_total", 1)
         self.assertEqual(self.metric("resets_sent_total"), 0)
 
+    def test_other_end(self):
+        """each end tells the other by its name, and itself as client or server"""
+        self.watch()
+        self.apply_policy("client", {"app": "client"})
+        policies.wait_ready(self.namespace, "client", "Attached")
+        self.ask()
+        edge = {"peer_kind": "Pod", "peer_namespace": self.namespace, "server_port": str(PORT)}
+        ends = (
+            (self.client, "connections_opened_total", {"role": "client", "peer_name": "server"}),
+            (self.server, "connections_accepted_total", {"role": "server", "peer_name": "client"}),
+        )
+        for shown, name, labels in ends:
+            wait_until(
+                f"{shown['metadata']['name']} tells the other end",
+                lambda: daemons.pod_metric(shown, f"skep_tcp_{name}", **edge, **labels) == 1,
+            )
+
     def test_ipv6(self):
         """IPv6 counts like IPv4"""
         self.watch()

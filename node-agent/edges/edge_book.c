@@ -135,10 +135,17 @@ static void remove_edge(struct edge_book *book, struct book_edge *entry)
 	free(entry);
 }
 
+static bool has_changed(const struct book_edge *entry)
+{
+	for (int i = 0; i < EDGE_FIGURES; i++)
+		if (entry->edge.figures[i] != entry->figures_told[i])
+			return true;
+	return false;
+}
+
 static bool is_news(const struct edge_book *book, const struct book_edge *entry)
 {
-	return !book->told || !entry->told ||
-	       memcmp(entry->edge.figures, entry->figures_told, sizeof(entry->figures_told)) != 0;
+	return !book->told || !entry->told || has_changed(entry);
 }
 
 static bool tell_edge(struct book_edge *entry, cJSON *edges)

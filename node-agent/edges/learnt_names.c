@@ -170,16 +170,25 @@ const char *learnt_names_find(struct learnt_names *names, const char *pod_uid,
 	return name->name;
 }
 
+/* With its last name, the pod itself goes. */
+static void forget_pod(struct learnt_names *names, struct name_pod *pod)
+{
+	for (size_t left = HASH_COUNT(pod->names); left > 0; left--)
+		remove_name(names, pod->names);
+}
+
 void learnt_names_forget_pod(struct learnt_names *names, const char *pod_uid)
 {
 	struct name_pod *pod = find_pod(names, pod_uid);
 
-	for (size_t left = pod ? HASH_COUNT(pod->names) : 0; left > 0; left--)
-		remove_name(names, pod->names);
+	if (pod)
+		forget_pod(names, pod);
 }
 
 void learnt_names_clear(struct learnt_names *names)
 {
-	while (names->names)
-		remove_name(names, names->names);
+	struct name_pod *pod, *next;
+
+	HASH_ITER(hh, names->pods, pod, next)
+		forget_pod(names, pod);
 }

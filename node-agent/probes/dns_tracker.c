@@ -248,7 +248,8 @@ static void found_made(struct dns_tracker *tracker, struct query *absent, size_t
 	tell(tracker, absent);
 }
 
-/* What the new query says of those before it, which were in vain, and they of it. */
+/* What the new query says of those before it, which were in vain, and they of it: the longest name
+ * that it may have been made from. */
 static void look_for_search(struct dns_tracker *tracker, struct query *query)
 {
 	struct query *absent;
@@ -263,7 +264,8 @@ static void look_for_search(struct dns_tracker *tracker, struct query *query)
 				       &length);
 		if (step == DNS_SEARCH_ENDED)
 			query->as_asked = true;
-		if (step == DNS_SEARCH_BEGUN || step == DNS_SEARCH_NEXT)
+		if ((step == DNS_SEARCH_BEGUN || step == DNS_SEARCH_NEXT) &&
+		    length > query->lookup.search)
 			query->lookup.search = length;
 		if (step == DNS_SEARCH_NEXT || step == DNS_SEARCH_ENDED)
 			found_made(tracker, absent, length);

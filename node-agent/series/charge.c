@@ -20,7 +20,7 @@ static void remove_charge(struct series_quotas *quotas, struct series_row *row,
 			  struct series_charge *charge)
 {
 	LL_DELETE(row->charges, charge);
-	charge->quota->series -= row->sheet->series_count;
+	charge->quota->series -= row->series;
 	series_quota_leave(quotas, charge->quota);
 	free(charge);
 }
@@ -35,7 +35,7 @@ int series_charge(struct series_quotas *quotas, struct series_row *row, struct s
 			return -ENOMEM;
 		/* It is known to the table: no memory is asked for. */
 		charge->quota = series_quota_use(quotas, quota->policy);
-		quota->series += row->sheet->series_count;
+		quota->series += row->series;
 		LL_PREPEND(row->charges, charge);
 	}
 	charge->owners++;
@@ -49,6 +49,16 @@ void series_discharge(struct series_quotas *quotas, struct series_row *row,
 
 	if (charge && --charge->owners == 0)
 		remove_charge(quotas, row, charge);
+}
+
+bool series_is_swept(const struct series_row *row)
+{
+	const struct series_charge *charge;
+
+	LL_FOREACH(row->charges, charge)
+		if (charge->quota->sweeping)
+			return true;
+	return false;
 }
 
 void series_discharge_all(struct series_quotas *quotas, struct series_row *row)

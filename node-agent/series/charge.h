@@ -5,6 +5,8 @@
 #ifndef SKEP_NODE_AGENT_SERIES_CHARGE_H
 #define SKEP_NODE_AGENT_SERIES_CHARGE_H
 
+#include <stdbool.h>
+
 #include "node-agent/series/quota.h"
 #include "node-agent/series/sheet.h"
 
@@ -14,6 +16,9 @@ int series_charge(struct series_quotas *quotas, struct series_row *row, struct s
 /* Such an owner holds it no more. Nothing happens where there was none. */
 void series_discharge(struct series_quotas *quotas, struct series_row *row,
 		      const struct series_quota *quota);
+
+/* Whether the row counts for a policy of which rows are to make room. */
+bool series_is_swept(const struct series_row *row);
 
 /* The row counts for nobody any more. */
 void series_discharge_all(struct series_quotas *quotas, struct series_row *row);

@@ -13,14 +13,16 @@
 
 #include "lib/base/text.h"
 
-/* Series of one policy on this node: a row counts with every line that it can show. */
+/* Series of one policy on this node; each line of a histogram is one. */
 #define SERIES_POLICY_LIMIT 10000
 
 struct series_quota {
-	char *policy;	  /* "namespace/name" */
-	size_t users;	  /* owners and rows that refer to it */
-	size_t series;	  /* that the policy has */
-	uint64_t refused; /* rows, for want of room */
+	char *policy;	   /* "namespace/name" */
+	size_t users;	   /* owners and rows that refer to it */
+	size_t series;	   /* that the policy has */
+	uint64_t refused;  /* rows, for want of room */
+	uint64_t swept_at; /* when rows that nobody asks for made room, ms */
+	bool sweeping;	   /* they do so now */
 	UT_hash_handle hh;
 };
 

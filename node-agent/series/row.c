@@ -19,7 +19,7 @@ void series_add(struct series_row *row, size_t family, int64_t more)
 	if (!value)
 		return;
 	*value += more;
-	row->touched |= UINT64_C(1) << family;
+	series_row_show(row, family);
 }
 
 void series_lower(struct series_row *row, size_t family, uint64_t value)
@@ -30,7 +30,7 @@ void series_lower(struct series_row *row, size_t family, uint64_t value)
 	if (!lowest || (row->touched & bit && (uint64_t)*lowest <= value))
 		return;
 	*lowest = (int64_t)value;
-	row->touched |= bit;
+	series_row_show(row, family);
 }
 
 void series_add_histogram(struct series_row *row, size_t family, const uint64_t *counts,
@@ -45,7 +45,7 @@ void series_add_histogram(struct series_row *row, size_t family, const uint64_t 
 	for (size_t i = 0; i <= bounds; i++)
 		values[i] += (int64_t)counts[i];
 	values[bounds + 1] += (int64_t)sum;
-	row->touched |= UINT64_C(1) << family;
+	series_row_show(row, family);
 }
 
 bool series_row_is_rest(const struct series_row *row)

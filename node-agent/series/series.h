@@ -37,7 +37,7 @@ struct series_layout {
 
 /*
  * One set of labels and its values. A family is shown in it once something, which may be 0, was
- * added to it there. Lives until the next series_expire() at least.
+ * added to it there. Lives for ten minutes after it was last asked for, as long as its owner does.
  */
 struct series_row;
 
@@ -47,9 +47,10 @@ struct series_owner;
 #define SERIES_FAMILIES_LIMIT 64
 
 /*
- * The row with the owner's own labels and these; it is made when it is new. The owner holds it
- * until it is freed. Labels are copied. Never NULL: beyond the policies' bounds, or when memory
- * ran out, it is a row that stands for all the rest.
+ * The row with the owner's own labels and these; it is made when it is new. Labels are copied. The
+ * owner holds it until it is freed; where there is no room for others, only until nobody has asked
+ * for it in ten minutes: who keeps a row asks for it again at each read. Never NULL: beyond the
+ * policies' bounds, or when memory ran out, it is a row that stands for all the rest.
  */
 struct series_row *series_row(struct series_owner *owner, const struct series_layout *layout,
 			      const struct metric_label *labels, size_t label_count);

@@ -182,15 +182,16 @@ static void write_family(const struct series_sheet *sheet, size_t index,
 	}
 }
 
-size_t series_sheet_count(const struct series_sheet *sheet)
+void series_row_show(struct series_row *row, size_t family)
 {
-	size_t count = 0;
+	size_t more = family_series(&row->sheet->layout->families[family]);
 
-	for (const struct series_row *row = sheet->rows; row; row = row->hh.next)
-		for (size_t i = 0; i < sheet->layout->count; i++)
-			if (shows(row, i))
-				count += family_series(&sheet->layout->families[i]);
-	return count;
+	if (shows(row, family))
+		return;
+	row->touched |= UINT64_C(1) << family;
+	row->series += more;
+	for (struct series_charge *charge = row->charges; charge; charge = charge->next)
+		charge->quota->series += more;
 }
 
 void series_sheet_write(const struct series_sheet *sheet, struct text *out)

@@ -17,6 +17,7 @@
 #include "node-agent/series/series.h"
 
 struct series_sheet;
+struct series_hold;
 
 /* A policy that a row counts for. */
 struct series_charge {
@@ -27,8 +28,11 @@ struct series_charge {
 
 struct series_row {
 	struct series_sheet *sheet; /* NULL: of a row that shows nothing */
-	size_t owners;
-	uint64_t leaves_at; /* time, ms; holds while it has no owner */
+	struct series_hold *holds;  /* of its owners, a list */
+	uint64_t used_at;	    /* ms, when it was last asked for */
+	uint64_t used_round;	    /* and after how many calls of series_expire() */
+	uint64_t leaves_at;	    /* ms; of one without owners */
+	size_t series;		    /* that it shows */
 	struct series_charge *charges;
 	void *mark;	  /* see series_row_set_mark() */
 	bool is_rest;	  /* stands for rows that have no room */
@@ -68,8 +72,8 @@ struct series_row *series_sheet_add(struct series_sheet *sheet, const struct tex
 /* Takes a row out and frees it; its charges have been taken away. */
 void series_sheet_remove(struct series_sheet *sheet, struct series_row *row);
 
-/* How many series its rows show. */
-size_t series_sheet_count(const struct series_sheet *sheet);
+/* The family is shown in the row from now on. */
+void series_row_show(struct series_row *row, size_t family);
 
 /* Writes its families with a sample for each row; nothing when there is none. */
 void series_sheet_write(const struct series_sheet *sheet, struct text *out);

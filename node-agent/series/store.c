@@ -36,6 +36,8 @@ static void remove_row(struct series_store *store, struct series_row *row)
 {
 	if (row->mark)
 		store->handlers.gone(store->handlers.context, row->mark);
+	while (row->holds)
+		series_hold_end(row->holds);
 	series_discharge_all(&store->quotas, row);
 	series_sheet_remove(row->sheet, row);
 }
@@ -76,10 +78,41 @@ void series_expire(struct series_store *store, uint64_t now)
 	struct series_sheet *sheet;
 	struct series_row *row, *next;
 
+	store->now = now;
+	store->round++;
 	LL_FOREACH(store->sheets, sheet)
 		HASH_ITER(hh, sheet->rows, row, next)
-			if (!row->owners && row->leaves_at <= now)
+			if (!row->holds && row->leaves_at <= now)
 				remove_row(store, row);
+}
+
+/*
+ * Whoever keeps the row has had a whole read to ask for it again, also where time has jumped, as
+ * when the machine slept.
+ */
+static bool is_idle(const struct series_store *store, const struct series_row *row)
+{
+	return store->now - row->used_at >= SERIES_IDLE_MS && store->round - row->used_round >= 2;
+}
+
+bool series_store_make_room(struct series_store *store, const struct asking *asking)
+{
+	struct series_sheet *sheet;
+	struct series_row *row, *next;
+	bool made = false;
+
+	if (!asking_begin_sweep(asking, store->now))
+		return false;
+	LL_FOREACH(store->sheets, sheet) {
+		HASH_ITER(hh, sheet->rows, row, next) {
+			if (!is_idle(store, row) || !series_is_swept(row))
+				continue;
+			remove_row(store, row);
+			made = true;
+		}
+	}
+	asking_end_sweep(asking);
+	return made;
 }
 
 void series_each_marked(const struct series_store *store, series_visit visit, void *context)
@@ -96,10 +129,12 @@ void series_each_marked(const struct series_store *store, series_visit visit, vo
 size_t series_count(const struct series_store *store)
 {
 	const struct series_sheet *sheet;
+	const struct series_row *row;
 	size_t count = 0;
 
 	LL_FOREACH(store->sheets, sheet)
-		count += series_sheet_count(sheet);
+		for (row = sheet->rows; row; row = row->hh.next)
+			count += row->series;
 	return count;
 }
 

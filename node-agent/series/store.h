@@ -19,6 +19,11 @@
 /* How long a row stays that has no owner any more, in ms. */
 #define SERIES_LINGER_MS 60000
 
+/*
+ * A row that was not asked for in so many ms makes room for another when its policy has none left.
+ */
+#define SERIES_IDLE_MS 600000
+
 /* The label of a row that stands for those which have no room; OpenTelemetry's name for it. */
 #define SERIES_OVERFLOW_LABEL "otel_metric_overflow"
 
@@ -53,7 +58,7 @@ struct series_owner *series_owner_free(struct series_owner *owner, uint64_t now)
 void series_owner_set_context(struct series_owner *owner, void *context);
 void *series_owner_context(const struct series_owner *owner);
 
-/* Lets go of the rows whose time is over. */
+/* Lets go of the rows whose time is over; to be called after each read of all probes. */
 void series_expire(struct series_store *store, uint64_t now);
 
 /* How many series there are; each line of a histogram is one. */

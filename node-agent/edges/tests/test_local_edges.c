@@ -304,6 +304,21 @@ static void test_tells_what_has_changed(void **state)
 	assert_int_equal(edge_book_count(&fixture->edges.book), 0);
 }
 
+/* Who knows nothing need not be told of what is no more. */
+static void test_a_new_connection_knows_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	series_add(row_to_service(fixture, "10.0.0.7", "cart"), OPENED, 3);
+	free(report(fixture));
+	fixture->owner = series_owner_free(fixture->owner, 0);
+	series_expire(fixture->store, SERIES_LINGER_MS);
+	local_edges_connected(&fixture->edges);
+	check_report(fixture, "{\"type\":\"edges\",\"edges\":[],\"gone\":[],\"full\":true,"
+			      "\"truncated\":false}");
+	check_report(fixture, "");
+}
+
 /* At the level of pods, each has its own row; the edge is one. */
 static void test_rows_of_an_edge_are_added_up(void **state)
 {
@@ -323,6 +338,16 @@ static void test_rows_of_an_edge_are_added_up(void **state)
 	series_owner_free(second, 0);
 }
 
+/* Shows all that the row can show. */
+static void fill_row(struct series_row *row)
+{
+	const uint64_t counts[2] = {0};
+
+	for (size_t family = OPENED; family <= SENT; family++)
+		series_add(row, family, 0);
+	series_add_histogram(row, SRTT, counts, 0);
+}
+
 static void test_edges_are_bounded(void **state)
 {
 	struct fixture *fixture = *state;
@@ -330,7 +355,7 @@ static void test_edges_are_bounded(void **state)
 
 	/* The policy has room for 10,000 series, 7 of each row; the book for more. */
 	for (unsigned int port = 1; port <= 10000 / 7 + 1; port++)
-		(void)row_to(fixture, "127.0.0.1", (uint16_t)port, 0);
+		fill_row(row_to(fixture, "127.0.0.1", (uint16_t)port, 0));
 	text = report(fixture);
 	assert_non_null(strstr(text, "\"truncated\":true"));
 	assert_null(strstr(text, "\"port\":1429"));
@@ -356,7 +381,7 @@ static void test_the_book_is_bounded(void **state)
 			const struct edge edge =
 				edge_to("127.0.0.1", (uint16_t)(i * 1400 + (int)port));
 
-			(void)local_edges_row(&fixture->edges, &source, &layout, &edge, 0);
+			fill_row(local_edges_row(&fixture->edges, &source, &layout, &edge, 0));
 		}
 	}
 	assert_int_equal(edge_book_count(&fixture->edges.book), EDGES_LIMIT);
@@ -376,6 +401,7 @@ int main(void)
 		edges_test(test_is_read_before_an_address_changes_hands),
 		edges_test(test_answers_that_cannot_be_read),
 		edges_test(test_tells_what_has_changed),
+		edges_test(test_a_new_connection_knows_nothing),
 		edges_test(test_rows_of_an_edge_are_added_up),
 		edges_test(test_edges_are_bounded),
 		edges_test(test_the_book_is_bounded),

@@ -159,6 +159,10 @@ static void test_asks_again_on_a_new_connection(void **state)
 	assert_int_equal(take_lookup(&cache, NULL), 3);
 	/* What was known holds meanwhile. */
 	assert_string_equal(who(&cache, 1, 0), "Deployment shop/cart");
+	/* And what has not been asked again yet need not be taken back. */
+	peer_cache_ask_again(&cache);
+	peer_cache_expire(&cache, PEER_CACHE_IDLE_MS);
+	assert_false(peer_cache_has_lookup(&cache));
 	peer_cache_clear(&cache);
 }
 

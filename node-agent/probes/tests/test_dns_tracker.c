@@ -229,6 +229,32 @@ static void a_retry_of_glibc_at_another_server(void **state)
 	assert_told(fixture, "web 1 timeout 5000ms\n");
 }
 
+/* The next server is asked at once where the first cannot be reached: the id tells that it is one
+ * program's. */
+static void the_same_id_is_a_retry_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	ask(fixture, &first, "web");
+	ask(fixture, &other_port, "web");
+	assert_true(answer(fixture, &other_port, "web", 0));
+	assert_told(fixture, "web 1 0 0ms retry 1+1\n");
+}
+
+/* Each retry counts once, whether the query times out in between or not. */
+static void retries_are_told_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	ask(fixture, &first, "web");
+	pass(fixture, 2500);
+	ask(fixture, &first, "web");
+	pass(fixture, 2600);
+	ask(fixture, &first, "web");
+	assert_true(answer(fixture, &first, "web", 0));
+	assert_told(fixture, "web 1 timeout 5000ms retry 1+1\nweb 1 0 0ms retry 2+1\n");
+}
+
 /* To all servers at once; again after 2.5 s; the first answer counts, others come too late. */
 static void the_way_of_musl(void **state)
 {
@@ -397,6 +423,39 @@ static void a_search_that_begins_with_the_name_as_it_is(void **state)
 	assert_int_equal(fixture->count, 8);
 }
 
+/* What was looked up a moment before begins alike and is in vain too. */
+static void a_search_after_a_shorter_name(void **state)
+{
+	static const char *const names[] = {
+		"api",
+		"api.example.shop.svc.cluster.local",
+		"api.example.svc.cluster.local",
+		"api.example.cluster.local",
+		"api.example",
+	};
+	struct fixture *fixture = *state;
+
+	search(fixture, names, 5, 3);
+	assert_non_null(strstr(fixture->told, "api 1 3 0ms\n"));
+	assert_non_null(strstr(fixture->told, "\napi.example 1 3 0ms\n"));
+	assert_non_null(strstr(fixture->told, "\napi.example.svc.cluster.local 1 3 0ms of "
+					      "api.example\n"));
+	assert_int_equal(fixture->count, 10);
+}
+
+/* Timed out, sent again, and then there is no such name: both are told. */
+static void an_absent_name_after_a_timeout(void **state)
+{
+	struct fixture *fixture = *state;
+
+	ask(fixture, &first, "wbe");
+	pass(fixture, 5005);
+	ask(fixture, &first, "wbe");
+	assert_true(answer(fixture, &first, "wbe", 3));
+	pass(fixture, 1000);
+	assert_told(fixture, "wbe 1 timeout 5000ms\nwbe 1 3 0ms retry 1+1\n");
+}
+
 /* What the search finds is told under its own name. */
 static void a_search_that_finds(void **state)
 {
@@ -505,6 +564,8 @@ int main(void)
 		TEST(messages_bring_the_time),
 		TEST(a_retry_of_glibc),
 		TEST(a_retry_of_glibc_at_another_server),
+		TEST(the_same_id_is_a_retry_at_once),
+		TEST(retries_are_told_once),
 		TEST(the_way_of_musl),
 		TEST(a_new_id_is_a_retry_only_after_a_while),
 		TEST(retries_add_up),
@@ -514,6 +575,8 @@ int main(void)
 		TEST(a_whole_name_that_does_not_exist),
 		TEST(a_search_that_begins_with_the_name_as_it_is),
 		TEST(a_search_that_finds),
+		TEST(a_search_after_a_shorter_name),
+		TEST(an_absent_name_after_a_timeout),
 		TEST(tells_steps_of_a_search),
 		TEST(a_flood_of_absent_names),
 		TEST(a_flood_without_answers),

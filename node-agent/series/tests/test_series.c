@@ -244,9 +244,15 @@ static void test_a_row_counts_as_its_lines(void **state)
 {
 	struct series_store *store = *state;
 	struct series_owner *owner = make_owner(store, "x", &policy_a);
+	const uint64_t counts[] = {1, 0, 0};
+	struct series_row *row;
 
 	fill(owner, SERIES_POLICY_LIMIT - LAYOUT_SERIES);
-	(void)row_of(owner, &layout, "last");
+	row = row_of(owner, &layout, "last");
+	series_add(row, OPEN, 1);
+	series_lower(row, LOWEST, 1);
+	series_add_histogram(row, WAIT, counts, 1);
+	assert_int_equal(series_count(store), SERIES_POLICY_LIMIT);
 	assert_false(is_written(store, SERIES_OVERFLOW_LABEL));
 	(void)row_of(owner, &plain, "more");
 	assert_true(is_written(store, "p_total{pod=\"x\",otel_metric_overflow=\"true\"} 0\n"));
@@ -302,6 +308,35 @@ static void test_what_lingers_takes_room(void **state)
 	series_owner_free(owner, 0);
 }
 
+/* Where a policy is full, rows that nobody asks for any more make room; never those in use. */
+static void test_idle_rows_make_room(void **state)
+{
+	struct series_store *store = *state;
+	struct series_owner *owner = make_owner(store, "x", &policy_a);
+	struct series_owner *other = make_owner(store, "y", &policy_b);
+	struct series_row *rest;
+
+	fill(owner, SERIES_POLICY_LIMIT);
+	fill(other, 1);
+	series_expire(store, 2 * SERIES_IDLE_MS); /* after a jump of time: not yet */
+	rest = row_of(owner, &plain, "more");
+	series_expire(store, 2 * SERIES_IDLE_MS + 1);
+	fill(owner, SERIES_POLICY_LIMIT);
+	series_expire(store, 3 * SERIES_IDLE_MS);
+	assert_ptr_equal(row_of(owner, &plain, "more"), rest);
+	assert_true(is_written(store, SERIES_OVERFLOW_LABEL));
+	fill(owner, 10);
+	series_expire(store, 3 * SERIES_IDLE_MS + 1);
+	assert_ptr_not_equal(row_of(owner, &plain, "more"), rest);
+	assert_true(is_written(store, "p_total{pod=\"x\",edge=\"more\"} 0\n"));
+	assert_true(is_written(store, "p_total{pod=\"x\",edge=\"9\"} 0\n"));
+	assert_false(is_written(store, "p_total{pod=\"x\",edge=\"10\"} 0\n"));
+	assert_true(is_written(store, "p_total{pod=\"y\",edge=\"0\"} 0\n")); /* has room */
+	assert_int_equal(series_count(store), 10 + 1 + 1 + 1);
+	series_owner_free(owner, 0);
+	series_owner_free(other, 0);
+}
+
 static void test_rows_follow_the_policies(void **state)
 {
 	struct series_store *store = *state;
@@ -354,6 +389,7 @@ int main(void)
 		store_test(test_room_of_any_policy_is_room),
 		store_test(test_shared_rows_count_once),
 		store_test(test_what_lingers_takes_room),
+		store_test(test_idle_rows_make_room),
 		store_test(test_rows_follow_the_policies),
 		store_test(test_rows_that_come_back_count_for_the_new_policy),
 	};
