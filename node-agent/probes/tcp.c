@@ -98,21 +98,22 @@ static void retire(struct probe *probe, struct tcp_edge *edge,
 {
 	struct tcp_counters counters;
 
-	if (tcp_kernel_take(&probe->kernel, &edge->key, &counters) == 0)
+	if (kernel_map_take(&probe->kernel.edges, &edge->key, &counters) == 0)
 		take(probe, edge, &counters, attachment);
 	tcp_edges_remove(&probe->edges, edge);
 }
 
-static void on_edge(void *context, const struct tcp_edge_key *key,
-		    const struct tcp_counters *counters)
+static void on_edge(void *context, const void *map_key, const void *map_value)
 {
+	const struct tcp_edge_key *key = map_key;
+	const struct tcp_counters *counters = map_value;
 	struct probe *probe = context;
 	const struct probe_attachment *attachment = find_attachment(probe, key->target);
 	struct tcp_counters left_over;
 	struct tcp_edge *edge;
 
 	if (!attachment) { /* made by a program that was still running when its target went */
-		(void)tcp_kernel_take(&probe->kernel, key, &left_over);
+		(void)kernel_map_take(&probe->kernel.edges, key, &left_over);
 		return;
 	}
 	edge = tcp_edges_ensure(&probe->edges, key, now_ms(probe));
@@ -141,7 +142,7 @@ static void tcp_read(struct probe *probe)
 	HASH_ITER(hh, probe->edges.table, edge, next)
 		edge->adopted = 0;
 	tcp_kernel_look(&probe->kernel, on_adopted, probe);
-	tcp_kernel_read(&probe->kernel, on_edge, probe);
+	kernel_map_read(&probe->kernel.edges, on_edge, probe);
 }
 
 static void close_links(struct probe_attachment *attachment)

@@ -4,7 +4,6 @@
 #include "node-agent/probes/tcp_kernel.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,8 +12,7 @@
 #include "lib/base/log.h"
 #include "node-agent/probes/programs.h"
 
-#define READ_BATCH 256 /* edges read by one call */
-#define LOOK_KEYS  256 /* edges of adopted connections read by one call */
+#define LOOK_KEYS 256 /* edges of adopted connections read by one call */
 
 static const enum bpf_attach_type hooks[TCP_HOOKS] = {BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 
@@ -37,14 +35,19 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 		{"tcp_sent", &kernel->programs[0]},
 		{"tcp_operation", &kernel->programs[1]},
 		{"tcp_targets", &kernel->targets},
-		{"tcp_edges", &kernel->edges},
+		{"tcp_edges", &kernel->edges.descriptor},
 		{"tcp_look", &look},
 		{"tcp_connections", &connections},
 	};
 	size_t size;
 	const void *elf = tcp_bpf__elf_bytes(&size);
 
-	*kernel = (struct tcp_kernel){{-1, -1}, -1, -1, -1};
+	*kernel = (struct tcp_kernel){
+		.programs = {-1, -1},
+		.look = -1,
+		.targets = -1,
+		.edges = {-1, sizeof(struct tcp_edge_key), sizeof(struct tcp_counters), "TCP"},
+	};
 	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
 				     error);
 	if (result == 0)
@@ -60,7 +63,7 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->look);
 	programs_close(&kernel->targets);
-	programs_close(&kernel->edges);
+	programs_close(&kernel->edges.descriptor);
 }
 
 /*
@@ -82,7 +85,7 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 	for (__u8 role = TCP_CLIENT; role <= TCP_SERVER; role++) {
 		const struct tcp_edge_key key = {.target = number, .role = role};
 
-		if (bpf_map_update_elem(kernel->edges, &key, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->edges.descriptor, &key, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -146,48 +149,4 @@ void tcp_kernel_look(struct tcp_kernel *kernel,
 	while ((count = read_keys(descriptor, keys, LOOK_KEYS)) > 0)
 		for (size_t i = 0; i < count; i++)
 			adopted(context, &keys[i]);
-}
-
-struct batch {
-	struct tcp_edge_key keys[READ_BATCH];
-	struct tcp_counters counters[READ_BATCH];
-};
-
-void tcp_kernel_read(struct tcp_kernel *kernel,
-		     void (*edge)(void *context, const struct tcp_edge_key *key,
-				  const struct tcp_counters *counters),
-		     void *context)
-{
-	cleanup_free struct batch *batch = calloc(1, sizeof(*batch));
-	__u32 position, *from = NULL, count;
-	int result;
-
-	if (!batch)
-		return;
-	do {
-		count = READ_BATCH;
-		result = bpf_map_lookup_batch(kernel->edges, from, &position, batch->keys,
-					      batch->counters, &count, NULL);
-		if (result < 0 && errno != ENOENT) {
-			log_warn("TCP: the counters cannot be read: %s", strerror(errno));
-			return;
-		}
-		for (__u32 i = 0; i < count; i++)
-			edge(context, &batch->keys[i], &batch->counters[i]);
-		from = &position;
-	} while (result == 0);
-}
-
-int tcp_kernel_take(struct tcp_kernel *kernel, const struct tcp_edge_key *key,
-		    struct tcp_counters *ret_counters)
-{
-	if (bpf_map_lookup_and_delete_elem(kernel->edges, key, ret_counters) == 0)
-		return 0;
-	if (errno == ENOENT)
-		return -ENOENT;
-	/* Before kernel 5.14, in two steps. */
-	if (bpf_map_lookup_elem(kernel->edges, key, ret_counters) ||
-	    bpf_map_delete_elem(kernel->edges, key))
-		return -errno;
-	return 0;
 }

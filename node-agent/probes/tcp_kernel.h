@@ -9,6 +9,7 @@
 
 #include "bpf/tcp.h"
 #include "lib/base/error.h"
+#include "node-agent/probes/kernel_map.h"
 #include "node-agent/probes/probe.h"
 
 /* The hooks of a target: packets sent, and operations of its sockets. */
@@ -18,7 +19,7 @@ struct tcp_kernel {
 	int programs[TCP_HOOKS];
 	int look; /* the link of the program that looks at all connections */
 	int targets;
-	int edges;
+	struct kernel_map edges; /* struct tcp_edge_key → struct tcp_counters */
 };
 
 /* Loads the programs. Returns 0 or a negative errno; tcp_kernel_close() in either case. */
@@ -42,18 +43,5 @@ void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id);
  */
 void tcp_kernel_look(struct tcp_kernel *kernel,
 		     void (*adopted)(void *context, const struct tcp_edge_key *key), void *context);
-
-/* Tells the counters of every edge. */
-void tcp_kernel_read(struct tcp_kernel *kernel,
-		     void (*edge)(void *context, const struct tcp_edge_key *key,
-				  const struct tcp_counters *counters),
-		     void *context);
-
-/*
- * Takes an edge out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
- * there is none.
- */
-int tcp_kernel_take(struct tcp_kernel *kernel, const struct tcp_edge_key *key,
-		    struct tcp_counters *ret_counters);
 
 #endif

@@ -122,7 +122,8 @@ static const struct probe_kind fake_kind = {
 static const struct probe_kind *const fake_kinds[PROBE_TYPES] = {
 	[PROBE_TCP] = &fake_kind, /* not wanted by any test */
 	[PROBE_EXEC] = &fake_kind,
-	[PROBE_DNS] = &fake_kind, /* nor this one */
+	[PROBE_DNS] = &fake_kind,  /* nor this one */
+	[PROBE_HTTP] = &fake_kind, /* nor this one */
 };
 
 struct fixture {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* The kernel half of the HTTP probe as user space has it: its programs and maps. */
+#ifndef SKEP_NODE_AGENT_PROBES_HTTP_KERNEL_H
+#define SKEP_NODE_AGENT_PROBES_HTTP_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/http.h"
+#include "lib/base/error.h"
+#include "node-agent/probes/kernel_map.h"
+#include "node-agent/probes/probe.h"
+
+/* The hooks of a target: packets received, and sent. */
+#define HTTP_HOOKS 2
+
+struct http_kernel {
+	int programs[HTTP_HOOKS];
+	int targets;
+	struct kernel_map kinds; /* struct http_kind → struct http_counters */
+};
+
+/* Loads the programs. Returns 0 or a negative errno; http_kernel_close() in either case. */
+int http_kernel_open(struct http_kernel *kernel, struct error *error);
+
+void http_kernel_close(struct http_kernel *kernel);
+
+/*
+ * Attaches to a target and begins to count it as number `number` (growing, never given twice). The
+ * links go to the caller, also those that are there when it fails.
+ */
+int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *target,
+		       uint32_t number, int ret_links[HTTP_HOOKS], struct error *error);
+
+/* Ends the counting of a target whose links have been closed. */
+void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id);
+
+/* What is known of a target; false when its cgroup has gone. */
+bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_id,
+			     struct http_target *ret_target);
+
+#endif
