@@ -25,7 +25,7 @@
 #define AF_INET 2
 
 #define PIPELINE 16  /* requests that wait for their responses on one connection */
-#define MESSAGES 64  /* pieces of messages told apart in one packet */
+#define MESSAGES 256 /* pieces of messages told apart in one packet */
 #define MISSES	 200 /* pieces that cannot be the start of a message before it is no HTTP */
 
 struct request {
@@ -38,12 +38,10 @@ struct request {
 /* One direction of a connection. */
 struct stream {
 	struct http_head head;
-	__u32 next; /* sequence number of the next byte */
-	__u8 synced;
-	__u8 misses;
-	__u16 reserved;
+	__u32 next;  /* sequence number of the next byte */
 	__u32 bytes; /* of the message so far */
-	__u32 reserved2;
+	__u8 misses;
+	__u8 reserved[7];
 	__u64 began_ns; /* the first byte of the message */
 	__u64 last_ns;	/* the last one so far, of a message whose end shows later */
 };
@@ -52,12 +50,16 @@ struct connection {
 	__u32 target;
 	__u16 port;
 	__u8 role;
-	__u8 counted;	  /* in the target's connections or opaque */
-	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
+	__u8 counted;	   /* in the target's connections or opaque */
+	__u8 address[16];  /* the other end's; IPv4 as ::ffff:a.b.c.d */
+	__u8 fresh;	   /* nothing has passed that was not seen */
+	__u8 client_ended; /* the client sends no more */
+	__u8 reserved[6];
 	struct stream request;
 	struct stream response;
-	__u32 first; /* of the queue */
-	__u32 waiting;
+	/* Packets of the two directions may pass at the same time: each moves one of these. */
+	__u32 asked;
+	__u32 answered;
 	struct request queue[PIPELINE];
 };
 
@@ -171,6 +173,12 @@ static __always_inline __u64 packet_time(struct packet *packet)
 	return packet->now;
 }
 
+/* How many requests wait for the end of their responses. */
+static __always_inline __u32 connection_waiting(const struct connection *connection)
+{
+	return connection->asked - connection->answered;
+}
+
 enum end { END_COMPLETE, END_BY_CLIENT, END_BY_SERVER };
 
 /* The oldest request that waits is over: its response is complete, or will never be. */
@@ -178,7 +186,7 @@ static __always_inline void exchange_end(struct packet *packet, enum end end, __
 {
 	struct connection *connection = packet->connection;
 	struct stream *response = &connection->response;
-	struct request *request = &connection->queue[connection->first % PIPELINE];
+	struct request *request = &connection->queue[connection->answered % PIPELINE];
 	struct http_kind kind = {
 		.target = connection->target,
 		.port = connection->port,
@@ -188,15 +196,13 @@ static __always_inline void exchange_end(struct packet *packet, enum end end, __
 	};
 	struct http_counters *counters;
 
-	if (!connection->waiting)
+	if (!connection_waiting(connection))
 		return;
 	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
 	counters = kind_ensure(&kind, packet->target, packet_time(packet));
-	connection->first++;
-	connection->waiting--;
+	connection->answered++;
 	if (!counters)
 		return;
-	count(&counters->exchanges, 1);
 	count(&counters->request_bytes, request->bytes);
 	count(&counters->response_bytes, response->bytes);
 	observe(counters->duration, &counters->duration_sum, ended_ns - request->began_ns);
@@ -232,9 +238,9 @@ static __always_inline void packet_skip(struct packet *packet, struct stream *st
 	packet->offset += size;
 	packet->size -= size;
 	stream->bytes += size;
-	if (packet_is_request(packet) && connection->waiting && stream->head.state >= HTTP_BODY)
-		connection->queue[(connection->first + connection->waiting - 1) % PIPELINE].bytes +=
-			size;
+	if (packet_is_request(packet) && connection_waiting(connection) &&
+	    stream->head.state > HTTP_HEADERS)
+		connection->queue[(connection->asked - 1) % PIPELINE].bytes += size;
 }
 
 static __always_inline void stream_restart(struct stream *stream)
@@ -251,7 +257,8 @@ static __always_inline void connection_lose(struct packet *packet)
 {
 	stream_restart(&packet->connection->request);
 	stream_restart(&packet->connection->response);
-	packet->connection->waiting = 0;
+	packet->connection->answered = packet->connection->asked;
+	packet->connection->fresh = false;
 	count(&packet->target->lost, 1);
 }
 
@@ -273,47 +280,65 @@ static __always_inline void request_began(struct packet *packet, struct stream *
 
 	http_finish_request(&stream->head);
 	stream->misses = 0;
-	if (connection->waiting >= PIPELINE) {
+	if (connection_waiting(connection) >= PIPELINE) {
 		connection_lose(packet);
 		return;
 	}
 	if (!connection->counted)
 		count(&packet->target->connections, 1);
 	connection->counted = true;
-	request = &connection->queue[(connection->first + connection->waiting) % PIPELINE];
+	request = &connection->queue[connection->asked % PIPELINE];
 	request->began_ns = stream->began_ns;
 	request->bytes = stream->bytes;
 	request->method = stream->head.method;
-	connection->waiting++;
+	connection->asked++;
+}
+
+/* A tunnel may have begun; if it has not, requests go on. */
+static __always_inline void end_negotiation(struct connection *connection, __u8 method)
+{
+	struct http_head *request = &connection->request.head;
+
+	if (connection->response.head.state == HTTP_OPAQUE)
+		request->state = HTTP_OPAQUE;
+	else if (method == HTTP_METHOD_CONNECT && request->state == HTTP_OPAQUE)
+		request->state = HTTP_START;
 }
 
 static __always_inline void response_began(struct packet *packet, struct stream *stream)
 {
 	struct connection *connection = packet->connection;
-	__u8 method = connection->queue[connection->first % PIPELINE].method;
+	__u8 method = connection->queue[connection->answered % PIPELINE].method;
 
-	http_finish_response(&stream->head, connection->waiting ? method : HTTP_METHOD_OTHER);
+	if (!connection_waiting(connection))
+		method = HTTP_METHOD_OTHER;
+	http_finish_response(&stream->head, method);
 	stream->misses = 0;
 	stream->last_ns = packet_time(packet);
-	if (stream->head.status < 200 && stream->head.status != 101)
-		return; /* the response itself is still to come */
-	if (stream->head.state == HTTP_OPAQUE)
-		connection->request.head.state = HTTP_OPAQUE;
+	if (stream->head.status < 200 && stream->head.status != 101) {
+		stream->head.status = 0; /* the response itself is still to come */
+		return;
+	}
+	end_negotiation(connection, method);
 	if (stream->head.state == HTTP_START || stream->head.state == HTTP_OPAQUE)
 		exchange_end(packet, END_COMPLETE, packet_time(packet));
 }
 
-/* What does not begin like a message may be the middle of one. */
+/*
+ * What does not begin like a message may be the middle of one, unless nothing has passed before it.
+ */
 static __always_inline void stream_miss(struct packet *packet, struct stream *stream)
 {
+	struct connection *connection = packet->connection;
+
 	stream_restart(stream);
-	if (++stream->misses < MISSES)
+	if (++stream->misses < MISSES && (connection->counted || !connection->fresh))
 		return;
-	packet->connection->request.head.state = HTTP_OPAQUE;
-	packet->connection->response.head.state = HTTP_OPAQUE;
-	if (!packet->connection->counted)
+	connection->request.head.state = HTTP_OPAQUE;
+	connection->response.head.state = HTTP_OPAQUE;
+	if (!connection->counted)
 		count(&packet->target->opaque, 1);
-	packet->connection->counted = true;
+	connection->counted = true;
 }
 
 static __always_inline void stream_load(struct packet *packet, struct http_head *head,
@@ -333,6 +358,26 @@ static __always_inline void stream_load(struct packet *packet, struct http_head 
 		return;
 	if (!bpf_skb_load_bytes(packet->skb, packet->offset, window->bytes + kept, size))
 		window->size = kept + size;
+}
+
+static __always_inline void message_end(struct packet *packet, struct stream *stream)
+{
+	stream->head.state = HTTP_START;
+	if (!packet_is_request(packet))
+		exchange_end(packet, END_COMPLETE, packet_time(packet));
+}
+
+/* The lines of a head, or before or behind a chunk, have ended. */
+static __always_inline void stream_end_lines(struct packet *packet, struct stream *stream)
+{
+	if (stream->head.state == HTTP_TRAILERS)
+		message_end(packet, stream);
+	else if (stream->head.state != HTTP_HEADERS)
+		return;
+	else if (packet_is_request(packet))
+		request_began(packet, stream);
+	else
+		response_began(packet, stream);
 }
 
 static __always_inline void stream_read_head(struct packet *packet, struct stream *stream,
@@ -362,12 +407,8 @@ static __always_inline void stream_read_head(struct packet *packet, struct strea
 		return;
 	}
 	packet_skip(packet, stream, used);
-	if (!window->done)
-		return;
-	if (request)
-		request_began(packet, stream);
-	else
-		response_began(packet, stream);
+	if (window->done)
+		stream_end_lines(packet, stream);
 }
 
 static __always_inline void stream_read(struct packet *packet, struct stream *stream)
@@ -386,11 +427,12 @@ static __always_inline void stream_read(struct packet *packet, struct stream *st
 	windows->depth--;
 }
 
-static __always_inline void message_end(struct packet *packet, struct stream *stream)
+static __always_inline void body_end(struct packet *packet, struct stream *stream)
 {
-	stream->head.state = HTTP_START;
-	if (!packet_is_request(packet))
-		exchange_end(packet, END_COMPLETE, packet_time(packet));
+	if (stream->head.state == HTTP_CHUNK)
+		stream->head.state = HTTP_CHUNK_SIZE;
+	else
+		message_end(packet, stream);
 }
 
 static __always_inline void stream_skip_body(struct packet *packet, struct stream *stream)
@@ -400,10 +442,11 @@ static __always_inline void stream_skip_body(struct packet *packet, struct strea
 	stream->head.body -= size;
 	packet_skip(packet, stream, size);
 	if (!stream->head.body)
-		message_end(packet, stream);
+		body_end(packet, stream);
 }
 
-/* The last chunk is empty; nothing but the end of a packet is looked at. */
+/* The last chunk is empty. Where chunks begin is not known: only the end of a packet is looked at.
+ */
 #define LAST_CHUNK_SIZE 5 /* "0\r\n\r\n" */
 
 static __always_inline bool packet_ends_chunks(struct packet *packet)
@@ -439,9 +482,12 @@ static long packet_step(__u32 step, void *context)
 	switch (stream->head.state) {
 	case HTTP_START:
 	case HTTP_HEADERS:
+	case HTTP_CHUNK_SIZE:
+	case HTTP_TRAILERS:
 		stream_read(packet, stream);
 		return 0;
 	case HTTP_BODY:
+	case HTTP_CHUNK:
 		stream_skip_body(packet, stream);
 		return 0;
 	case HTTP_CHUNKED:
@@ -453,56 +499,118 @@ static long packet_step(__u32 step, void *context)
 	}
 }
 
+/* More pieces than are told apart in one packet. */
+static __always_inline void packet_give_up(struct packet *packet, struct stream *stream)
+{
+	if (stream->head.state >= HTTP_CHUNKED)
+		return;
+	if (stream->head.state <= HTTP_HEADERS || stream->head.state == HTTP_BODY) {
+		connection_lose(packet);
+		return;
+	}
+	stream->head.state = HTTP_CHUNKED;
+	stream->head.kept = 0;
+	stream_skip_chunks(packet, stream);
+}
+
+static __always_inline bool packet_begins_message(struct packet *packet)
+{
+	__u64 word = 0;
+
+	if (packet->size < sizeof(word) ||
+	    bpf_skb_load_bytes(packet->skb, packet->offset, &word, sizeof(word)))
+		return false;
+	return packet_is_request(packet) ? http_method_of(word) != HTTP_METHOD_OTHER
+					 : HTTP_IS(word, 7, 'H', 'T', 'T', 'P', '/', '1', '.', 0);
+}
+
+/*
+ * Bytes before the packet are missing: they come later, or never. Within a body that does not
+ * matter. Otherwise they are waited for, until a message begins. True when the packet can be looked
+ * at.
+ */
+static __always_inline bool packet_jump(struct packet *packet, struct stream *stream, __u32 missing)
+{
+	__u8 state = stream->head.state;
+
+	if (state >= HTTP_CHUNKED)
+		return true;
+	if ((state == HTTP_BODY || state == HTTP_CHUNK) && stream->head.body >= missing) {
+		stream->head.body -= missing;
+		stream->bytes += missing;
+		if (!stream->head.body)
+			body_end(packet, stream);
+		return true;
+	}
+	if (state > HTTP_HEADERS && state != HTTP_BODY) {
+		stream->head.state = HTTP_CHUNKED;
+		stream->head.kept = 0;
+		return true;
+	}
+	if (!packet_begins_message(packet))
+		return false;
+	connection_lose(packet);
+	return true;
+}
+
 /*
  * Leaves of the packet what has not been seen: false when that is nothing, as in a packet that is
- * sent again. What is missing before it matters only where a message could begin.
+ * sent again.
  */
 static __always_inline bool packet_sync(struct packet *packet, struct stream *stream,
 					__u32 sequence)
 {
 	__s32 ahead = sequence - stream->next;
+	__u32 end = sequence + packet->size;
 
-	if (!stream->synced)
-		ahead = 0;
 	if (ahead < 0) {
 		if ((__u32)-ahead >= packet->size)
 			return false;
 		packet->offset += -ahead;
 		packet->size -= -ahead;
-		sequence = stream->next;
+	} else if (ahead > 0 && !packet_jump(packet, stream, ahead)) {
+		return false;
 	}
-	stream->synced = true;
-	stream->next = sequence + packet->size;
-	if (ahead <= 0 || stream->head.state >= HTTP_CHUNKED)
-		return true;
-	if (stream->head.state == HTTP_BODY && stream->head.body > (__u32)ahead)
-		stream->head.body -= (__u32)ahead;
-	else
-		connection_lose(packet);
+	stream->next = end;
 	return true;
 }
 
 static long abort_step(__u32 step, void *context)
 {
 	struct packet *packet = context;
-	bool by_client = packet_is_request(packet);
+	bool by_client = packet_is_request(packet) || packet->connection->client_ended;
 
 	(void)step;
-	if (!packet->connection->waiting)
+	if (!connection_waiting(packet->connection))
 		return 1;
 	exchange_end(packet, by_client ? END_BY_CLIENT : END_BY_SERVER, packet_time(packet));
 	return 0;
+}
+
+/* A client that has closed its socket reads no more; one that only sends no more still may. */
+#define RCV_SHUTDOWN 1
+
+static __always_inline bool packet_closes(const struct packet *packet)
+{
+	struct tcp_sock *tcp;
+
+	if (packet->flags & SEGMENT_RST)
+		return true;
+	tcp = packet->sent ? bpf_skc_to_tcp_sock(packet->sk) : NULL;
+	return tcp && tcp->inet_conn.icsk_inet.sk.sk_shutdown & RCV_SHUTDOWN;
 }
 
 /* A server's FIN ends a response that has no other end; any other request is given up. */
 static __always_inline void packet_end(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
-	bool by_client = packet_is_request(packet);
 
-	if (by_client && !(packet->flags & SEGMENT_RST))
-		return; /* it may still read */
-	if (!by_client && connection->response.head.state == HTTP_CLOSE) {
+	if (packet_is_request(packet)) {
+		connection->client_ended = true;
+		if (!packet_closes(packet))
+			return;
+	} else if (connection->response.head.state == HTTP_CLOSE &&
+		   !(packet->flags & SEGMENT_RST)) {
 		exchange_end(packet, END_COMPLETE, packet_time(packet));
 		stream_restart(&connection->response);
 	}
@@ -528,52 +636,83 @@ static __always_inline void connection_set_address(struct connection *connection
 	}
 }
 
-static __always_inline struct connection *connection_ensure(struct bpf_sock *sk,
-							    struct http_target *target)
+/* Where both streams are as the first packet passes, and what can be told from that. */
+static __always_inline void connection_begin(struct connection *connection,
+					     const struct packet *packet,
+					     const struct tcp_segment *segment,
+					     const struct tcp_sock *tcp)
+{
+	__u32 sent = packet->sent ? segment->sequence : tcp->snd_nxt;
+
+	connection->fresh = tcp->bytes_received == 0 &&
+			    tcp->bytes_sent <= (packet->sent ? segment->payload : 0);
+	/* The client speaks first; what was accepted has inherited its listener's backlog. */
+	if (connection->fresh)
+		connection->role = packet->sent ? HTTP_CLIENT : HTTP_SERVER;
+	else
+		connection->role =
+			tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER : HTTP_CLIENT;
+	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
+	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
+}
+
+static __always_inline struct connection *connection_ensure(struct packet *packet,
+							    const struct tcp_segment *segment)
 {
 	struct connection *connection;
+	struct bpf_sock *sk = packet->sk;
 	struct tcp_sock *tcp;
 
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
-	if (connection && connection->target >= target->target)
-		return connection->target == target->target ? connection : NULL;
-	if (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT)
+	if (connection && connection->target >= packet->target->target)
+		return connection->target == packet->target->target ? connection : NULL;
+	if (!segment->payload ||
+	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
 		return NULL;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return NULL;
+	if (connection) /* of a target that has gone */
+		bpf_sk_storage_delete(&http_connections, sk);
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!connection)
 		return NULL;
-	/* What was accepted has inherited its listener's backlog. */
-	connection->role =
-		tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER : HTTP_CLIENT;
+	connection_begin(connection, packet, segment, tcp);
 	connection->port = connection->role == HTTP_SERVER ? sk->src_port : bpf_ntohs(sk->dst_port);
 	connection_set_address(connection, tcp);
-	connection->target = target->target;
+	connection->target = packet->target->target;
 	return connection;
+}
+
+static __always_inline void packet_read(struct packet *packet, __u32 sequence)
+{
+	struct stream *stream = packet_stream(packet);
+
+	if (!packet_sync(packet, stream, sequence))
+		return;
+	bpf_loop(MESSAGES, packet_step, packet, 0);
+	if (packet->size)
+		packet_give_up(packet, stream);
 }
 
 static __noinline int packet_take(struct __sk_buff *skb, bool sent)
 {
 	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct packet packet = {.skb = skb, .target = target, .sent = sent};
+	struct packet packet = {.skb = skb, .target = target, .sent = sent, .sk = skb->sk};
 	struct tcp_segment segment;
-	struct bpf_sock *sk = skb->sk;
 
-	if (!sk || !target->target || !tcp_segment_parse(skb, &segment))
+	if (!packet.sk || !target->target || !tcp_segment_parse(skb, &segment))
 		return PASS;
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
-	packet.sk = sk;
-	packet.connection = connection_ensure(sk, target);
+	packet.connection = connection_ensure(&packet, &segment);
 	if (!packet.connection)
 		return PASS;
 	packet.flags = segment.flags;
 	packet.offset = skb->len - segment.payload;
 	packet.size = segment.payload;
-	if (packet.size && packet_sync(&packet, packet_stream(&packet), segment.sequence))
-		bpf_loop(MESSAGES, packet_step, &packet, 0);
+	if (packet.size)
+		packet_read(&packet, segment.sequence);
 	if (segment.flags & (SEGMENT_FIN | SEGMENT_RST))
 		packet_end(&packet);
 	return PASS;

@@ -38,8 +38,7 @@ struct http_kind {
 _Static_assert(sizeof(struct http_kind) == 32, "shared with the kernel");
 
 struct http_counters {
-	__u64 exchanges;
-	__u64 aborted_by_client; /* of them: ended before the answer was complete */
+	__u64 aborted_by_client; /* ended before the answer was complete */
 	__u64 aborted_by_server;
 	__u64 request_bytes; /* heads and bodies */
 	__u64 response_bytes;
@@ -50,7 +49,7 @@ struct http_counters {
 	__u64 wait[HTTP_SLOTS];
 };
 
-_Static_assert(sizeof(struct http_counters) == 7 * 8 + 2 * 8 * HTTP_SLOTS, "shared");
+_Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shared");
 
 /* What the programs know of a target, and what it cannot see, in its cgroup's storage. */
 struct http_target {

@@ -37,8 +37,11 @@ enum http_method {
 enum http_state {
 	HTTP_START, /* a message can start here */
 	HTTP_HEADERS,
-	HTTP_BODY,    /* `body` bytes are to come */
-	HTTP_CHUNKED, /* ends where a packet ends as the last chunk does */
+	HTTP_CHUNK_SIZE, /* the line before a chunk */
+	HTTP_TRAILERS,	 /* lines behind the last chunk */
+	HTTP_BODY,	 /* `body` bytes are to come */
+	HTTP_CHUNK,	 /* and these, with the line end behind the chunk */
+	HTTP_CHUNKED, /* chunks whose bounds are not known: until a packet ends as the last does */
 	HTTP_CLOSE,   /* ends with the connection */
 	HTTP_OPAQUE,  /* no HTTP/1, or no more of it */
 };
@@ -57,7 +60,7 @@ struct http_head {
 	__u8 kept;    /* bytes of the line that is not finished */
 	__u16 status; /* of a response */
 	__u16 reserved;
-	__u64 body; /* Content-Length */
+	__u64 body; /* bytes of the body or the chunk that are to come */
 	__u8 line[HTTP_LINE_KEPT];
 };
 
@@ -133,16 +136,29 @@ static __always_inline bool http_is_digit(__u8 c)
 	return c >= '0' && c <= '9';
 }
 
+/* A line of a request ends with the version; ones that are shorter end before `line` + 8. */
+static __always_inline bool http_ends_with_version(const __u8 *line, __u32 size)
+{
+	__u64 word = http_load(line + http_index(size - 8));
+
+	return (word & ~(0xffULL << 56)) == HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0) &&
+	       http_is_digit(word >> 56);
+}
+
+#define HTTP_REQUEST_LINE_LEAST 14 /* "GET / HTTP/1.1" */
+
 /*
- * A request line begins with a method and ends with the version. Of one that is longer than the
- * window, the end is not seen, and the method alone says so.
+ * A request line begins with a method and ends with the version, which is how methods that are not
+ * known are recognised. Of one that is longer than the window, the end is not seen, and the method
+ * alone says so.
  */
 static __always_inline void http_judge_request(struct http_head *head, const __u8 *line, bool whole,
 					       __u32 size)
 {
 	__u8 method = http_method_of(http_load(line));
 
-	if (method == HTTP_METHOD_OTHER || (whole && size < 14)) /* "GET / HTTP/1.1" */
+	if (whole ? size < HTTP_REQUEST_LINE_LEAST || !http_ends_with_version(line, size)
+		  : method == HTTP_METHOD_OTHER)
 		return;
 	head->method = method;
 	head->state = HTTP_HEADERS;
@@ -155,7 +171,7 @@ static __always_inline void http_judge_response(struct http_head *head, const __
 
 	if (!HTTP_IS(word, 7, 'H', 'T', 'T', 'P', '/', '1', '.', 0) || !http_is_digit(line[7]) ||
 	    line[8] != ' ' || !http_is_digit(line[9]) || !http_is_digit(line[10]) ||
-	    !http_is_digit(line[11]))
+	    !http_is_digit(line[11]) || line[12] > ' ')
 		return;
 	head->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
 	head->state = head->status >= 100 ? HTTP_HEADERS : HTTP_START;
@@ -219,6 +235,44 @@ static __always_inline void http_judge_header(struct http_head *head, const __u8
 	}
 }
 
+#define HTTP_CHUNK_DIGITS 15
+
+/* A chunk's size is hexadecimal; what stands behind it is of no interest (RFC 9112, 7.1). */
+static __always_inline void http_judge_chunk(struct http_head *head, const __u8 *line, __u32 size)
+{
+	__u64 length = 0;
+	__u32 i;
+
+	for (i = 0; i <= HTTP_CHUNK_DIGITS && i < size; i++) {
+		__u8 c = line[i], letter = c | 0x20;
+
+		if (http_is_digit(c))
+			length = length << 4 | (c - '0');
+		else if (letter >= 'a' && letter <= 'f')
+			length = length << 4 | (letter - 'a' + 10);
+		else
+			break;
+	}
+	head->body = length;
+	if (!i || i > HTTP_CHUNK_DIGITS)
+		head->state = HTTP_CHUNKED;
+}
+
+/* The line before a chunk has ended. */
+static __always_inline void http_begin_chunk(struct http_head *head, struct http_window *window,
+					     __u32 end)
+{
+	if (head->state == HTTP_CHUNK_SIZE && !head->body) {
+		head->state = HTTP_TRAILERS;
+		return;
+	}
+	if (head->state == HTTP_CHUNK_SIZE) {
+		head->state = HTTP_CHUNK;
+		head->body += 2;
+	}
+	window->done = end + 1;
+}
+
 /* Judges the line that ends before `end`, where its line feed is. */
 http_global int http_judge_line(struct http_head *head, struct http_window *window, __u32 end)
 {
@@ -234,13 +288,18 @@ http_global int http_judge_line(struct http_head *head, struct http_window *wind
 	size = end - start;
 	if (size && window->bytes[http_index(end - 1)] == '\r')
 		size--;
-	if (head->flags & HTTP_HEAD_SKIP)
+	if (head->state == HTTP_CHUNK_SIZE) {
+		if (!(head->flags & HTTP_HEAD_SKIP))
+			http_judge_chunk(head, line, size);
 		head->flags &= ~HTTP_HEAD_SKIP;
-	else if (!size && head->state == HTTP_HEADERS)
+		http_begin_chunk(head, window, end);
+	} else if (head->flags & HTTP_HEAD_SKIP)
+		head->flags &= ~HTTP_HEAD_SKIP;
+	else if (!size && head->state != HTTP_START)
 		window->done = end + 1;
 	else if (head->state == HTTP_HEADERS)
 		http_judge_header(head, line, size);
-	else if (size) /* empty lines before a message are allowed */
+	else if (size && head->state == HTTP_START) /* empty lines before a message are allowed */
 		http_judge_start(head, line, true, size);
 	return 0;
 }
@@ -300,6 +359,8 @@ static __always_inline void http_keep_line(struct http_head *head, struct http_w
 	}
 	if (head->state == HTTP_START)
 		http_judge_start(head, window->bytes + http_index(start), false, size);
+	else if (head->state == HTTP_CHUNK_SIZE)
+		http_judge_chunk(head, window->bytes + http_index(start), size);
 	head->flags |= HTTP_HEAD_SKIP;
 }
 
@@ -337,7 +398,7 @@ static __always_inline void http_finish_request(struct http_head *head)
 	if (head->method == HTTP_METHOD_CONNECT)
 		head->state = HTTP_OPAQUE;
 	else if (head->flags & HTTP_HEAD_CHUNKED)
-		head->state = HTTP_CHUNKED;
+		head->state = HTTP_CHUNK_SIZE;
 	else
 		head->state = head->body ? HTTP_BODY : HTTP_START;
 }
@@ -352,7 +413,7 @@ static __always_inline void http_finish_response(struct http_head *head, __u8 me
 	else if (status < 200 || status == 204 || status == 304 || method == HTTP_METHOD_HEAD)
 		head->state = HTTP_START;
 	else if (head->flags & HTTP_HEAD_CHUNKED)
-		head->state = HTTP_CHUNKED;
+		head->state = HTTP_CHUNK_SIZE;
 	else if (!(head->flags & HTTP_HEAD_LENGTH))
 		head->state = HTTP_CLOSE;
 	else

@@ -323,7 +323,7 @@ static void test_comes_and_goes(void **state)
 
 static void test_edges_and_names_are_of_the_pod(void **state)
 {
-	static const struct edge edge = {EDGE_CLIENT, {10}, 80};
+	static const struct edge edge = {.role = EDGE_CLIENT, .address = {10}, .port = 80};
 	struct fixture *fixture = *state;
 	struct text metrics = TEXT_EMPTY;
 
