@@ -201,7 +201,7 @@ static __always_inline void http_judge_length(struct http_head *head, const __u8
 	for (i = 0; i < HTTP_LENGTH_DIGITS + 2; i++) {
 		__u8 c = value[i];
 
-		if (i >= size || (digits && !http_is_digit(c)))
+		if (i >= size || (digits && (c == ' ' || c == '\t')))
 			break;
 		if (http_is_digit(c)) {
 			length = length * 10 + (c - '0');

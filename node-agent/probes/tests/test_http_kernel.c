@@ -516,8 +516,8 @@ static void test_connect_refused_and_taken(void **state)
 	assert_nothing_odd();
 }
 
-#define BODY	  (8 << 20)
-#define BODY_HEAD "Content-Length: 8388608\r\n\r\n"
+#define BODY	  (1 << 20)
+#define BODY_HEAD "Content-Length: 1048576\r\n\r\n"
 
 static void exchange_bodies(void)
 {
@@ -551,7 +551,7 @@ static void test_large_bodies(void **state)
 static void test_lost_packets_sent_again(void **state)
 {
 	scene_begin(state, &wire, IPV6);
-	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 20;
+	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 25;
 	exchange_bodies();
 	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 3;
 	for (int i = 0; i < 30; i++)
