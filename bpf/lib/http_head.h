@@ -190,40 +190,53 @@ static __always_inline void http_judge_start(struct http_head *head, const __u8 
 		head->state = HTTP_OPAQUE;
 }
 
+#define HTTP_BLANKS	   8  /* before a value */
 #define HTTP_LENGTH_DIGITS 19 /* more do not fit */
 
-/* Lists ("5, 5") and signs are no lengths: what follows is not known then. */
-static __always_inline void http_judge_length(struct http_head *head, const __u8 *value, __u32 size)
+static __always_inline bool http_is_blank(__u8 c)
 {
-	__u64 length = 0;
-	__u32 i, digits = 0;
-
-	for (i = 0; i < HTTP_LENGTH_DIGITS + 2; i++) {
-		__u8 c = value[i];
-
-		if (i >= size || (digits && (c == ' ' || c == '\t')))
-			break;
-		if (http_is_digit(c)) {
-			length = length * 10 + (c - '0');
-			digits++;
-		} else if (c != ' ' && c != '\t') {
-			return;
-		}
-	}
-	if (!digits || digits > HTTP_LENGTH_DIGITS)
-		return;
-	head->flags |= HTTP_HEAD_LENGTH;
-	head->body = length;
+	return c == ' ' || c == '\t';
 }
 
-static __always_inline void http_judge_header(struct http_head *head, const __u8 *line, __u32 size)
+/*
+ * Lists ("5, 5") and signs are no lengths: what follows is not known then. The line is the
+ * window's from `start` on.
+ */
+http_global int http_judge_length(struct http_head *head, const struct http_window *window,
+				  __u32 start, __u32 size)
 {
+	const __u8 *value;
+	__u64 length = 0;
+	__u32 i;
+
+	if (!head || !window)
+		return 0;
+	for (i = 0; i < HTTP_BLANKS && size && http_is_blank(window->bytes[http_index(start)]);
+	     i++) {
+		start++;
+		size--;
+	}
+	value = window->bytes + http_index(start);
+	for (i = 0; i < HTTP_LENGTH_DIGITS && i < size && http_is_digit(value[i]); i++)
+		length = length * 10 + (value[i] - '0');
+	if (!i || (i < size && !http_is_blank(value[i])))
+		return 0;
+	head->flags |= HTTP_HEAD_LENGTH;
+	head->body = length;
+	return 0;
+}
+
+static __always_inline void http_judge_header(struct http_head *head,
+					      const struct http_window *window, __u32 start,
+					      __u32 size)
+{
+	const __u8 *line = window->bytes + http_index(start);
 	__u64 word = http_load(line) | HTTP_LOWER;
 
 	if (word == HTTP_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')) {
 		word = http_load(line + 8) | HTTP_LOWER;
 		if (HTTP_IS(word, 7, 'l', 'e', 'n', 'g', 't', 'h', ':', 0) && size > 15)
-			http_judge_length(head, line + 15, size - 15);
+			http_judge_length(head, window, start + 15, size - 15);
 	} else if (word == HTTP_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') && size >= 25) {
 		word = http_load(line + 8) | HTTP_LOWER;
 		if (word != HTTP_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'))
@@ -298,7 +311,7 @@ http_global int http_judge_line(struct http_head *head, struct http_window *wind
 	else if (!size && head->state != HTTP_START)
 		window->done = end + 1;
 	else if (head->state == HTTP_HEADERS)
-		http_judge_header(head, line, size);
+		http_judge_header(head, window, start, size);
 	else if (size && head->state == HTTP_START) /* empty lines before a message are allowed */
 		http_judge_start(head, line, true, size);
 	return 0;
