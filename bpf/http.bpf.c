@@ -153,6 +153,43 @@ static __always_inline struct http_counters *kind_ensure(const struct http_kind 
 	return counters ? counters : bpf_map_lookup_elem(&http_kinds, &others);
 }
 
+enum end { END_COMPLETE, END_BY_CLIENT, END_BY_SERVER };
+
+/* What is to be counted. */
+struct exchange {
+	struct http_kind kind;
+	__u64 now;
+	__u64 duration; /* ns */
+	__u64 wait;
+	__u32 request_bytes;
+	__u32 response_bytes;
+	__u32 end; /* enum end */
+	__u32 reserved;
+};
+
+/* Not static, so that the verifier looks at it once, and not for each place that calls it. */
+__noinline int exchange_count(struct exchange *exchange)
+{
+	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	struct http_counters *counters;
+
+	if (!exchange)
+		return 0;
+	counters = kind_ensure(&exchange->kind, target, exchange->now);
+	if (!counters)
+		return 0;
+	count(&counters->request_bytes, exchange->request_bytes);
+	count(&counters->response_bytes, exchange->response_bytes);
+	observe(counters->duration, &counters->duration_sum, exchange->duration);
+	if (exchange->kind.status)
+		observe(counters->wait, &counters->wait_sum, exchange->wait);
+	if (exchange->end == END_BY_CLIENT)
+		count(&counters->aborted_by_client, 1);
+	else if (exchange->end == END_BY_SERVER)
+		count(&counters->aborted_by_server, 1);
+	return 0;
+}
+
 /* A packet on its way through a program. */
 struct packet {
 	struct __sk_buff *skb;
@@ -179,42 +216,33 @@ static __always_inline __u32 connection_waiting(const struct connection *connect
 	return connection->asked - connection->answered;
 }
 
-enum end { END_COMPLETE, END_BY_CLIENT, END_BY_SERVER };
-
 /* The oldest request that waits is over: its response is complete, or will never be. */
 static __always_inline void exchange_end(struct packet *packet, enum end end, __u64 ended_ns)
 {
 	struct connection *connection = packet->connection;
 	struct stream *response = &connection->response;
 	struct request *request = &connection->queue[connection->answered % PIPELINE];
-	struct http_kind kind = {
-		.target = connection->target,
-		.port = connection->port,
-		.role = connection->role,
-		.method = request->method,
-		.status = response->head.status,
+	struct exchange exchange = {
+		.kind = {.target = connection->target,
+			 .port = connection->port,
+			 .role = connection->role,
+			 .method = request->method,
+			 .status = response->head.status},
+		.now = packet_time(packet),
+		.duration = ended_ns - request->began_ns,
+		.wait = response->began_ns - request->began_ns,
+		.request_bytes = request->bytes,
+		.response_bytes = response->bytes,
+		.end = end,
 	};
-	struct http_counters *counters;
 
 	if (!connection_waiting(connection))
 		return;
-	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
-	counters = kind_ensure(&kind, packet->target, packet_time(packet));
+	__builtin_memcpy(exchange.kind.address, connection->address, sizeof(connection->address));
 	connection->answered++;
-	if (!counters)
-		return;
-	count(&counters->request_bytes, request->bytes);
-	count(&counters->response_bytes, response->bytes);
-	observe(counters->duration, &counters->duration_sum, ended_ns - request->began_ns);
-	if (response->head.status)
-		observe(counters->wait, &counters->wait_sum,
-			response->began_ns - request->began_ns);
-	if (end == END_BY_CLIENT)
-		count(&counters->aborted_by_client, 1);
-	else if (end == END_BY_SERVER)
-		count(&counters->aborted_by_server, 1);
 	response->bytes = 0;
 	response->head.status = 0;
+	exchange_count(&exchange);
 }
 
 /* Streams: what a piece of payload is. */

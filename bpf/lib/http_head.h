@@ -333,28 +333,44 @@ struct http_look {
 	struct http_window *window;
 };
 
-/* One step of a look: a word, or up to the end of a line. Returns 1 when there is no more to do. */
+#define HTTP_STEP_WORDS 4
+
+/* Most headers are of no interest, which their first letter says. */
+static __always_inline bool http_may_skip_line(const struct http_head *head,
+					       const struct http_window *window)
+{
+	__u8 letter = window->bytes[http_index(window->start)] | 0x20;
+
+	return head->state == HTTP_HEADERS && !(head->flags & HTTP_HEAD_SKIP) && letter >= 'a' &&
+	       letter != 'c' && letter != 't';
+}
+
+/* One step of a look: some words, or up to the end of a line. Returns 1 at the end of the look. */
 static long http_step(__u32 step, void *context)
 {
 	struct http_look *look = context;
 	struct http_window *window = look->window;
 	struct http_head *head = look->head;
-	__u32 at = window->at, offset;
+	__u32 at = window->at, offset, i;
 
 	(void)step;
+	for (i = 0; i < HTTP_STEP_WORDS; i++) {
+		offset = http_find_line_feed(http_load(window->bytes + http_index(at)));
+		if (offset < 8)
+			break;
+		at += 8;
+	}
+	window->at = at;
+	if (offset == 8)
+		return at >= window->size || at >= HTTP_WINDOW;
+	at += offset;
 	if (at >= window->size || at >= HTTP_WINDOW)
 		return 1;
-	offset = http_find_line_feed(http_load(window->bytes + http_index(at)));
-	if (offset == 8) {
-		window->at = at + 8;
-		return 0;
-	}
-	if (at + offset >= window->size)
-		return 1;
-	http_judge_line(head, window, at + offset);
-	window->at = at + offset + 1;
+	if (!http_may_skip_line(head, window))
+		http_judge_line(head, window, at);
+	window->at = at + 1;
 	window->start = window->at;
-	return window->done || head->state == HTTP_OPAQUE;
+	return window->done || head->state == HTTP_OPAQUE || window->at >= window->size;
 }
 
 /* Keeps the line that is not finished; of one that is too long, only that the rest is skipped. */
