@@ -54,8 +54,8 @@ static int add_others(struct http_kernel *kernel, uint32_t number)
 {
 	static const struct http_counters zero;
 
-	for (__u8 role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
-		const struct http_kind others = {.target = number, .role = role};
+	for (int role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
+		const struct http_kind others = {.target = number, .role = (__u8)role};
 
 		if (bpf_map_update_elem(kernel->kinds.descriptor, &others, &zero, BPF_ANY))
 			return -errno;

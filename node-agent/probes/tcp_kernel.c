@@ -82,8 +82,8 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 {
 	static const struct tcp_counters zero;
 
-	for (__u8 role = TCP_CLIENT; role <= TCP_SERVER; role++) {
-		const struct tcp_edge_key key = {.target = number, .role = role};
+	for (int role = TCP_CLIENT; role <= TCP_SERVER; role++) {
+		const struct tcp_edge_key key = {.target = number, .role = (__u8)role};
 
 		if (bpf_map_update_elem(kernel->edges.descriptor, &key, &zero, BPF_ANY))
 			return -errno;
