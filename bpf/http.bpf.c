@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/lib/histogram.h"
 #include "bpf/lib/http_head.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/tcp_segment.h"
@@ -94,6 +95,14 @@ struct {
 } http_kinds SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HTTP_OTHERS_LIMIT);
+	__type(key, struct http_kind);
+	__type(value, struct http_counters);
+} http_others SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
@@ -109,32 +118,15 @@ static __always_inline void count(__u64 *counter, __u64 more)
 
 /* What is counted. */
 
-static __always_inline __u32 log2_of(__u32 value)
-{
-	__u32 position = (value > 0xffff) << 4, step;
-
-	value >>= position;
-	step = (value > 0xff) << 3;
-	value >>= step;
-	position |= step;
-	step = (value > 0xf) << 2;
-	value >>= step;
-	position |= step;
-	step = (value > 0x3) << 1;
-	value >>= step;
-	return position | step | (value >> 1);
-}
-
 static __always_inline void observe(__u64 *slots, __u64 *sum, __u64 ns)
 {
 	__u64 us = ns / 1000;
 	__u32 value = us < 0xffffffff ? us : 0xffffffff;
-	__u32 octave = value > 1 ? log2_of(value - 1) + 1 : 0;
-	__u32 slot = octave > HTTP_FIRST_BOUND ? octave - HTTP_FIRST_BOUND : 0;
+	__u32 slot = histogram_slot(value, HTTP_FIRST_BOUND, HTTP_SLOTS);
 
 	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
 	if (slot >= HTTP_SLOTS)
-		slot = HTTP_SLOTS - 1;
+		return;
 	count(&slots[slot], 1);
 	count(sum, us);
 }
@@ -150,7 +142,7 @@ static __always_inline struct http_counters *kind_ensure(const struct http_kind 
 	if (rate_limit_take(&target->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST))
 		bpf_map_update_elem(&http_kinds, kind, &zero, BPF_NOEXIST);
 	counters = bpf_map_lookup_elem(&http_kinds, kind);
-	return counters ? counters : bpf_map_lookup_elem(&http_kinds, &others);
+	return counters ? counters : bpf_map_lookup_elem(&http_others, &others);
 }
 
 enum end { END_COMPLETE, END_BY_CLIENT, END_BY_SERVER };

@@ -7,7 +7,8 @@
 
 #include <linux/types.h>
 
-#define HTTP_KINDS_LIMIT 8192 /* of a node; beyond, exchanges count as "others" of their target */
+#define HTTP_KINDS_LIMIT  8192	/* of a node; beyond, exchanges count as "others" of their target */
+#define HTTP_OTHERS_LIMIT 16384 /* of a node: for each role of a target */
 
 /* A target may come to know this many kinds at once, and one more each interval. */
 #define HTTP_KIND_BURST	      512
@@ -23,7 +24,10 @@
 
 enum http_role { HTTP_CLIENT, HTTP_SERVER };
 
-/* Who a target exchanges messages with, and how they were answered. */
+/*
+ * Who a target exchanges messages with, and how they were answered. All zero but target and role:
+ * others, beyond the limits.
+ */
 struct http_kind {
 	__u32 target;
 	__u16 port;   /* the server's, host byte order */

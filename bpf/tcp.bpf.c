@@ -19,6 +19,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/lib/histogram.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
@@ -41,7 +42,7 @@
  */
 struct connection {
 	__u32 target; /* as in struct tcp_edge_key, like port and role */
-	__u16 port;
+	__u16 port;   /* 0: counted with the others, from its beginning to its end */
 	__u8 role;
 	__u8 flags;
 	__u32 looked_at; /* jiffies, the lower half */
@@ -70,6 +71,15 @@ struct {
 	__type(value, struct tcp_counters);
 } tcp_edges SEC(".maps");
 
+/* What is beyond the limits, two for each target; apart, so that edges cannot take their room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, TCP_OTHERS_LIMIT);
+	__type(key, struct tcp_edge_key);
+	__type(value, struct tcp_counters);
+} tcp_others SEC(".maps");
+
 /* A new edge: too large for the stack. */
 static const struct tcp_counters zero;
 
@@ -91,16 +101,19 @@ static __always_inline __u32 clock_us(void)
 
 /* Edges. */
 
-static __always_inline struct tcp_counters *edge_find(const struct tcp_edge_key *key)
+/* Where there is no such edge, the key becomes that of the others. */
+static __always_inline struct tcp_counters *edge_find(struct tcp_edge_key *key)
 {
-	struct tcp_edge_key others = {.target = key->target, .role = key->role};
 	struct tcp_counters *edge = bpf_map_lookup_elem(&tcp_edges, key);
 
-	return edge ? edge : bpf_map_lookup_elem(&tcp_edges, &others);
+	if (edge)
+		return edge;
+	*key = (struct tcp_edge_key){.target = key->target, .role = key->role};
+	return bpf_map_lookup_elem(&tcp_others, key);
 }
 
-/* Makes the edge if it is new and the target may know another one. */
-static __always_inline struct tcp_counters *edge_ensure(const struct tcp_edge_key *key,
+/* Makes the edge if it is new and the target may know another one; otherwise as edge_find(). */
+static __always_inline struct tcp_counters *edge_ensure(struct tcp_edge_key *key,
 							struct tcp_target *target)
 {
 	struct tcp_counters *edge = bpf_map_lookup_elem(&tcp_edges, key);
@@ -131,11 +144,13 @@ static __always_inline void key_of_connection(struct tcp_edge_key *key,
 	};
 }
 
-/* The macros take a socket in whichever form a program has it. */
+/* Takes a socket in whichever form a program has it. The others have no address. */
 #define key_set_address(key, family, ip4, ip6)                                                     \
 	do {                                                                                       \
 		__u32 *words = (__u32 *)(key)->address;                                            \
                                                                                                    \
+		if (!(key)->port)                                                                  \
+			break;                                                                     \
 		if ((family) == AF_INET6) {                                                        \
 			words[0] = (ip6)[0];                                                       \
 			words[1] = (ip6)[1];                                                       \
@@ -186,31 +201,13 @@ static __always_inline void count_all(struct tcp_counters *edge, const struct tc
 		count(&edge->duplicates, now->duplicates);
 }
 
-static __always_inline __u32 log2_of(__u32 value)
-{
-	__u32 position = (value > 0xffff) << 4, step;
-
-	value >>= position;
-	step = (value > 0xff) << 3;
-	value >>= step;
-	position |= step;
-	step = (value > 0xf) << 2;
-	value >>= step;
-	position |= step;
-	step = (value > 0x3) << 1;
-	value >>= step;
-	return position | step | (value >> 1);
-}
-
-/* The upper bound belongs to the slot, as Prometheus counts. */
 static __always_inline void observe(__u64 *slots, __u64 *sum, __u32 us)
 {
-	__u32 octave = us > 1 ? log2_of(us - 1) + 1 : 0;
-	__u32 slot = octave > TCP_FIRST_BOUND ? octave - TCP_FIRST_BOUND : 0;
+	__u32 slot = histogram_slot(us, TCP_FIRST_BOUND, TCP_SLOTS);
 
 	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
 	if (slot >= TCP_SLOTS)
-		slot = TCP_SLOTS - 1;
+		return;
 	count(&slots[slot], 1);
 	count(sum, us);
 }
@@ -331,6 +328,7 @@ static __always_inline void adopt(struct __sk_buff *skb, struct bpf_sock *sk,
 	connection->target = target->target;
 	key_of_packet(&key, sk, connection);
 	edge_ensure(&key, target);
+	connection->port = key.port;
 }
 
 static __always_inline bool adoptable(const struct bpf_sock *sk)
@@ -367,6 +365,7 @@ static __always_inline bool remember(struct bpf_sock *sk, const struct tcp_sock 
 	if (!edge || !edge_has_accepted(edge))
 		return false;
 	*connection = accepted;
+	connection->port = key.port;
 	return true;
 }
 
@@ -489,6 +488,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *operation, struct tc
 	connection->began_us = clock_us();
 	key_of_operation(&key, operation, connection);
 	edge_ensure(&key, target);
+	connection->port = key.port;
 }
 
 /* A connect() that is older than the attachment has no beginning. */
@@ -506,11 +506,27 @@ static __always_inline void on_opened(struct bpf_sock_ops *operation, struct tcp
 	edge = edge_ensure(&key, target);
 	if (!edge)
 		return;
+	connection->port = key.port;
 	count(&edge->opened, 1);
 	if (connection->began_us)
 		observe(edge->connect, &edge->connect_sum, clock_us() - connection->began_us);
 	if (operation->total_retrans)
 		count(&edge->syn_retransmitted, operation->total_retrans);
+}
+
+/*
+ * Kept in mind at once: when it ends, its peer may have an edge of its own, which knows nothing of
+ * it.
+ */
+static __always_inline void remember_among_others(struct bpf_sock_ops *operation,
+						  struct tcp_target *target)
+{
+	struct connection *connection = connection_begin(operation, target);
+
+	if (!connection)
+		return;
+	connection->role = TCP_SERVER;
+	connection->port = 0;
 }
 
 static __always_inline void on_accepted(struct bpf_sock_ops *operation, struct tcp_target *target)
@@ -522,6 +538,8 @@ static __always_inline void on_accepted(struct bpf_sock_ops *operation, struct t
 	edge = edge_ensure(&key, target);
 	if (!edge)
 		return;
+	if (!key.port)
+		remember_among_others(operation, target);
 	count(&edge->accepted, 1);
 	if (operation->total_retrans)
 		count(&edge->syn_retransmitted, operation->total_retrans);
@@ -582,7 +600,10 @@ static __always_inline void on_closed(struct bpf_sock_ops *operation, struct tcp
 	count_end(edge, state, tcp->inet_conn.icsk_inet.sk.sk_err);
 }
 
-/* An accepted connection ends that was never kept in mind: nobody else counts it. */
+/*
+ * An accepted connection ends that was never kept in mind: nobody else counts it. One that has sent
+ * a lot is older than the programs and has slept since: another load of them asked for its calls.
+ */
 static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
 					    struct tcp_target *target)
 {
@@ -591,7 +612,7 @@ static __always_inline void on_young_closed(struct bpf_sock_ops *operation,
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
-	if (!tcp || !was_accepted(tcp))
+	if (!tcp || !was_accepted(tcp) || tcp->segs_out >= TCP_OLD_SEGMENTS)
 		return;
 	key_of_accepted(&key, operation, target);
 	edge = edge_find(&key);
@@ -621,13 +642,16 @@ static __always_inline void on_end(struct bpf_sock_ops *operation, struct tcp_ta
 static __always_inline void on_timeout(struct bpf_sock_ops *operation, struct tcp_target *target)
 {
 	struct connection *connection = connection_of_operation(operation, target);
+	struct tcp_sock *tcp = operation->sk ? bpf_skc_to_tcp_sock(operation->sk) : NULL;
 	struct tcp_counters *edge;
 	struct tcp_edge_key key;
 
 	if (connection)
 		key_of_operation(&key, operation, connection);
-	else
+	else if (tcp && was_accepted(tcp))
 		key_of_accepted(&key, operation, target);
+	else
+		return;
 	edge = edge_find(&key);
 	if (edge)
 		count(&edge->timeouts, 1);

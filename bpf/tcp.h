@@ -19,7 +19,11 @@
 /* An accepted connection that has sent less is told at its end only. */
 #define TCP_YOUNG_SEGMENTS 3
 
-#define TCP_EDGES_LIMIT 8192 /* of a node; beyond, a target's connections count as "others" */
+/* One of which nothing is known at its end has not sent so much under these programs. */
+#define TCP_OLD_SEGMENTS 64
+
+#define TCP_EDGES_LIMIT	 8192  /* of a node; beyond, a target's connections count as "others" */
+#define TCP_OTHERS_LIMIT 16384 /* of a node: for each role of a target */
 
 /* A target may come to know this many edges at once, and one more each interval. */
 #define TCP_EDGE_BURST	     256

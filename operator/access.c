@@ -13,6 +13,13 @@
 #include "lib/kube/token_review.h"
 #include "operator/review_cache.h"
 
+/*
+ * Dropping the oldest would else make each answer go before it is asked for again, where the
+ * namespaces that somebody asks about are one too many.
+ */
+_Static_assert(REVIEW_CACHE_LIMIT > 4 * (ACCESS_NAMESPACES_LIMIT + 2),
+	       "the answers of some callers must fit");
+
 struct access {
 	struct kube_client *client;
 	uv_loop_t *loop;
@@ -43,6 +50,8 @@ struct check {
 	struct strings namespaces;
 	struct question *questions; /* the first one about all, then one for each namespace */
 	size_t next_question;
+	size_t alone;	    /* how many of them are asked one after the other */
+	const char *needed; /* without the right to this namespace nothing else is asked, or NULL */
 	size_t under_way;
 	struct access_view view;
 	char *failure; /* why a question was not answered, or NULL */
@@ -186,6 +195,19 @@ static void on_right_reviewed(void *context, bool allowed, const char *failure)
 	go_on(check);
 }
 
+/*
+ * What is known, if it may be used. That a needed namespace is denied is asked each time: answers
+ * are kept of namespaces that have edges, so one that comes at once would tell that it has some.
+ */
+static const struct review *find_known(struct check *check, const struct question *question)
+{
+	struct access *access = check->access;
+	const struct review *known =
+		review_cache_find(&access->cache, &question->key, uv_now(access->loop));
+
+	return known && (known->good || question->namespace != check->needed) ? known : NULL;
+}
+
 static void ask(struct check *check, struct question *question)
 {
 	struct access *access = check->access;
@@ -200,7 +222,7 @@ static void ask(struct check *check, struct question *question)
 	struct error error;
 
 	question->key = review_key_of_right(check->user_text, question->namespace);
-	known = review_cache_find(&access->cache, &question->key, uv_now(access->loop));
+	known = find_known(check, question);
 	if (known)
 		take_answer(check, question, known->good);
 	else if (kube_access_review(access->client, &asked, on_right_reviewed, question, &error) <
@@ -210,20 +232,27 @@ static void ask(struct check *check, struct question *question)
 		check->under_way++;
 }
 
-/* Whether the next question is to be asked now: not while the one about all is under way. */
+/* Whether the namespace without which there is nothing to tell has been denied. */
+static bool is_denied(const struct check *check)
+{
+	return check->needed && check->next_question == check->alone && !check->under_way &&
+	       !check->view.allowed.count;
+}
+
+/* Whether the next question is to be asked now: not while one that goes alone is under way. */
 static bool may_ask(const struct check *check)
 {
-	size_t most = check->next_question > 1 ? ACCESS_AT_ONCE : 1;
+	size_t most = check->next_question > check->alone ? ACCESS_AT_ONCE : 1;
 
 	return !check->failure && !check->view.all && check->under_way < most &&
-	       check->next_question <= check->namespaces.count;
+	       check->next_question <= check->namespaces.count && !is_denied(check);
 }
 
 /* Asks what is to be asked now; ends the check when there is nothing more. */
 static void go_on(struct check *check)
 {
 	while (may_ask(check)) {
-		if (check->next_question == 1 &&
+		if (check->next_question == check->alone &&
 		    check->namespaces.count > ACCESS_NAMESPACES_LIMIT) {
 			finish(check, ACCESS_TOO_MUCH, "too many namespaces");
 			return;
@@ -238,29 +267,52 @@ static void go_on(struct check *check)
 		finish(check, ACCESS_ANSWERED, NULL);
 }
 
-static int fill_check(struct check *check, const cJSON *user, const struct strings *namespaces)
+static int add_question(struct check *check, const char *namespace)
 {
-	check->user = cJSON_Duplicate(user, true);
-	check->user_text = cJSON_PrintUnformatted(user);
-	check->questions = calloc(namespaces->count + 1, sizeof(*check->questions));
-	if (!check->user || !check->user_text || !check->questions)
+	size_t place = check->namespaces.count;
+
+	if (strings_add(&check->namespaces, namespace) < 0)
 		return -ENOMEM;
-	check->questions[0] = (struct question){.check = check, .namespace = ""};
-	for (size_t i = 0; i < namespaces->count; i++) {
-		if (strings_add(&check->namespaces, namespaces->items[i]) < 0)
-			return -ENOMEM;
-		check->questions[i + 1] =
-			(struct question){.check = check, .namespace = check->namespaces.items[i]};
-	}
+	check->questions[place + 1] =
+		(struct question){.check = check, .namespace = check->namespaces.items[place]};
 	return 0;
 }
 
+/* The question about all, then that about the needed namespace, then the others. */
+static int fill_questions(struct check *check, const struct strings *namespaces, const char *needed)
+{
+	int result = 0;
+
+	check->questions[0] = (struct question){.check = check, .namespace = ""};
+	check->alone = 1;
+	if (needed) {
+		result = add_question(check, needed);
+		check->alone = 2;
+		check->needed = check->questions[1].namespace;
+	}
+	for (size_t i = 0; i < namespaces->count && result == 0; i++)
+		if (!needed || strcmp(namespaces->items[i], needed) != 0)
+			result = add_question(check, namespaces->items[i]);
+	return result;
+}
+
+static int fill_check(struct check *check, const cJSON *user, const struct strings *namespaces,
+		      const char *needed)
+{
+	check->user = cJSON_Duplicate(user, true);
+	check->user_text = cJSON_PrintUnformatted(user);
+	check->questions = calloc(namespaces->count + 2, sizeof(*check->questions));
+	if (!check->user || !check->user_text || !check->questions)
+		return -ENOMEM;
+	return fill_questions(check, namespaces, needed);
+}
+
 void access_check(struct access *access, const cJSON *user, const struct strings *namespaces,
-		  access_checked handler, void *context)
+		  const char *needed, access_checked handler, void *context)
 {
 	struct check *check = calloc(1, sizeof(*check));
 
-	if (!check || fill_check(check, user, namespaces) < 0) {
+	if (!check || fill_check(check, user, namespaces, needed) < 0) {
 		if (check)
 			free_check(check);
 		handler(context, ACCESS_FAILED, NULL, "out of memory");

@@ -54,9 +54,11 @@ typedef void (*access_checked)(void *context, enum access_outcome outcome,
 
 /*
  * Finds out which of `namespaces` (sorted, each once; copied) the user may see: asks about the
- * whole cluster first, then about each. The handler is called once, maybe from within this call.
+ * whole cluster first, then about each. With a `needed` namespace that is not NULL, asks about it
+ * before the others, and about none of them where it is denied, so that how long it takes does not
+ * tell somebody how many there are. The handler is called once, maybe from within this call.
  */
 void access_check(struct access *access, const cJSON *user, const struct strings *namespaces,
-		  access_checked handler, void *context);
+		  const char *needed, access_checked handler, void *context);
 
 #endif

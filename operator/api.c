@@ -34,7 +34,7 @@ struct asking {
 	struct api *api;
 	struct http_request *request;
 	char *namespace; /* that it is narrowed to, or NULL */
-	char *username;	 /* who asks, once that is known */
+	cJSON *user;	 /* who asks, once that is known */
 	struct asking *prev, *next;
 };
 
@@ -58,7 +58,7 @@ static struct http_request *end(struct asking *asking)
 	DL_DELETE(asking->api->askings, asking);
 	asking->api->count--;
 	free(asking->namespace);
-	free(asking->username);
+	cJSON_Delete(asking->user);
 	free(asking);
 	return request;
 }
@@ -122,8 +122,22 @@ static void refuse_namespace(struct asking *asking)
 		&error, EPERM,
 		"%s may not get observabilitypolicies.skep.dev in namespace %s; ask whoever rules "
 		"it for the role \"view\"",
-		asking->username, asking->namespace);
+		json_text(asking->user, "username"), asking->namespace);
 	refuse(asking, 403, error.message);
+}
+
+/* The namespaces that the answer speaks of. */
+static int list_namespaces(const struct asking *asking, struct strings *namespaces)
+{
+	struct graph graph;
+	int result =
+		graph_make(asking->api->edges, asking->api->cluster, asking->namespace, &graph);
+
+	if (result < 0)
+		return result;
+	result = graph_namespaces(&graph, namespaces);
+	graph_free(&graph);
+	return result;
 }
 
 static void on_checked(void *context, enum access_outcome outcome, const struct access_view *view,
@@ -151,33 +165,48 @@ static void on_checked(void *context, enum access_outcome outcome, const struct 
 	}
 }
 
-/* The namespaces that the answer speaks of, and the one that was asked for. */
-static int list_namespaces(const struct asking *asking, struct strings *namespaces)
+/*
+ * Who has the right to the whole cluster need not be asked about what is in it. Who may not see the
+ * namespace that they name is not answered any later for what is in it.
+ */
+static void on_first_checked(void *context, enum access_outcome outcome,
+			     const struct access_view *view, const char *why)
 {
-	struct graph graph;
-	int result =
-		graph_make(asking->api->edges, asking->api->cluster, asking->namespace, &graph);
-
-	if (result < 0)
-		return result;
-	result = graph_namespaces(&graph, namespaces);
-	graph_free(&graph);
-	if (result == 0 && asking->namespace)
-		result = strings_add_unique(namespaces, asking->namespace);
-	strings_sort(namespaces);
-	return result;
-}
-
-static void check(struct asking *asking, const cJSON *user)
-{
+	struct asking *asking = context;
 	struct strings namespaces = {0};
 
-	asking->username = strdup(json_text(user, "username"));
-	if (!asking->username || list_namespaces(asking, &namespaces) < 0)
+	if (outcome != ACCESS_ANSWERED || view->all ||
+	    (asking->namespace && !access_view_has(view, asking->namespace)))
+		on_checked(asking, outcome, view, why);
+	else if (list_namespaces(asking, &namespaces) < 0)
 		refuse_for_failure(asking, "out of memory");
 	else
-		access_check(asking->api->access, user, &namespaces, on_checked, asking);
+		access_check(asking->api->access, asking->user, &namespaces, asking->namespace,
+			     on_checked, asking);
 	strings_free(&namespaces);
+}
+
+/* How many requests of the same user are being answered, this one included. */
+static size_t count_of_user(const struct asking *asking)
+{
+	const char *username = json_text(asking->user, "username");
+	const struct asking *other;
+	size_t count = 0;
+
+	DL_FOREACH(asking->api->askings, other)
+		count += other->user && strcmp(json_text(other->user, "username"), username) == 0;
+	return count;
+}
+
+static void check(struct asking *asking)
+{
+	static const struct strings none;
+
+	if (count_of_user(asking) > API_USER_REQUESTS_LIMIT)
+		refuse(asking, 429, "many requests of yours are being answered; wait for them");
+	else
+		access_check(asking->api->access, asking->user, &none, asking->namespace,
+			     on_first_checked, asking);
 }
 
 static void on_identified(void *context, enum access_outcome outcome, const cJSON *user,
@@ -187,7 +216,8 @@ static void on_identified(void *context, enum access_outcome outcome, const cJSO
 	struct error error;
 
 	if (outcome == ACCESS_ANSWERED) {
-		check(asking, user);
+		asking->user = cJSON_Duplicate(user, true);
+		check(asking);
 	} else if (outcome == ACCESS_REFUSED) {
 		error_set(&error, EPERM,
 			  "the token does not hold (%.200s); send one of this cluster", why);

@@ -14,8 +14,9 @@
 #include "operator/edges.h"
 #include "operator/pki.h"
 
-#define API_CONNECTIONS_LIMIT 64
-#define API_REQUESTS_LIMIT    16 /* that are being answered; more are told to come again */
+#define API_CONNECTIONS_LIMIT	64
+#define API_REQUESTS_LIMIT	16 /* that are being answered; more are told to come again */
+#define API_USER_REQUESTS_LIMIT 4  /* of one user */
 
 struct api;
 

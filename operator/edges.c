@@ -34,25 +34,26 @@ static struct edges_node *ensure_node(struct edges *edges, const char *name)
 	return node;
 }
 
-static void forget_edge(struct edges_node *node, struct known_edge *known)
+static void forget_edge(struct edges *edges, struct edges_node *node, struct known_edge *known)
 {
+	edges->bytes -= sizeof(*known) + known->hh.keylen;
 	HASH_DEL(node->known[known->edge.side], known);
 	free(known);
 }
 
-static void forget_all(struct edges_node *node)
+static void forget_all(struct edges *edges, struct edges_node *node)
 {
 	struct known_edge *known, *next;
 
 	for (int side = SIDE_CLIENT; side <= SIDE_SERVER; side++)
 		HASH_ITER(hh, node->known[side], known, next)
-			forget_edge(node, known);
+			forget_edge(edges, node, known);
 }
 
 static void remove_node(struct edges *edges, struct edges_node *node)
 {
 	HASH_DEL(edges->nodes, node);
-	forget_all(node);
+	forget_all(edges, node);
 	free(node->name);
 	free(node);
 }
@@ -71,28 +72,44 @@ static struct known_edge *find_edge(const struct edges_node *node, enum edge_sid
 	return known;
 }
 
-static int add_edge(struct edges_node *node, const struct reported_edge *edge,
+/* Lets the ends of an edge come in the order of the graph: who opened the connections is first. */
+static void order_ends(struct reported_edge *edge, struct edge_party **ret_source,
+		       struct edge_party **ret_destination)
+{
+	bool client = edge->side == SIDE_CLIENT;
+
+	*ret_source = client ? &edge->workload : &edge->peer;
+	*ret_destination = client ? &edge->peer : &edge->workload;
+}
+
+static int add_edge(struct edges *edges, struct edges_node *node, const struct reported_edge *edge,
 		    const struct edge_key *key)
 {
+	size_t size = sizeof(struct known_edge) + key->length;
+	struct edge_party *source, *destination;
 	struct known_edge *known;
 
-	if (count_known(node) >= EDGES_LIMIT) {
-		node->truncated = true;
+	if (count_known(node) >= EDGES_LIMIT || edges->bytes + size > EDGES_MEMORY_LIMIT) {
+		node->left_out = true;
 		return 0;
 	}
-	known = malloc(sizeof(*known) + key->length);
+	known = malloc(size);
 	if (!known)
 		return -ENOMEM;
 	memset(known, 0, sizeof(*known));
 	memcpy(known->key, key->bytes, key->length);
 	known->edge = *edge;
-	edge_key_read(known->key, &known->edge.workload, &known->edge.peer, &known->edge.protocol);
+	order_ends(&known->edge, &source, &destination);
+	edge_key_read(known->key, source, destination, &known->edge.protocol);
 	HASH_ADD_KEYPTR(hh, node->known[edge->side], known->key, key->length, known);
+	edges->bytes += size;
 	return 0;
 }
 
-static int take_edge(struct edges_node *node, const cJSON *item, bool gone, struct error *error)
+static int take_edge(struct edges *edges, struct edges_node *node, const cJSON *item, bool gone,
+		     struct error *error)
 {
+	struct edge_party *source, *destination;
 	struct known_edge *known;
 	struct reported_edge edge;
 	struct edge_key key;
@@ -100,13 +117,14 @@ static int take_edge(struct edges_node *node, const cJSON *item, bool gone, stru
 
 	if (result < 0)
 		return result;
-	edge_key_make(&key, &edge.workload, &edge.peer, edge.port, edge.protocol);
+	order_ends(&edge, &source, &destination);
+	edge_key_make(&key, source, destination, edge.port, edge.protocol);
 	known = find_edge(node, edge.side, &key);
 	if (known && gone)
-		forget_edge(node, known);
+		forget_edge(edges, node, known);
 	else if (known)
 		memcpy(known->edge.figures, edge.figures, sizeof(edge.figures));
-	else if (!gone && add_edge(node, &edge, &key) < 0)
+	else if (!gone && add_edge(edges, node, &edge, &key) < 0)
 		return error_set(error, ENOMEM, "out of memory");
 	return 0;
 }
@@ -122,15 +140,17 @@ int edges_take_report(struct edges *edges, const char *node_name, const struct e
 		return error_set(error, ENOMEM, "out of memory");
 	node->gone_ms = 0;
 	node->truncated = report->truncated;
-	if (report->full)
-		forget_all(node);
+	if (report->full) {
+		forget_all(edges, node);
+		node->left_out = false;
+	}
 	cJSON_ArrayForEach(item, report->gone) {
 		if (result == 0)
-			result = take_edge(node, item, true, error);
+			result = take_edge(edges, node, item, true, error);
 	}
 	cJSON_ArrayForEach(item, report->edges) {
 		if (result == 0)
-			result = take_edge(node, item, false, error);
+			result = take_edge(edges, node, item, false, error);
 	}
 	return result;
 }

@@ -60,24 +60,46 @@ static struct view view_of(struct making *making, const struct reported_edge *ed
 	return view;
 }
 
-static struct graph_edge *ensure_edge(struct graph *graph, const struct view *view,
-				      const char *protocol)
+/* Adds an edge with a key of its own where `own_size` says so; NULL when memory ran out. */
+static struct graph_edge *add_edge(struct graph *graph, const struct view *view, const char *key,
+				   size_t length, unsigned int hash, size_t own_size)
+{
+	struct graph_edge *edge = calloc(1, sizeof(*edge) + own_size);
+
+	if (!edge)
+		return NULL;
+	if (own_size)
+		key = memcpy(edge + 1, key, own_size);
+	edge_key_read(key, &edge->source, &edge->destination, &edge->protocol);
+	edge->port = view->port;
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, graph->edges, key, length, hash, edge);
+	return edge;
+}
+
+/* What an edge is in the tables of edges, it is in the graph as well, unless a Service is between.
+ */
+static struct graph_edge *ensure_same(struct graph *graph, const struct view *view,
+				      const struct known_edge *known)
+{
+	size_t length = known->hh.keylen;
+	unsigned int hash = known->hh.hashv;
+	struct graph_edge *edge;
+
+	HASH_FIND_BYHASHVALUE(hh, graph->edges, known->key, length, hash, edge);
+	return edge ? edge : add_edge(graph, view, known->key, length, hash, 0);
+}
+
+static struct graph_edge *ensure_resolved(struct graph *graph, const struct view *view,
+					  const char *protocol)
 {
 	struct graph_edge *edge;
 	struct edge_key key;
+	unsigned int hash;
 
 	edge_key_make(&key, &view->source, &view->destination, view->port, protocol);
-	HASH_FIND(hh, graph->edges, key.bytes, key.length, edge);
-	if (edge)
-		return edge;
-	edge = calloc(1, sizeof(*edge) + key.length);
-	if (!edge)
-		return NULL;
-	memcpy(edge->key, key.bytes, key.length);
-	edge_key_read(edge->key, &edge->source, &edge->destination, &edge->protocol);
-	edge->port = view->port;
-	HASH_ADD_KEYPTR(hh, graph->edges, edge->key, key.length, edge);
-	return edge;
+	HASH_VALUE(key.bytes, key.length, hash);
+	HASH_FIND_BYHASHVALUE(hh, graph->edges, key.bytes, key.length, hash, edge);
+	return edge ? edge : add_edge(graph, view, key.bytes, key.length, hash, key.length);
 }
 
 /* Of several Services by which clients came, the first by name is told. */
@@ -95,10 +117,13 @@ static void take_service(struct graph_edge *edge, const struct view *view)
 	edge->service_port = view->service_port;
 }
 
-static int merge(struct making *making, const struct reported_edge *reported)
+static int merge(struct making *making, const struct known_edge *known)
 {
+	const struct reported_edge *reported = &known->edge;
 	struct view view = view_of(making, reported);
-	struct graph_edge *edge = ensure_edge(&making->graph, &view, reported->protocol);
+	struct graph_edge *edge =
+		view.service ? ensure_resolved(&making->graph, &view, reported->protocol)
+			     : ensure_same(&making->graph, &view, known);
 
 	if (!edge)
 		return -ENOMEM;
@@ -119,10 +144,10 @@ static int merge_node(struct making *making, const struct edges_node *node, cons
 {
 	const struct known_edge *known;
 
-	making->graph.truncated |= node->truncated;
+	making->graph.truncated |= node->truncated || node->left_out;
 	for (int side = SIDE_CLIENT; side <= SIDE_SERVER; side++)
 		for (known = node->known[side]; known; known = known->hh.next)
-			if (concerns(&known->edge, namespace) && merge(making, &known->edge) < 0)
+			if (concerns(&known->edge, namespace) && merge(making, known) < 0)
 				return -ENOMEM;
 	return 0;
 }

@@ -31,18 +31,17 @@ struct graph_edge {
 	bool seen[2]; /* by enum edge_side: whether that end is watched, and its figures */
 	double figures[2][EDGE_FIGURES];
 	UT_hash_handle hh;
-	char key[];
 };
 
 struct graph {
 	struct graph_edge *edges;
-	bool truncated; /* some node has more edges than it may report */
+	bool truncated; /* some node has more edges than are known */
 };
 
 /*
  * Merges what is known of edges; with a `namespace` that is not NULL, only those that have an end
  * in it. A client's edge to a Service whose pods all belong to one workload, by a port whose target
- * is a number, becomes an edge to that workload. The graph lives as long as `cluster` is unchanged.
+ * is a number, becomes an edge to that workload. The graph lives as long as both are unchanged.
  * Returns 0 with *ret_graph, to be released with graph_free(), or -ENOMEM.
  */
 int graph_make(const struct edges *edges, const struct cluster *cluster, const char *namespace,

@@ -14,9 +14,8 @@
 /* An edge as it is shown. */
 struct shown_edge {
 	const struct graph_edge *edge;
-	struct edge_party source;
-	struct edge_party destination;
-	bool service; /* whether the Service is told */
+	bool source_hidden;
+	bool destination_hidden;
 };
 
 struct reader {
@@ -31,27 +30,28 @@ static bool is_hidden(const struct reader *reader, const struct edge_party *part
 	return *party->namespace && !reader->visible(reader->context, party->namespace);
 }
 
-static bool is_theirs(const struct reader *reader, const struct edge_party *party)
-{
-	return *party->namespace && !is_hidden(reader, party);
-}
-
-/* Returns whether there is anything to show. */
+/* Returns whether there is anything to show: an end in a namespace that is visible. */
 static bool show(const struct reader *reader, const struct graph_edge *edge,
 		 struct shown_edge *ret_shown)
 {
 	bool source_hidden = is_hidden(reader, &edge->source);
 	bool destination_hidden = is_hidden(reader, &edge->destination);
 
-	if (!is_theirs(reader, &edge->source) && !is_theirs(reader, &edge->destination))
+	if ((source_hidden || !*edge->source.namespace) &&
+	    (destination_hidden || !*edge->destination.namespace))
 		return false;
-	*ret_shown = (struct shown_edge){
-		.edge = edge,
-		.source = source_hidden ? hidden : edge->source,
-		.destination = destination_hidden ? hidden : edge->destination,
-		.service = edge->service && !destination_hidden,
-	};
+	*ret_shown = (struct shown_edge){edge, source_hidden, destination_hidden};
 	return true;
+}
+
+static const struct edge_party *source_of(const struct shown_edge *shown)
+{
+	return shown->source_hidden ? &hidden : &shown->edge->source;
+}
+
+static const struct edge_party *destination_of(const struct shown_edge *shown)
+{
+	return shown->destination_hidden ? &hidden : &shown->edge->destination;
 }
 
 static int compare_parties(const struct edge_party *a, const struct edge_party *b)
@@ -67,10 +67,10 @@ static int compare_parties(const struct edge_party *a, const struct edge_party *
 static int compare_shown(const void *first, const void *second)
 {
 	const struct shown_edge *a = first, *b = second;
-	int order = compare_parties(&a->source, &b->source);
+	int order = compare_parties(source_of(a), source_of(b));
 
 	if (!order)
-		order = compare_parties(&a->destination, &b->destination);
+		order = compare_parties(destination_of(a), destination_of(b));
 	if (!order)
 		order = a->edge->port - b->edge->port;
 	return order ? order : strcmp(a->edge->protocol, b->edge->protocol);
@@ -94,7 +94,7 @@ static bool add_service(cJSON *json, const struct shown_edge *shown)
 	const struct graph_edge *edge = shown->edge;
 	cJSON *object;
 
-	if (!shown->service)
+	if (!edge->service || shown->destination_hidden)
 		return true;
 	object = cJSON_AddObjectToObject(json, "service");
 	return cJSON_AddStringToObject(object, "namespace", edge->service->namespace) &&
@@ -129,8 +129,8 @@ static bool write_edge(const struct shown_edge *shown, struct text *out)
 	cleanup_json cJSON *json = cJSON_CreateObject();
 	cleanup_free char *printed = NULL;
 
-	if (add_party(json, "source", &shown->source) &&
-	    add_party(json, "destination", &shown->destination) && add_service(json, shown) &&
+	if (add_party(json, "source", source_of(shown)) &&
+	    add_party(json, "destination", destination_of(shown)) && add_service(json, shown) &&
 	    cJSON_AddNumberToObject(json, "port", shown->edge->port) &&
 	    cJSON_AddStringToObject(json, "protocol", shown->edge->protocol) &&
 	    cJSON_AddStringToObject(json, "observed", observed(shown->edge)) &&

@@ -16,7 +16,7 @@
 #include <uthash.h>
 
 #define REVIEW_KEPT_MS	   10000
-#define REVIEW_CACHE_LIMIT 1024 /* beyond, the oldest is dropped */
+#define REVIEW_CACHE_LIMIT 8192 /* beyond, the oldest is dropped */
 #define REVIEW_DIGEST_SIZE 32	/* SHA-256 */
 
 struct review_key {

@@ -64,7 +64,9 @@ static const struct {
 enum load {
 	LOAD_REQUESTS,
 	LOAD_BULK,
-	LOAD_CONNECTIONS,
+	LOAD_CONNECTIONS, /* both ends are watched */
+	LOAD_OPENED,
+	LOAD_ACCEPTED,
 	LOAD_LOOKUPS,
 	LOAD_HTTP,
 	LOAD_HTTP_BODY,
@@ -90,15 +92,16 @@ static const struct measurement {
 	{{{"tcp_sent", HOOK_EGRESS}}, "packet out, request and answer", LOAD_REQUESTS, 0, 60},
 	{{{"tcp_sent", HOOK_EGRESS}}, "packet out, bulk transfer", LOAD_BULK, 0, 60},
 	{{{"tcp_sent", HOOK_EGRESS}}, "packet out, short connections", LOAD_CONNECTIONS, 0, 0},
-	{{{"tcp_operation", HOOK_SOCK_OPS}},
-	 "call of sock_ops, short connections",
-	 LOAD_CONNECTIONS,
-	 0,
+	{{{"tcp_operation", HOOK_SOCK_OPS}}, "call of sock_ops, the same", LOAD_CONNECTIONS, 0, 0},
+	{{{"tcp_sent", HOOK_EGRESS}, {"tcp_operation", HOOK_SOCK_OPS}},
+	 "short connection opened, whole",
+	 LOAD_OPENED,
+	 CONNECTIONS,
 	 0},
 	{{{"tcp_sent", HOOK_EGRESS}, {"tcp_operation", HOOK_SOCK_OPS}},
-	 "short connection, an end of it, whole",
-	 LOAD_CONNECTIONS,
-	 2 * CONNECTIONS,
+	 "short connection accepted, whole",
+	 LOAD_ACCEPTED,
+	 CONNECTIONS,
 	 0},
 	{{{"dns_received", HOOK_INGRESS}}, "packet in, no DNS", LOAD_REQUESTS, 0, 20},
 	{{{"dns_sent", HOOK_EGRESS}}, "packet out, no DNS", LOAD_REQUESTS, 0, 20},
@@ -315,13 +318,18 @@ static void ask(const struct sockaddr_in *address, int requests, const char *req
 			"request");
 }
 
-static void converse(int connections, int requests, const char *request, const char *answer)
+/* Accepted sockets are of the cgroup in which their listener was made. */
+static void converse(const char *server, const char *client, int connections, int requests,
+		     const char *request, const char *answer)
 {
 	struct sockaddr_in address;
-	int listener = listen_on_loopback(&address);
+	int listener;
 
+	enter(server);
+	listener = listen_on_loopback(&address);
 	if (fork() == 0)
 		serve(listener, connections, answer);
+	enter(client);
 	for (int i = 0; i < connections; i++)
 		ask(&address, requests, request);
 	close(listener);
@@ -396,23 +404,32 @@ static void look_up(void)
 	}
 }
 
-static void run_load(enum load load)
+static void run_load(const struct bench *bench, enum load load)
 {
+	const char *watched = bench->watched, *foreign = bench->foreign;
+
+	enter(load == LOAD_FOREIGN_EXECS ? foreign : watched);
 	switch (load) {
 	case LOAD_REQUESTS:
-		converse(1, REQUESTS, NULL, NULL);
+		converse(watched, watched, 1, REQUESTS, NULL, NULL);
 		break;
 	case LOAD_BULK:
 		transfer_bulk("");
 		break;
 	case LOAD_CONNECTIONS:
-		converse(CONNECTIONS, 1, NULL, NULL);
+		converse(watched, watched, CONNECTIONS, 1, NULL, NULL);
+		break;
+	case LOAD_OPENED:
+		converse(foreign, watched, CONNECTIONS, 1, NULL, NULL);
+		break;
+	case LOAD_ACCEPTED:
+		converse(watched, foreign, CONNECTIONS, 1, NULL, NULL);
 		break;
 	case LOAD_LOOKUPS:
 		look_up();
 		break;
 	case LOAD_HTTP:
-		converse(1, REQUESTS, HTTP_REQUEST, HTTP_ANSWER);
+		converse(watched, watched, 1, REQUESTS, HTTP_REQUEST, HTTP_ANSWER);
 		break;
 	case LOAD_HTTP_BODY:
 		transfer_bulk(HTTP_BODY_HEAD);
@@ -428,8 +445,7 @@ static void run_load(enum load load)
 static void run(const struct bench *bench, enum load load)
 {
 	if (fork() == 0) {
-		enter(load == LOAD_FOREIGN_EXECS ? bench->foreign : bench->watched);
-		run_load(load);
+		run_load(bench, load);
 		_exit(0);
 	}
 	wait(NULL);

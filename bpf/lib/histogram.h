@@ -2,18 +2,14 @@
 /* Copyright The Skep Authors */
 
 /*
- * A log-linear histogram: every power of two is cut into four equal parts, so that a value is known
- * within a quarter, and parts fold into powers of two without loss. Part 0 holds the value 0; part
- * n > 0 holds the values above the upper bound of part n - 1 up to its own, which is included (as
- * Prometheus counts). Shared by the kernel and the user half.
+ * A histogram in powers of two: slot 0 counts the values up to 2^first_bound, slot n those above
+ * the bound of slot n - 1 up to twice as much, which is included (as Prometheus counts), and the
+ * last slot all the rest. Shared by the kernel and the user half.
  */
 #ifndef SKEP_BPF_LIB_HISTOGRAM_H
 #define SKEP_BPF_LIB_HISTOGRAM_H
 
 #include <linux/types.h>
-
-#define HISTOGRAM_OCTAVES 27 /* the largest value told apart is 2^27: 134 s in microseconds */
-#define HISTOGRAM_SLOTS	  ((HISTOGRAM_OCTAVES - 1) * 4 + 1)
 
 /* The position of the highest bit that is set; `value` is not 0. BPF has no instruction for it. */
 static inline __u32 histogram_log2(__u32 value)
@@ -32,17 +28,13 @@ static inline __u32 histogram_log2(__u32 value)
 	return position | step | (value >> 1);
 }
 
-/* The slot that counts `value`; what is beyond the last is counted there. */
-static inline __u32 histogram_slot(__u32 value)
+/* The slot that counts `value`, of `slots` in all. */
+static inline __u32 histogram_slot(__u32 value, __u32 first_bound, __u32 slots)
 {
-	__u32 below, octave, slot;
+	__u32 octave = value > 1 ? histogram_log2(value - 1) + 1 : 0; /* it is up to 2^octave */
+	__u32 slot = octave > first_bound ? octave - first_bound : 0;
 
-	if (value <= 4)
-		return value;
-	below = value - 1; /* the upper bound belongs to the slot */
-	octave = histogram_log2(below);
-	slot = (octave - 1) * 4 + ((below >> (octave - 2)) & 3) + 1;
-	return slot < HISTOGRAM_SLOTS ? slot : HISTOGRAM_SLOTS - 1;
+	return slot < slots ? slot : slots - 1;
 }
 
 #endif

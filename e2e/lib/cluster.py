@@ -25,8 +25,10 @@ DAEMONS = ("skep-operator", "skep-node-agent")
 
 
 def bring_up():
-    """Starts what does not run: the cluster, and Skep on it."""
+    """Starts what does not run: the cluster, and Skep on it, from images of what is in the tree."""
     run(E2E / "cluster/up", timeout=1800)
+    if "SKEP_BINARIES" not in os.environ:
+        run("make", "-s", "-C", REPOSITORY, "images", timeout=1800)
     own = {name: value for name, value in os.environ.items() if name != "KUBECONFIG"}
     run(E2E / "install", timeout=300, env=own)
 

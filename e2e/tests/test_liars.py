@@ -18,7 +18,7 @@ GROWTH_BYTES = 64 * 1024
 
 class Liars(ClusterTest):
     def watch(self):
-        self.apply_policy("tcp", WATCHED)
+        self.apply_policy("tcp", WATCHED, [policies.TCP, policies.EXEC])
         policies.wait_ready(self.namespace, "tcp", "Attached")
 
     def test_mirror(self):

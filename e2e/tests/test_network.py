@@ -3,6 +3,7 @@
 """Who talks to whom over TCP, and how much, by every way that a cluster has."""
 
 import re
+import socket
 
 from lib import cluster, daemons, outside, pods, policies
 from lib.case import ClusterTest
@@ -11,7 +12,6 @@ from lib.shell import run, wait_until
 PYTHON = "/usr/bin/python3"
 SERVER = {"app": "server"}
 PORT = 8080
-HOST_PORT = 18080
 SIZE = 100_000
 QUESTION = len("more\n")
 
@@ -145,19 +145,26 @@ class Network(ClusterTest):
     def test_host_network(self):
         """a pod of the host's network, as server and as client: the others see the node"""
         client = self.start_client()
+        port = self.free_port()
         manifest = pods.pod(
-            self.namespace, "host", {"app": "host"}, node="node-a", command=serve(HOST_PORT)
+            self.namespace, "host", {"app": "host"}, node="node-a", command=serve(port)
         )
         manifest["spec"]["hostNetwork"] = True
         host = pods.start(manifest)[0]
         self.watch()
         node = {"peer_kind": "Node", "peer_namespace": "", "peer_name": "node-a"}
-        self.ask(pods.address(host), HOST_PORT)
-        self.expect_asked(client, server_port=str(HOST_PORT), **node)
-        self.expect_answered(host, server_port=str(HOST_PORT), **self.peer(client))
+        self.ask(pods.address(host), port)
+        self.expect_asked(client, server_port=str(port), **node)
+        self.expect_answered(host, server_port=str(port), **self.peer(client))
         self.ask(pods.address(self.server), where="host")
         self.expect_asked(host, server_port=str(PORT), **self.peer(self.server))
         self.expect_answered(self.server, server_port=str(PORT), **node)
+
+    @staticmethod
+    def free_port():
+        """Of the machine, which is the node."""
+        with socket.create_server(("", 0)) as listener:
+            return listener.getsockname()[1]
 
     def test_outside(self):
         """an address outside the cluster, both ways; it has no name"""

@@ -139,6 +139,9 @@ class Watched(ClusterTest):
             "job": "skep-node-agent",
             "instance": self.server["spec"]["nodeName"],
             "k8s_pod_name": "server",
+            "peer_kind": "Pod",
+            "peer_namespace": self.namespace,
+            "peer_name": "client",
             "server_port": str(PORT),
         }.items():
             self.assertEqual(labels.get(name), expected, name)

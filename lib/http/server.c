@@ -25,6 +25,11 @@
 #define QUERY_LIMIT	 16    /* members of a query; more are not looked at */
 #define MEMBER_LIMIT	 1024  /* bytes of one */
 
+/* Bytes of all bodies that wait for slow readers; a body of one piece is always answered. */
+#define BODIES_LIMIT (16 << 20)
+
+#define TOO_MANY_REQUESTS 429 /* RFC 6585, 4 */
+
 #define JSON_NOT_FOUND "{\"error\":\"nothing is served at this path\"}\n"
 #define JSON_METHOD    "{\"error\":\"only GET and HEAD are answered here\"}\n"
 
@@ -51,6 +56,7 @@ struct http_server {
 	uv_timer_t tick;
 	struct net_listener *listener;
 	struct lws_vhost *vhost;
+	SSL_CTX *no_client; /* of a virtual host with TLS, which dials nobody */
 	struct http_route *routes;
 	size_t route_count;
 	struct http_receiver *receivers;
@@ -67,6 +73,7 @@ static void server_free_memory(struct http_server *server)
 {
 	free(server->routes);
 	free(server->receivers);
+	SSL_CTX_free(server->no_client);
 	free(server);
 }
 
@@ -151,6 +158,24 @@ static const struct http_receiver *receiver_find(const struct http_server *serve
 	return NULL;
 }
 
+/* The memory of all bodies, this connection's included. */
+static size_t bodies_size(const struct http_server *server)
+{
+	const struct http_connection *connection;
+	size_t size = 0;
+
+	DL_FOREACH(server->connections, connection)
+		size += connection->body.length;
+	return size;
+}
+
+static int refuse_for_now(struct http_connection *connection)
+{
+	text_free(&connection->body);
+	text_append_string(&connection->body, "too many answers wait for their readers\n");
+	return HTTP_STATUS_SERVICE_UNAVAILABLE;
+}
+
 /* Fills the body and returns the status of the answer. */
 static int request_respond(struct http_connection *connection, const struct http_route *route)
 {
@@ -163,6 +188,8 @@ static int request_respond(struct http_connection *connection, const struct http
 		return HTTP_STATUS_NOT_FOUND;
 	}
 	status = route->respond(route->context, &connection->body);
+	if (connection->body.length > PIECE_LIMIT && bodies_size(connection->server) > BODIES_LIMIT)
+		return refuse_for_now(connection);
 	if (!connection->body.failed)
 		return status;
 	text_free(&connection->body);
@@ -178,6 +205,7 @@ static int status_header_add(struct lws *wsi, int status, unsigned char **at, un
 	} headers[] = {
 		{HTTP_STATUS_METHOD_NOT_ALLOWED, "allow:", "GET, HEAD"},
 		{HTTP_STATUS_UNAUTHORIZED, "www-authenticate:", "Bearer"},
+		{TOO_MANY_REQUESTS, "retry-after:", "1"},
 		{HTTP_STATUS_SERVICE_UNAVAILABLE, "retry-after:", "1"},
 	};
 
@@ -441,6 +469,7 @@ static int server_vhost_new(struct http_server *server, struct net_context *net)
 		 */
 		.port = server->tls ? CONTEXT_PORT_NO_LISTEN_SERVER : CONTEXT_PORT_NO_LISTEN,
 		.options = server->tls ? TLS_OPTIONS : 0,
+		.provided_client_ssl_ctx = server->no_client,
 		.vhost_name = "http-server",
 		.protocols = protocols,
 		.alpn = "http/1.1",
@@ -501,7 +530,8 @@ static int server_start(struct http_server *server, struct net_context *net, con
 
 	if (result < 0)
 		return result;
-	if (server_vhost_new(server, net) < 0) {
+	server->no_client = server->tls ? net_tls_no_client_new() : NULL;
+	if ((server->tls && !server->no_client) || server_vhost_new(server, net) < 0) {
 		server->listener = net_listener_free(server->listener);
 		return error_set(error, EIO, "start the HTTP server: libwebsockets refuses");
 	}

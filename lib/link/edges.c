@@ -41,8 +41,9 @@ static int decode_side(const cJSON *item, enum edge_side *ret_side, struct error
 	return error_set(error, EINVAL, "edges: role \"%.40s\" is neither client nor server", role);
 }
 
-static int decode_party(const cJSON *item, const char *member, struct edge_party *ret_party,
-			struct error *error)
+/* An end that is `watched` has all its names. */
+static int decode_party(const cJSON *item, const char *member, bool watched,
+			struct edge_party *ret_party, struct error *error)
 {
 	const cJSON *json = json_find(item, member);
 	struct edge_party party = {
@@ -53,6 +54,8 @@ static int decode_party(const cJSON *item, const char *member, struct edge_party
 
 	if (!*party.kind)
 		return error_set(error, EINVAL, "edges: %s: kind must be given", member);
+	if (watched && (!*party.namespace || !*party.name))
+		return error_set(error, EINVAL, "edges: %s: must have namespace and name", member);
 	if (strlen(party.namespace) > EDGES_STRING_LIMIT ||
 	    strlen(party.kind) > EDGES_STRING_LIMIT || strlen(party.name) > EDGES_STRING_LIMIT)
 		return error_set(error, EINVAL, "edges: %s: a name is longer than %d bytes", member,
@@ -97,15 +100,13 @@ int reported_edge_decode(const cJSON *item, struct reported_edge *ret_edge, stru
 	int result = decode_side(item, &edge.side, error);
 
 	if (result == 0)
-		result = decode_party(item, "workload", &edge.workload, error);
+		result = decode_party(item, "workload", true, &edge.workload, error);
 	if (result == 0)
-		result = decode_party(item, "peer", &edge.peer, error);
+		result = decode_party(item, "peer", false, &edge.peer, error);
 	if (result == 0)
 		result = decode_port(item, &edge, error);
 	if (result == 0)
 		result = decode_figures(item, edge.figures, error);
-	if (result == 0 && (!*edge.workload.namespace || !*edge.workload.name))
-		result = error_set(error, EINVAL, "edges: workload: must have namespace and name");
 	if (result == 0)
 		*ret_edge = edge;
 	return result;

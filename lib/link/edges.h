@@ -16,9 +16,10 @@
 
 #include "lib/base/error.h"
 
-#define EDGES_LIMIT	     4096 /* edges of one node */
-#define EDGES_STRING_LIMIT   253  /* bytes of a name, kind or namespace */
-#define EDGES_PROTOCOL_LIMIT 16	  /* bytes of "tcp", "http", ... */
+#define EDGES_LIMIT	     4096    /* edges of one node */
+#define EDGES_STRING_LIMIT   253     /* bytes of a name, kind or namespace */
+#define EDGES_PROTOCOL_LIMIT 16	     /* bytes of "tcp", "http", ... */
+#define EDGES_BYTES_LIMIT    4000000 /* of one message, which the link would refuse from 4 MiB on */
 
 /* Which end of the edge the reported workload is. */
 enum edge_side { SIDE_CLIENT, SIDE_SERVER };

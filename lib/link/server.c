@@ -24,6 +24,7 @@ struct link_server {
 	uv_timer_t tick;
 	struct net_listener *listener;
 	struct lws_vhost *vhost;
+	SSL_CTX *no_client; /* of the virtual host, which dials nobody */
 	struct link_server_handlers handlers;
 	void *context;
 	const char *certificate_pem, *key_pem; /* while it is made */
@@ -38,10 +39,16 @@ static const lws_retry_bo_t keepalive = {
 	.secs_since_valid_hangup = HANGUP_SECONDS,
 };
 
+static void server_free_memory(struct link_server *server)
+{
+	SSL_CTX_free(server->no_client);
+	free(server);
+}
+
 static void server_release(struct link_server *server)
 {
 	if (--server->holds == 0)
-		free(server);
+		server_free_memory(server);
 }
 
 void link_server_deliver(struct link_server *server, struct link_peer *peer, const cJSON *message)
@@ -291,6 +298,7 @@ static int server_vhost_new(struct link_server *server, struct net_context *net)
 		.protocols = protocols,
 		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
 			   LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX,
+		.provided_client_ssl_ctx = server->no_client,
 		.alpn = "http/1.1",
 		.http_proxy_address = NET_NO_PROXY,
 		.timeout_secs_ah_idle = 2 * LINK_ADMISSION_SECONDS, /* ours comes first */
@@ -317,7 +325,8 @@ static int server_start(struct link_server *server, struct net_context *net, con
 
 	if (result < 0)
 		return result;
-	if (server_vhost_new(server, net) < 0) {
+	server->no_client = net_tls_no_client_new();
+	if (!server->no_client || server_vhost_new(server, net) < 0) {
 		server->listener = net_listener_free(server->listener);
 		return error_set(error, EIO, "start the server for agents: libwebsockets refuses");
 	}
@@ -347,7 +356,7 @@ int link_server_new(struct net_context *net, const char *address, int port,
 	result = server_start(server, net, address, port, error);
 	server->certificate_pem = server->key_pem = NULL;
 	if (result < 0) {
-		free(server);
+		server_free_memory(server);
 		return result;
 	}
 	*ret_server = server;

@@ -124,6 +124,11 @@ int net_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error)
 	return 0;
 }
 
+SSL_CTX *net_tls_no_client_new(void)
+{
+	return SSL_CTX_new(TLS_client_method());
+}
+
 int net_tls_client_trust(SSL_CTX *tls, const char *ca_file, struct error *error)
 {
 	X509_STORE *store = X509_STORE_new();

@@ -23,6 +23,13 @@ int net_tls_server_check(const char *certificate_pem, const char *key_pem, struc
  */
 int net_tls_client_new(int *verdict, SSL_CTX **ret_tls, struct error *error);
 
+/*
+ * Settings for a server's virtual host, which dials nobody: libwebsockets gives each one a client's
+ * side, with all the CAs that the system trusts, and does not free it in every order of ends. NULL
+ * when memory ran out; SSL_CTX_free() when the host has gone.
+ */
+SSL_CTX *net_tls_no_client_new(void);
+
 /* From now on trusts the certificates in `ca_file` (PEM) and no others. */
 int net_tls_client_trust(SSL_CTX *tls, const char *ca_file, struct error *error);
 

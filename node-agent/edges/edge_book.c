@@ -20,6 +20,8 @@ struct book_edge {
 };
 
 #define KEY_STRINGS 7
+#define EDGE_OVERHEAD                                                                              \
+	512 /* bytes of an edge in JSON besides its strings: names of members, numbers */
 
 /* The strings of an edge, in the order in which the key has them. */
 static void list_strings(struct reported_edge *edge, const char **ret_strings[KEY_STRINGS])
@@ -111,6 +113,8 @@ void edge_book_truncate(struct edge_book *book)
 
 void edge_book_begin_anew(struct edge_book *book)
 {
+	for (struct book_edge *entry = book->edges; entry; entry = entry->hh.next)
+		entry->told = false;
 	book->told = false;
 }
 
@@ -143,9 +147,18 @@ static bool has_changed(const struct book_edge *entry)
 	return false;
 }
 
-static bool is_news(const struct edge_book *book, const struct book_edge *entry)
+/* Whether the operator knows something else of the edge than it should. */
+static bool is_news(const struct book_edge *entry)
 {
-	return !book->told || !entry->told || has_changed(entry);
+	if (!entry->rows)
+		return entry->told;
+	return !entry->told || has_changed(entry);
+}
+
+/* In JSON, a byte of a string may become two; there are no control characters in them. */
+static size_t most_bytes(const struct book_edge *entry)
+{
+	return EDGE_OVERHEAD + 2 * (size_t)entry->hh.keylen;
 }
 
 static bool tell_edge(struct book_edge *entry, cJSON *edges)
@@ -155,20 +168,28 @@ static bool tell_edge(struct book_edge *entry, cJSON *edges)
 	return reported_edge_encode(edges, &entry->edge, true);
 }
 
-/* Fills both arrays; edges that no row tells of leave the book. False: no memory. */
+/*
+ * Fills both arrays, up to EDGES_BYTES_LIMIT: what goes beyond is news of the next report. Edges
+ * that no row tells of leave the book. False: no memory.
+ */
 static bool tell_edges(struct edge_book *book, cJSON *edges, cJSON *gone)
 {
 	struct book_edge *entry, *next;
+	size_t room = EDGES_BYTES_LIMIT;
 	bool complete = true;
 
 	HASH_ITER(hh, book->edges, entry, next) {
-		if (entry->rows && is_news(book, entry))
-			complete &= tell_edge(entry, edges);
-		if (entry->rows)
-			continue;
-		if (book->told && entry->told)
-			complete &= reported_edge_encode(gone, &entry->edge, false);
-		remove_edge(book, entry);
+		if (is_news(entry)) {
+			if (most_bytes(entry) > room) {
+				book->truncated = true;
+				continue;
+			}
+			room -= most_bytes(entry);
+			complete &= entry->rows ? tell_edge(entry, edges)
+						: reported_edge_encode(gone, &entry->edge, false);
+		}
+		if (!entry->rows)
+			remove_edge(book, entry);
 	}
 	return complete;
 }
@@ -177,19 +198,22 @@ cJSON *edge_book_report(struct edge_book *book, const struct series_store *store
 {
 	cleanup_json cJSON *edges = cJSON_CreateArray();
 	cleanup_json cJSON *gone = cJSON_CreateArray();
-	bool full = !book->told, truncated = book->truncated, complete;
+	bool full = !book->told, truncated, complete;
 	cJSON *message = NULL;
 
 	add_up(book, store);
 	complete = tell_edges(book, edges, gone) && edges && gone;
+	truncated = book->truncated;
 	if (complete && !full && !edges->child && !gone->child && truncated == book->truncated_told)
 		return NULL;
 	if (complete)
 		message = edges_report_encode(full, truncated, take_pointer(edges),
 					      take_pointer(gone));
-	book->told = message != NULL;
+	book->told = true;
 	book->truncated_told = truncated;
 	book->truncated = false;
+	if (!message)
+		edge_book_begin_anew(book);
 	return message;
 }
 

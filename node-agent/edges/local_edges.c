@@ -45,12 +45,12 @@ static bool identify(struct local_edges *edges, const struct selected_pod *pod,
 {
 	if (is_within(address)) {
 		*ret_peer = (struct peer_identity){pod->workload_kind, pod->namespace,
-						   pod->workload_name};
+						   pod->workload_name, false};
 		return true;
 	}
 	if (!peer_cache_find(&edges->peers, address, now, ret_peer))
 		return false;
-	if (strcmp(ret_peer->kind, peer_external.kind) == 0)
+	if (ret_peer->is_outside)
 		ret_peer->name = learnt_names_find(&edges->names, pod->uid, address, now);
 	return true;
 }

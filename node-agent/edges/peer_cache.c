@@ -10,8 +10,8 @@
 
 #define TOUCH_MS 30000 /* a use is noted at most this often: the order need not be exact */
 
-const struct peer_identity peer_external = {"External", "", ""};
-const struct peer_identity peer_unknown = {"Unknown", "", ""};
+static const struct peer_identity nobody = {"Unknown", "", "", false};
+static const struct peer_identity outside = {"External", "", "", true};
 
 struct cached_peer {
 	struct ip_address address;
@@ -85,7 +85,7 @@ static struct cached_peer *add(struct peer_cache *cache, const struct ip_address
 	peer->address = *address;
 	peer->wanted_at = now;
 	peer->used_at = now;
-	peer->identity = peer_unknown;
+	peer->identity = nobody;
 	HASH_ADD(hh, cache->peers, address, sizeof(peer->address), peer);
 	DL_APPEND(cache->unasked, peer);
 	return peer;
@@ -112,7 +112,7 @@ bool peer_cache_find(struct peer_cache *cache, const struct ip_address *address,
 		peer = add(cache, address, now);
 	if (peer && !peer->answered && now - peer->wanted_at < PEER_CACHE_ANSWER_MS)
 		return false;
-	*ret_identity = peer ? peer->identity : peer_unknown;
+	*ret_identity = peer ? peer->identity : nobody;
 	return true;
 }
 
@@ -165,21 +165,21 @@ void peer_cache_ask_again(struct peer_cache *cache)
 static struct peer_identity identity_of(const struct peer *answer)
 {
 	if (answer->kind == PEER_UNKNOWN)
-		return peer_unknown;
+		return nobody;
 	if (answer->kind == PEER_EXTERNAL)
-		return peer_external;
+		return outside;
 	if (answer->kind == PEER_POD)
 		return (struct peer_identity){answer->workload_kind, answer->namespace,
-					      answer->workload_name};
+					      answer->workload_name, false};
 	return (struct peer_identity){peer_kind_name(answer->kind),
 				      answer->kind == PEER_SERVICE ? answer->namespace : "",
-				      answer->name};
+				      answer->name, false};
 }
 
 static bool is_same(const struct peer_identity *a, const struct peer_identity *b)
 {
-	return strcmp(a->kind, b->kind) == 0 && strcmp(a->namespace, b->namespace) == 0 &&
-	       strcmp(a->name, b->name) == 0;
+	return a->is_outside == b->is_outside && strcmp(a->kind, b->kind) == 0 &&
+	       strcmp(a->namespace, b->namespace) == 0 && strcmp(a->name, b->name) == 0;
 }
 
 bool peer_cache_is_news(const struct peer_cache *cache, const struct peer *answer)
@@ -213,6 +213,7 @@ static void keep(struct cached_peer *peer, const struct peer_identity *identity)
 	peer->identity.kind = put(&end, identity->kind);
 	peer->identity.namespace = put(&end, identity->namespace);
 	peer->identity.name = put(&end, identity->name);
+	peer->identity.is_outside = identity->is_outside;
 	peer->answered = true;
 }
 

@@ -24,10 +24,8 @@ struct peer_identity {
 	const char *kind;      /* "Deployment", ..., "Service", "Node", "External", "Unknown" */
 	const char *namespace; /* "" where there is none */
 	const char *name;
+	bool is_outside; /* of the cluster: pods know it by the names that they looked up */
 };
-
-extern const struct peer_identity peer_external;
-extern const struct peer_identity peer_unknown;
 
 struct cached_peer;
 

@@ -90,7 +90,7 @@ static void retire(struct probe *probe, struct http_read_kind *entry,
 {
 	struct http_counters counters;
 
-	if (kernel_map_take(&probe->kernel.kinds, &entry->kind, &counters) == 0)
+	if (http_kernel_take(&probe->kernel, &entry->kind, &counters) == 0)
 		take(probe, entry, &counters, attachment);
 	http_kinds_remove(&probe->kinds, entry);
 }
@@ -106,7 +106,7 @@ static void on_kind(void *context, const void *map_key, const void *map_value)
 
 	HASH_FIND(hh, probe->attachments, &kind->target, sizeof(kind->target), attachment);
 	if (!attachment) { /* made by a program that was still running when its target went */
-		(void)kernel_map_take(&probe->kernel.kinds, kind, &left_over);
+		(void)http_kernel_take(&probe->kernel, kind, &left_over);
 		return;
 	}
 	entry = http_kinds_ensure(&probe->kinds, kind, now_ms(probe));
@@ -134,7 +134,7 @@ static void http_read(struct probe *probe)
 
 	HASH_ITER(hh, probe->attachments, attachment, next)
 		read_coverage(probe, attachment);
-	kernel_map_read(&probe->kernel.kinds, on_kind, probe);
+	http_kernel_read(&probe->kernel, on_kind, probe);
 }
 
 /* Nothing is counted any more; what was, is read a last time. */

@@ -20,15 +20,15 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{"http_sent", &kernel->programs[1]},
 		{"http_targets", &kernel->targets},
 		{"http_kinds", &kernel->kinds.descriptor},
+		{"http_others", &kernel->others.descriptor},
 	};
 	size_t size;
 	const void *elf = http_bpf__elf_bytes(&size);
+	const struct kernel_map map = {-1, sizeof(struct http_kind), sizeof(struct http_counters),
+				       "HTTP"};
 
 	*kernel = (struct http_kernel){
-		.programs = {-1, -1},
-		.targets = -1,
-		.kinds = {-1, sizeof(struct http_kind), sizeof(struct http_counters), "HTTP"},
-	};
+		.programs = {-1, -1}, .targets = -1, .kinds = map, .others = map};
 	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
 				   error);
 }
@@ -39,6 +39,7 @@ void http_kernel_close(struct http_kernel *kernel)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->targets);
 	programs_close(&kernel->kinds.descriptor);
+	programs_close(&kernel->others.descriptor);
 }
 
 /* -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone. */
@@ -54,10 +55,10 @@ static int add_others(struct http_kernel *kernel, uint32_t number)
 {
 	static const struct http_counters zero;
 
-	for (int role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
+	for (enum http_role role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
 		const struct http_kind others = {.target = number, .role = (__u8)role};
 
-		if (bpf_map_update_elem(kernel->kinds.descriptor, &others, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->others.descriptor, &others, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -92,4 +93,18 @@ bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_i
 			     struct http_target *ret_target)
 {
 	return !bpf_map_lookup_elem(kernel->targets, &cgroup_id, ret_target);
+}
+
+void http_kernel_read(const struct http_kernel *kernel,
+		      void (*kind)(void *context, const void *key, const void *counters),
+		      void *context)
+{
+	kernel_map_read(&kernel->kinds, kind, context);
+	kernel_map_read(&kernel->others, kind, context);
+}
+
+int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
+		     struct http_counters *ret_counters)
+{
+	return kernel_map_take(kind->port ? &kernel->kinds : &kernel->others, kind, ret_counters);
 }

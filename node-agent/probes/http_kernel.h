@@ -19,7 +19,9 @@
 struct http_kernel {
 	int programs[HTTP_HOOKS];
 	int targets;
-	struct kernel_map kinds; /* struct http_kind → struct http_counters */
+	/* struct http_kind → struct http_counters */
+	struct kernel_map kinds;
+	struct kernel_map others; /* beyond the limits */
 };
 
 /* Loads the programs. Returns 0 or a negative errno; http_kernel_close() in either case. */
@@ -40,5 +42,17 @@ void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id);
 /* What is known of a target; false when its cgroup has gone. */
 bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_id,
 			     struct http_target *ret_target);
+
+/* Tells the counters (struct http_counters) of every kind (struct http_kind). */
+void http_kernel_read(const struct http_kernel *kernel,
+		      void (*kind)(void *context, const void *key, const void *counters),
+		      void *context);
+
+/*
+ * Takes a kind out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
+ * there is none.
+ */
+int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
+		     struct http_counters *ret_counters);
 
 #endif

@@ -44,7 +44,7 @@ static int explain_refusal(struct error *error, int number, const char *what)
 				 what);
 	return error_set(
 		error, EOPNOTSUPP,
-		"%s: this kernel refuses it (%s): Skep needs 5.11 or newer with "
+		"%s: this kernel refuses it (%s): Skep needs 5.12 or newer with "
 		"CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF; --log-level=debug shows its reason",
 		what, strerror(number));
 }
@@ -181,20 +181,32 @@ static int receive_loaded(int channel, struct loaded *loaded, int *ret_descripto
 	return 0;
 }
 
+/* -EPROTO when the child ended without a word; *ret_status is how, as of waitpid(). */
 static int wait_for_loaded(int channel, pid_t child, struct loaded *loaded, int *ret_descriptors,
-			   size_t count)
+			   size_t count, int *ret_status)
 {
 	int result = receive_loaded(channel, loaded, ret_descriptors, count);
 
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(child, ret_status, 0) < 0 && errno == EINTR)
 		;
 	return result;
+}
+
+static int explain_silence(struct error *error, int number, int status, const char *probe_name)
+{
+	if (number == EPROTO && WIFSIGNALED(status))
+		return error_set(error, ENOMEM,
+				 "load the programs of %s: the process that does it was killed "
+				 "(signal %d): raise the agent's memory limit",
+				 probe_name, WTERMSIG(status));
+	return error_set_errno(error, number, "load the programs of %s in a child process",
+			       probe_name);
 }
 
 int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 			const struct programs_part *parts, size_t count, struct error *error)
 {
-	int ends[2], descriptors[PARTS_LIMIT], result;
+	int ends[2], descriptors[PARTS_LIMIT] = {0}, status = 0, result;
 	struct loaded loaded = {0};
 	pid_t child;
 
@@ -213,11 +225,11 @@ int programs_load_aside(const void *elf, size_t size, const char *probe_name,
 		_exit(0);
 	}
 	close(ends[1]);
-	result = child < 0 ? -errno : wait_for_loaded(ends[0], child, &loaded, descriptors, count);
+	result = child < 0 ? -errno
+			   : wait_for_loaded(ends[0], child, &loaded, descriptors, count, &status);
 	close(ends[0]);
 	if (result < 0)
-		return error_set_errno(error, -result, "load the programs of %s in a child process",
-				       probe_name);
+		return explain_silence(error, -result, status, probe_name);
 	if (loaded.result < 0) {
 		*error = loaded.error;
 		return loaded.result;

@@ -98,7 +98,7 @@ static void retire(struct probe *probe, struct tcp_edge *edge,
 {
 	struct tcp_counters counters;
 
-	if (kernel_map_take(&probe->kernel.edges, &edge->key, &counters) == 0)
+	if (tcp_kernel_take(&probe->kernel, &edge->key, &counters) == 0)
 		take(probe, edge, &counters, attachment);
 	tcp_edges_remove(&probe->edges, edge);
 }
@@ -113,7 +113,7 @@ static void on_edge(void *context, const void *map_key, const void *map_value)
 	struct tcp_edge *edge;
 
 	if (!attachment) { /* made by a program that was still running when its target went */
-		(void)kernel_map_take(&probe->kernel.edges, key, &left_over);
+		(void)tcp_kernel_take(&probe->kernel, key, &left_over);
 		return;
 	}
 	edge = tcp_edges_ensure(&probe->edges, key, now_ms(probe));
@@ -142,7 +142,7 @@ static void tcp_read(struct probe *probe)
 	HASH_ITER(hh, probe->edges.table, edge, next)
 		edge->adopted = 0;
 	tcp_kernel_look(&probe->kernel, on_adopted, probe);
-	kernel_map_read(&probe->kernel.edges, on_edge, probe);
+	tcp_kernel_read(&probe->kernel, on_edge, probe);
 }
 
 static void close_links(struct probe_attachment *attachment)

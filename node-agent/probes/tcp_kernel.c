@@ -36,18 +36,17 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 		{"tcp_operation", &kernel->programs[1]},
 		{"tcp_targets", &kernel->targets},
 		{"tcp_edges", &kernel->edges.descriptor},
+		{"tcp_others", &kernel->others.descriptor},
 		{"tcp_look", &look},
 		{"tcp_connections", &connections},
 	};
 	size_t size;
 	const void *elf = tcp_bpf__elf_bytes(&size);
+	const struct kernel_map map = {-1, sizeof(struct tcp_edge_key), sizeof(struct tcp_counters),
+				       "TCP"};
 
 	*kernel = (struct tcp_kernel){
-		.programs = {-1, -1},
-		.look = -1,
-		.targets = -1,
-		.edges = {-1, sizeof(struct tcp_edge_key), sizeof(struct tcp_counters), "TCP"},
-	};
+		.programs = {-1, -1}, .look = -1, .targets = -1, .edges = map, .others = map};
 	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
 				     error);
 	if (result == 0)
@@ -64,6 +63,7 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
 	programs_close(&kernel->look);
 	programs_close(&kernel->targets);
 	programs_close(&kernel->edges.descriptor);
+	programs_close(&kernel->others.descriptor);
 }
 
 /*
@@ -82,10 +82,10 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 {
 	static const struct tcp_counters zero;
 
-	for (int role = TCP_CLIENT; role <= TCP_SERVER; role++) {
+	for (enum tcp_role role = TCP_CLIENT; role <= TCP_SERVER; role++) {
 		const struct tcp_edge_key key = {.target = number, .role = (__u8)role};
 
-		if (bpf_map_update_elem(kernel->edges.descriptor, &key, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->others.descriptor, &key, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -149,4 +149,18 @@ void tcp_kernel_look(struct tcp_kernel *kernel,
 	while ((count = read_keys(descriptor, keys, LOOK_KEYS)) > 0)
 		for (size_t i = 0; i < count; i++)
 			adopted(context, &keys[i]);
+}
+
+void tcp_kernel_read(const struct tcp_kernel *kernel,
+		     void (*edge)(void *context, const void *key, const void *counters),
+		     void *context)
+{
+	kernel_map_read(&kernel->edges, edge, context);
+	kernel_map_read(&kernel->others, edge, context);
+}
+
+int tcp_kernel_take(const struct tcp_kernel *kernel, const struct tcp_edge_key *key,
+		    struct tcp_counters *ret_counters)
+{
+	return kernel_map_take(key->port ? &kernel->edges : &kernel->others, key, ret_counters);
 }

@@ -19,7 +19,9 @@ struct tcp_kernel {
 	int programs[TCP_HOOKS];
 	int look; /* the link of the program that looks at all connections */
 	int targets;
-	struct kernel_map edges; /* struct tcp_edge_key → struct tcp_counters */
+	/* struct tcp_edge_key → struct tcp_counters */
+	struct kernel_map edges;
+	struct kernel_map others; /* beyond the limits */
 };
 
 /* Loads the programs. Returns 0 or a negative errno; tcp_kernel_close() in either case. */
@@ -43,5 +45,17 @@ void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id);
  */
 void tcp_kernel_look(struct tcp_kernel *kernel,
 		     void (*adopted)(void *context, const struct tcp_edge_key *key), void *context);
+
+/* Tells the counters (struct tcp_counters) of every edge (struct tcp_edge_key). */
+void tcp_kernel_read(const struct tcp_kernel *kernel,
+		     void (*edge)(void *context, const void *key, const void *counters),
+		     void *context);
+
+/*
+ * Takes an edge out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
+ * there is none.
+ */
+int tcp_kernel_take(const struct tcp_kernel *kernel, const struct tcp_edge_key *key,
+		    struct tcp_counters *ret_counters);
 
 #endif

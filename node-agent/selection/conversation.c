@@ -185,10 +185,12 @@ static void on_message(void *context, const cJSON *message)
 	struct conversation *conversation = context;
 	enum message_type type;
 
-	if (message_type_decode(message, &type, NULL) == 0 && type == MESSAGE_PEERS)
+	if (message_type_decode(message, &type, NULL) < 0 || type != MESSAGE_PEERS)
+		on_change(conversation, message);
+	else if (peers_array(message))
 		conversation->handlers.peers(conversation->context, peers_array(message));
 	else
-		on_change(conversation, message);
+		log_warn("a message from the operator is left out: peers: must be an array");
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -53,10 +53,10 @@ bool asking_equals(const struct asking *asking, const struct strings *policies)
 	return true;
 }
 
-bool asking_has_room(const struct asking *asking, size_t series)
+bool asking_has_room(const struct asking *asking, const struct series_quotas *quotas, size_t series)
 {
 	for (size_t i = 0; i < asking->count; i++)
-		if (series_quota_has_room(asking->quotas[i], series))
+		if (series_quota_has_room(quotas, asking->quotas[i], series))
 			return true;
 	return false;
 }

@@ -24,8 +24,9 @@ void asking_free(struct series_quotas *quotas, struct asking *asking);
 /* Whether these are the policies, in this order. */
 bool asking_equals(const struct asking *asking, const struct strings *policies);
 
-/* Whether any of them has room for so many series more. */
-bool asking_has_room(const struct asking *asking, size_t series);
+/* Whether any of them has room for so many series more, and the node as well. */
+bool asking_has_room(const struct asking *asking, const struct series_quotas *quotas,
+		     size_t series);
 
 /*
  * Rows of these policies that nobody asks for are to make room, once for each policy at one time.

@@ -48,9 +48,11 @@ void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota
 	free(quota);
 }
 
-bool series_quota_has_room(const struct series_quota *quota, size_t series)
+bool series_quota_has_room(const struct series_quotas *quotas, const struct series_quota *quota,
+			   size_t series)
 {
-	return quota->series + series <= SERIES_POLICY_LIMIT;
+	return quota->series + series <= SERIES_POLICY_LIMIT &&
+	       quotas->series + series <= SERIES_NODE_LIMIT;
 }
 
 static void write_refused(const struct series_quota *quota, struct text *out)

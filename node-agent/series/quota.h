@@ -16,6 +16,9 @@
 /* Series of one policy on this node; each line of a histogram is one. */
 #define SERIES_POLICY_LIMIT 10000
 
+/* Of all policies: what a scrape takes of memory and of the loop's time grows with them. */
+#define SERIES_NODE_LIMIT 50000
+
 struct series_quota {
 	char *policy;	   /* "namespace/name" */
 	size_t users;	   /* owners and rows that refer to it */
@@ -29,6 +32,7 @@ struct series_quota {
 /* Those of all policies that have owners or rows. A zeroed struct has none. */
 struct series_quotas {
 	struct series_quota *by_policy;
+	size_t series; /* of the node; those of several policies count once */
 };
 
 /* The policy's, for one more user; NULL when memory ran out. */
@@ -37,7 +41,8 @@ struct series_quota *series_quota_use(struct series_quotas *quotas, const char *
 /* One user less; with the last one the policy is forgotten. */
 void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota);
 
-bool series_quota_has_room(const struct series_quota *quota, size_t series);
+bool series_quota_has_room(const struct series_quotas *quotas, const struct series_quota *quota,
+			   size_t series);
 
 /* Writes how often each policy had no room; nothing where all had. */
 void series_quotas_write(const struct series_quotas *quotas, struct text *out);

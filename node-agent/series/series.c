@@ -47,7 +47,8 @@ static int make_row(struct series_owner *owner, struct series_sheet *sheet, enum
 {
 	struct series_row *row;
 
-	if (kind == ROW_PLAIN && !asking_has_room(&owner->asking, sheet->series_count))
+	if (kind == ROW_PLAIN &&
+	    !asking_has_room(&owner->asking, &owner->store->quotas, sheet->series_count))
 		return -ENOSPC;
 	row = series_sheet_add(sheet, &owner->store->labels);
 	if (!row)
@@ -57,6 +58,8 @@ static int make_row(struct series_owner *owner, struct series_sheet *sheet, enum
 		series_sheet_remove(sheet, row);
 		return -ENOMEM;
 	}
+	if (kind == ROW_PLAIN)
+		owner->store->quotas.series += sheet->series_count;
 	*ret_row = row;
 	return 0;
 }

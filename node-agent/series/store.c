@@ -39,6 +39,8 @@ static void remove_row(struct series_store *store, struct series_row *row)
 	while (row->holds)
 		series_hold_end(row->holds);
 	series_discharge_all(&store->quotas, row);
+	if (!row->is_rest)
+		store->quotas.series -= row->sheet->series_count;
 	series_sheet_remove(row->sheet, row);
 }
 

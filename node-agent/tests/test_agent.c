@@ -356,6 +356,7 @@ static void test_edges(void **state)
 	pod_talk_more(operator);
 	assert_int_equal((long)scraped(operator, SENT_TO("Service", "cart")), 2000);
 	assert_int_equal((long)scraped(operator, SENT_TO("Service", "pay")), 1000);
+	assert_int_equal(agent_end(operator, SIGTERM), 0); /* with all of that in its hands */
 }
 
 static void test_kill_and_restart(void **state)
@@ -435,6 +436,8 @@ static void test_garbage_from_the_operator(void **state)
 		"{\"type\":\"snapshot\",\"epoch\":7,\"revision\":-1,\"pods\":{}}",
 		"{\"type\":\"delta\",\"epoch\":\"e1\",\"from\":5,\"revision\":6,\"upsert\":[{}]}",
 		"{\"type\":[[[[]]]]}",
+		"{\"type\":\"peers\"}",
+		"{\"type\":\"peers\",\"peers\":[7,{},{\"address\":\"x\",\"kind\":[]}]}",
 	};
 	struct operator_double *operator= * state;
 

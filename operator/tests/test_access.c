@@ -106,8 +106,8 @@ static void on_checked(void *context, enum access_outcome outcome, const struct 
 		assert_int_equal(access_view_has(view, "nobody's"), view->all);
 }
 
-/* Checks the namespaces "n0000" to so many, as Ann. */
-static void check(struct world *world, int count)
+/* Checks the namespaces "n0000" to so many, as Ann, who needs one of them, or another, or none. */
+static void check_needed(struct world *world, int count, const char *needed)
 {
 	cleanup_json cJSON *user = cJSON_Parse(ANN);
 	struct strings namespaces = {0};
@@ -117,8 +117,13 @@ static void check(struct world *world, int count)
 		snprintf(name, sizeof(name), "n%04d", i);
 		assert_int_equal(strings_add(&namespaces, name), 0);
 	}
-	access_check(world->access, user, &namespaces, on_checked, world);
+	access_check(world->access, user, &namespaces, needed, on_checked, world);
 	strings_free(&namespaces);
+}
+
+static void check(struct world *world, int count)
+{
+	check_needed(world, count, NULL);
 }
 
 static void knows_somebody_for_a_while(void **state)
@@ -208,6 +213,51 @@ static void asks_about_each_namespace(void **state)
 	world_close(&world);
 }
 
+/* What is denied is denied after as many questions, whatever there is behind it, and again. */
+static void asks_about_nothing_else_where_the_needed_one_is_denied(void **state)
+{
+	static const struct fake_step steps[] = {DENIED, DENIED, DENIED, {0}};
+	static const int counts[] = {0, 1, 40, ACCESS_NAMESPACES_LIMIT + 1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct world world;
+
+		world_open(&world, steps);
+		check_needed(&world, counts[i], "n0000");
+		wait_for_answers(&world, 1);
+		assert_int_equal(world.outcome, ACCESS_ANSWERED);
+		assert_false(world.all);
+		assert_int_equal(world.allowed.count, 0);
+		assert_int_equal(world.server.requests, 2);
+		check_needed(&world, counts[i], "n0000"); /* not known for having been asked */
+		assert_int_equal(world.answers, 1);
+		wait_for_answers(&world, 2);
+		assert_int_equal(world.allowed.count, 0);
+		assert_int_equal(world.server.requests, 3);
+		world_close(&world);
+	}
+}
+
+static void asks_about_the_others_after_the_needed_one(void **state)
+{
+	static const struct fake_step steps[] = {DENIED, ALLOWED, DENIED, DENIED, {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	check_needed(&world, 3, "n0002");
+	wait_for_answers(&world, 1);
+	assert_int_equal(world.outcome, ACCESS_ANSWERED);
+	assert_int_equal(world.allowed.count, 1);
+	assert_string_equal(world.allowed.items[0], "n0002");
+	assert_int_equal(world.server.requests, 4);
+	check_needed(&world, ACCESS_NAMESPACES_LIMIT + 1, "n0002");
+	assert_int_equal(world.answers, 2);
+	assert_int_equal(world.outcome, ACCESS_TOO_MUCH);
+	world_close(&world);
+}
+
 static size_t connections_of(const struct world *world)
 {
 	const struct fake_connection *connection;
@@ -237,6 +287,25 @@ static void asks_a_few_at_a_time(void **state)
 	assert_string_equal(world.allowed.items[0], "n0000");
 	assert_string_equal(world.allowed.items[99], "n0099");
 	assert_in_range(most, 2, ACCESS_AT_ONCE);
+	world_close(&world);
+}
+
+/* As many namespaces as may be: all answers are known the next time. */
+static void knows_all_answers_of_one_check(void **state)
+{
+	static struct fake_step steps[ACCESS_NAMESPACES_LIMIT + 2];
+	struct world world;
+
+	(void)state;
+	for (int i = 0; i <= ACCESS_NAMESPACES_LIMIT; i++)
+		steps[i] = (struct fake_step)DENIED;
+	world_open(&world, steps);
+	check(&world, ACCESS_NAMESPACES_LIMIT);
+	while (world.answers == 0)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_int_equal(world.server.requests, ACCESS_NAMESPACES_LIMIT + 1);
+	check(&world, ACCESS_NAMESPACES_LIMIT);
+	assert_int_equal(world.answers, 2);
 	world_close(&world);
 }
 
@@ -386,7 +455,10 @@ int main(void)
 		cmocka_unit_test(tells_a_bad_token_from_a_bad_server),
 		cmocka_unit_test(asks_about_the_whole_cluster_first),
 		cmocka_unit_test(asks_about_each_namespace),
+		cmocka_unit_test(asks_about_nothing_else_where_the_needed_one_is_denied),
+		cmocka_unit_test(asks_about_the_others_after_the_needed_one),
 		cmocka_unit_test(asks_a_few_at_a_time),
+		cmocka_unit_test(knows_all_answers_of_one_check),
 		cmocka_unit_test(does_not_ask_without_end),
 		cmocka_unit_test(tells_that_it_could_not_ask),
 		cmocka_unit_test(ends_in_the_middle),

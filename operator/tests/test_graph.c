@@ -135,6 +135,7 @@ static void bounds_the_edges_of_a_node(void **state)
 		take(&edges, "n1", false, list, "[]");
 		assert_int_equal(edges_count(&edges), EDGES_LIMIT);
 	}
+	take(&edges, "n1", false, json_of("[]"), "[]"); /* the others are still missing */
 	json = look(&edges, &cluster, NULL, NULL);
 	assert_true(json_boolean(json, false, "truncated"));
 	cJSON_Delete(json);
@@ -143,6 +144,39 @@ static void bounds_the_edges_of_a_node(void **state)
 	assert_false(json_boolean(json, true, "truncated"));
 	cJSON_Delete(json);
 	edges_clear(&edges);
+}
+
+/* Fills a node with edges whose names are as long as may be. */
+static void fill_node(struct edges *edges, int number)
+{
+	cJSON *list = cJSON_CreateArray();
+	char node[16], peer[EDGES_STRING_LIMIT + 64];
+
+	snprintf(node, sizeof(node), "n%d", number);
+	snprintf(peer, sizeof(peer), "{'kind': 'External', 'name': '%0*d'}", EDGES_STRING_LIMIT, 0);
+	for (int i = 0; i < EDGES_LIMIT; i++)
+		cJSON_AddItemToArray(list, json_format(CLIENT, peer, i, 1));
+	take(edges, node, true, list, "[]");
+}
+
+static void bounds_the_memory_of_all_nodes(void **state)
+{
+	const int nodes = EDGES_MEMORY_LIMIT / (EDGES_LIMIT * 400) + 1;
+	struct edges edges = {0};
+	size_t most;
+
+	(void)state;
+	for (int i = 0; i < nodes; i++)
+		fill_node(&edges, i);
+	most = edges_count(&edges);
+	assert_in_range(most, EDGES_MEMORY_LIMIT / 1000, (size_t)nodes * EDGES_LIMIT - 1);
+	assert_in_range(edges.bytes, EDGES_MEMORY_LIMIT - 1000, EDGES_MEMORY_LIMIT);
+	fill_node(&edges, 0); /* its own make room for its own */
+	assert_int_equal(edges_count(&edges), most);
+	take(&edges, "n0", true, json_of("[]"), "[]");
+	assert_int_equal(edges_count(&edges), most - EDGES_LIMIT);
+	edges_clear(&edges);
+	assert_int_equal(edges.bytes, 0);
 }
 
 static void refuses_a_malformed_edge(void **state)
@@ -382,6 +416,7 @@ int main(void)
 		cmocka_unit_test(replaces_and_forgets_edges),
 		cmocka_unit_test(forgets_a_node_some_time_after_its_agent),
 		cmocka_unit_test(bounds_the_edges_of_a_node),
+		cmocka_unit_test(bounds_the_memory_of_all_nodes),
 		cmocka_unit_test(refuses_a_malformed_edge),
 		cmocka_unit_test(merges_both_ends_and_all_nodes),
 		cmocka_unit_test(finds_the_workload_behind_a_service),

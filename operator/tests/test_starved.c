@@ -9,7 +9,10 @@
 #include "lib/link/message.h"
 #include "operator/cluster.h"
 #include "operator/compile.h"
+#include "operator/edges.h"
 #include "operator/fleet.h"
+#include "operator/graph.h"
+#include "operator/lookups.h"
 #include "operator/status.h"
 
 static const char policy_text[] =
@@ -162,6 +165,86 @@ static bool greet(void *context)
 	return done;
 }
 
+static bool see_all(void *context, const char *namespace)
+{
+	(void)context, (void)namespace;
+	return true;
+}
+
+static const char service_text[] =
+	"{'metadata': {'namespace': 'shop', 'name': 'cart'}, 'spec': {'clusterIP': '10.96.0.9',"
+	" 'externalIPs': ['1.1.1.1'], 'selector': {'app': 'cart'}, 'ports': [{'port': 80}]}}";
+
+static bool decode_service(void *object)
+{
+	struct service *service = NULL;
+	bool done = service_decode(object, &service) == 0;
+
+	service_free(service);
+	return done;
+}
+
+static bool ask_and_tell(void *context)
+{
+	struct lookups lookups = {0};
+	struct addresses addresses = {0};
+	struct asker asker = {0};
+	struct lookup lookup = {.address_count = 3};
+	cJSON *message = NULL, *asked;
+	bool done;
+
+	(void)context;
+	for (uint8_t i = 0; i < 3; i++)
+		lookup.addresses[i].bytes[0] = i;
+	lookups_join(&lookups, &asker);
+	asked = lookup_encode(&lookup);
+	done = asked && lookups_ask(&asker, &lookup) == 0;
+	if (done)
+		message = lookups_tell(&asker, &addresses);
+	done = message != NULL;
+	lookups_leave(&lookups, &asker);
+	cJSON_Delete(asked);
+	cJSON_Delete(message);
+	return done;
+}
+
+static const struct reported_edge reported = {
+	.protocol = "tcp",
+	.workload = {"shop", "Deployment", "web"},
+	.peer = {"", "External", "example.org"},
+};
+
+static cJSON *make_edges(void)
+{
+	cJSON *edges = cJSON_CreateArray();
+
+	if (!edges || !reported_edge_encode(edges, &reported, true)) {
+		cJSON_Delete(edges);
+		return NULL;
+	}
+	return edges_report_encode(true, false, edges, cJSON_CreateArray());
+}
+
+static bool tell_edges(void *context)
+{
+	cJSON *message = make_edges();
+	bool done = message != NULL;
+
+	(void)context;
+	cJSON_Delete(message);
+	return done;
+}
+
+/* The graph is there already: a table that begins without memory ends the process. */
+static bool write_graph(void *context)
+{
+	struct text text = TEXT_EMPTY;
+	bool done = graph_write(context, "now", see_all, NULL, &text) == 0;
+
+	text_free(&text);
+	return done;
+}
+
 /* A node with one pod that stays, so that its table never starts from nothing. */
 static struct bench bench_make(void)
 {
@@ -213,10 +296,33 @@ static void survives_without_memory(void **state)
 	fleet_clear(&bench.fleet);
 }
 
+static void survives_in_the_graph_without_memory(void **state)
+{
+	cJSON *service = json_of(service_text), *message = make_edges();
+	struct edges_report report;
+	struct cluster cluster = {0};
+	struct edges edges = {0};
+	struct graph graph;
+
+	(void)state;
+	assert_int_equal(edges_report_decode(message, &report, NULL), 0);
+	assert_int_equal(edges_take_report(&edges, "n1", &report, NULL), 0);
+	assert_int_equal(graph_make(&edges, &cluster, NULL, &graph), 0);
+	assert_true(starve(decode_service, service) > 5);
+	assert_true(starve(ask_and_tell, NULL) > 10);
+	assert_true(starve(tell_edges, NULL) > 10);
+	assert_true(starve(write_graph, &graph) > 10);
+	graph_free(&graph);
+	edges_clear(&edges);
+	cJSON_Delete(service);
+	cJSON_Delete(message);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(survives_without_memory),
+		cmocka_unit_test(survives_in_the_graph_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

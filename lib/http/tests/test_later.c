@@ -228,6 +228,25 @@ static void test_says_how_to_log_in(void **state)
 	text_free(&asker.answer);
 }
 
+static void test_says_when_to_come_again(void **state)
+{
+	static const int statuses[] = {429, 503};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct asker asker = {.text = "GET /later HTTP/1.1\r\nHost: x\r\n"
+					      "Connection: close\r\n\r\n"};
+
+		begin(f, &asker);
+		run_until(f, f->request);
+		answer(f, statuses[i], "{\"error\":\"later\"}");
+		finish(f, &asker);
+		assert_holds(&asker, i ? "HTTP/1.1 503" : "HTTP/1.1 429");
+		assert_holds(&asker, "retry-after: 1");
+		text_free(&asker.answer);
+	}
+}
+
 /* Two requests on one connection, the first with a body of many pieces. */
 static void test_keeps_connections_alive(void **state)
 {
@@ -322,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(test_answers_later),
 		test(test_says_how_to_log_in),
+		test(test_says_when_to_come_again),
 		test(test_keeps_connections_alive),
 		test(test_lives_with_askers_that_leave),
 		test(test_lives_with_answers_after_its_end),

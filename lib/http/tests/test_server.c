@@ -341,6 +341,42 @@ static void test_bounds_connections(void **state)
 	test_answers_routes(state);
 }
 
+static bool begins_with(int fd, const char *expected)
+{
+	char start[64] = "";
+	ssize_t size = recv(fd, start, sizeof(start) - 1, MSG_DONTWAIT | MSG_PEEK);
+
+	return size > 0 && strncmp(start, expected, strlen(expected)) == 0;
+}
+
+static int ask_and_read_slowly(struct fixture *f)
+{
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fd = dial(f->port);
+
+	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+	run_until(f, begins_with(fd, "HTTP/1.1 "));
+	return fd;
+}
+
+/* Two answers are more than the server keeps for those who do not read. */
+static void test_bounds_what_waits_for_slow_readers(void **state)
+{
+	struct fixture *f = *state;
+	int first = ask_and_read_slowly(f), second = ask_and_read_slowly(f);
+
+	assert_true(begins_with(first, "HTTP/1.1 200 "));
+	assert_true(begins_with(second, "HTTP/1.1 503 "));
+	test_answers_routes(state);
+	close(first);
+	close(second);
+	for (int i = 0; i < 20; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	first = ask_and_read_slowly(f);
+	assert_true(begins_with(first, "HTTP/1.1 200 "));
+	close(first);
+}
+
 static void test_says_why_it_cannot_listen(void **state)
 {
 	struct fixture *f = *state;
@@ -361,11 +397,17 @@ static void test_says_why_it_cannot_listen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_answers_routes),	     test(test_answers_head_without_a_body),
-		test(test_refuses_other_methods),    test(test_keeps_connections_alive),
-		test(test_sends_large_bodies_whole), test(test_closes_on_garbage),
-		test(test_does_not_upgrade),	     test(test_does_not_wait_for_slow_requests),
-		test(test_bounds_connections),	     test(test_says_why_it_cannot_listen),
+		test(test_answers_routes),
+		test(test_answers_head_without_a_body),
+		test(test_refuses_other_methods),
+		test(test_keeps_connections_alive),
+		test(test_sends_large_bodies_whole),
+		test(test_closes_on_garbage),
+		test(test_does_not_upgrade),
+		test(test_does_not_wait_for_slow_requests),
+		test(test_bounds_connections),
+		test(test_bounds_what_waits_for_slow_readers),
+		test(test_says_why_it_cannot_listen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,21 @@ static void test_outsiders_go_by_their_names(void **state)
 	check_written(fixture, "peer_name=\"\",server_port=\"443\"} 5\n");
 }
 
+/* A tenant can give a pod an owner of any kind. */
+static void test_a_pod_that_calls_itself_external(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct edge edge = edge_to("10.0.0.7", 80);
+
+	(void)row_to(fixture, "10.0.0.7", 80, 0);
+	local_edges_learn(&fixture->edges, &pod, edge.address, "bank.example", 60, 0);
+	answer(fixture,
+	       "[{\"address\":\"10.0.0.7\",\"kind\":\"Pod\",\"namespace\":\"evil\",\"name\":\"p\","
+	       "\"uid\":\"u\",\"workload\":{\"kind\":\"External\",\"name\":\"x\"}}]");
+	series_add(row_to(fixture, "10.0.0.7", 80, 1), OPENED, 1);
+	check_written(fixture, "peer_kind=\"External\",peer_namespace=\"evil\",peer_name=\"x\"");
+}
+
 static void test_names_are_for_outsiders_only(void **state)
 {
 	struct fixture *fixture = *state;
@@ -390,6 +405,53 @@ static void test_the_book_is_bounded(void **state)
 		series_owner_free(owners[i], 0);
 }
 
+/* A report is no longer than the link takes; what it leaves out comes with the next ones. */
+static void test_reports_are_bounded(void **state)
+{
+	struct fixture *fixture = *state;
+	char quotes[EDGES_STRING_LIMIT + 1];
+	const struct selected_pod odd = {.uid = (char *)"u2",
+					 .namespace = (char *)"shop",
+					 .name = quotes,
+					 .workload_kind = (char *)"Pod",
+					 .workload_name = quotes};
+	struct series_owner *owners[4] = {NULL};
+	char *names[] = {"shop/a", "shop/b", "shop/c", "shop/d"};
+	int told = 0, rounds = 0;
+	bool truncated;
+
+	memset(quotes, '"', sizeof(quotes) - 1);
+	quotes[sizeof(quotes) - 1] = '\0';
+	for (int i = 0; i < 4; i++) {
+		const struct strings own = {&names[i], 1};
+		const struct edge_source source = {
+			owners[i] = series_owner_new(fixture->store, NULL, 0, &own), &odd};
+
+		for (int port = 1; port <= EDGES_LIMIT / 4; port++) {
+			const struct edge edge =
+				edge_to("127.0.0.1", (uint16_t)(i * EDGES_LIMIT / 4 + port));
+
+			(void)local_edges_row(&fixture->edges, &source, &layout, &edge, 0);
+		}
+	}
+	do {
+		char *text = report(fixture);
+		cJSON *message = cJSON_Parse(text);
+
+		assert_in_range(strlen(text), 1000, EDGES_BYTES_LIMIT);
+		told += cJSON_GetArraySize(cJSON_GetObjectItem(message, "edges"));
+		assert_int_equal(cJSON_IsTrue(cJSON_GetObjectItem(message, "full")), !rounds++);
+		truncated = cJSON_IsTrue(cJSON_GetObjectItem(message, "truncated"));
+		cJSON_Delete(message);
+		free(text);
+	} while (truncated);
+	assert_int_equal(told, EDGES_LIMIT);
+	assert_in_range(rounds, 2, 4);
+	check_report(fixture, "");
+	for (int i = 0; i < 4; i++)
+		series_owner_free(owners[i], 0);
+}
+
 int main(void)
 {
 #define edges_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -397,6 +459,7 @@ int main(void)
 		edges_test(test_waits_for_the_answer),
 		edges_test(test_loopback_is_the_pod_itself),
 		edges_test(test_outsiders_go_by_their_names),
+		edges_test(test_a_pod_that_calls_itself_external),
 		edges_test(test_names_are_for_outsiders_only),
 		edges_test(test_is_read_before_an_address_changes_hands),
 		edges_test(test_answers_that_cannot_be_read),
@@ -404,6 +467,7 @@ int main(void)
 		edges_test(test_a_new_connection_knows_nothing),
 		edges_test(test_rows_of_an_edge_are_added_up),
 		edges_test(test_edges_are_bounded),
+		edges_test(test_reports_are_bounded),
 		edges_test(test_the_book_is_bounded),
 	};
 

@@ -6,6 +6,7 @@
  */
 
 #include "node-agent/probes/tests/kernel_fixture.h"
+#include "node-agent/probes/tcp_kernel.h"
 
 #include <linux/filter.h>
 #include <netinet/in.h>
@@ -316,6 +317,43 @@ static void test_second_attachment_begins_anew(void **state)
 	fixture_detach(fixture, attachment);
 }
 
+/* The programs are loaded anew, as by an agent that was restarted: sockets remember more than they.
+ */
+static void reload(struct fixture *fixture)
+{
+	struct error error;
+
+	fixture->kind->close(fixture->probe);
+	assert_int_equal(fixture->kind->open(&fixture->host, &fixture->probe, &error), 0);
+}
+
+/* It slept since the programs came, and is no young one for that: its end tells nothing of it. */
+static void test_connection_that_slept_is_not_counted_as_a_young_one(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/a");
+	struct probe_attachment *attachment = fixture_attach(fixture, cgroup, &none);
+	struct pair old, young;
+
+	listen_in(fixture, &old, cgroup, IPV4);
+	connect_in(fixture, &old, fixture->mount);
+	transfer(old.server, old.client, 10000000);
+	fixture_detach(fixture, attachment);
+	reload(fixture);
+	attachment = fixture_attach(fixture, cgroup, &none);
+	young = old;
+	connect_in(fixture, &young, fixture->mount);
+	close(old.server);
+	close(old.client);
+	assert_value(fixture, attachment, SENT, 0);
+	assert_value(fixture, attachment, OPEN, 1);
+	close(young.server);
+	close(young.client);
+	close(young.listener);
+	assert_value(fixture, attachment, OPEN, 0);
+	fixture_detach(fixture, attachment);
+}
+
 /* A pod and its container at the same time: the one that came last takes over, without a gap. */
 static void test_one_target_takes_over_from_another(void **state)
 {
@@ -433,6 +471,9 @@ static void test_counters_are_exact_under_load(void **state)
 	}
 	while (wait(&status) > 0)
 		assert_int_equal(status, 0);
+	/* On a loaded machine the last FINs are taken in after their sender has ended. */
+	for (int i = 0; i < 100 && fixture_sum(fixture, attachment, OPEN) > 0; i++)
+		usleep(10000);
 	assert_value(fixture, attachment, OPENED, 2 * CONNECTIONS);
 	assert_value(fixture, attachment, ACCEPTED, 2 * CONNECTIONS);
 	assert_value(fixture, attachment, SENT, 2 * CONNECTIONS * 20 * 4000);
@@ -451,6 +492,113 @@ static uint32_t program_at(const char *cgroup, enum bpf_attach_type type)
 	close(descriptor);
 	assert_true(count <= 1);
 	return count ? ids[0] : 0;
+}
+
+/* --- more peers than the limits allow --- */
+
+#define PEERS	 400 /* TCP_EDGE_BURST and some more */
+#define NEWCOMER (PEERS - 1)
+
+/* A connection from one of many addresses, all of this machine. */
+static void connect_from(struct fixture *fixture, struct pair *pair, int number)
+{
+	struct sockaddr_in source = {.sin_family = AF_INET};
+
+	source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + (uint32_t)number);
+	pair->client = socket_in(fixture, fixture->mount, AF_INET);
+	assert_return_code(bind(pair->client, (struct sockaddr *)&source, sizeof(source)), errno);
+	assert_return_code(
+		connect(pair->client, (struct sockaddr *)&pair->address, pair->address_size),
+		errno);
+	pair->server = accept(pair->listener, NULL, NULL);
+	assert_return_code(pair->server, errno);
+}
+
+static void connect_all(struct fixture *fixture, struct pair *pairs, const char *cgroup)
+{
+	listen_in(fixture, &pairs[0], cgroup, IPV4);
+	for (int i = 0; i < PEERS; i++) {
+		pairs[i].listener = pairs[0].listener;
+		pairs[i].address = pairs[0].address;
+		pairs[i].address_size = pairs[0].address_size;
+		connect_from(fixture, &pairs[i], i);
+	}
+}
+
+static void close_pair(struct pair *pair)
+{
+	close(pair->client);
+	close(pair->server);
+}
+
+/* The last peer has no edge when it first comes, and gets one when it comes again. */
+static void test_connections_of_others_end_there(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/server");
+	struct probe_attachment *server = fixture_attach(fixture, cgroup, &none);
+	struct pair pairs[PEERS], again;
+
+	connect_all(fixture, pairs, cgroup);
+	assert_value(fixture, server, OPEN, PEERS);
+	usleep(2 * TCP_EDGE_INTERVAL_NS / 1000);
+	again = pairs[0];
+	connect_from(fixture, &again, NEWCOMER);
+	close_pair(&pairs[NEWCOMER]);
+	assert_value(fixture, server, OPEN, PEERS);
+	for (int i = 0; i < NEWCOMER; i++)
+		close_pair(&pairs[i]);
+	assert_value(fixture, server, OPEN, 1);
+	transfer(again.client, again.server, 1000);
+	close_pair(&again);
+	assert_value(fixture, server, OPEN, 0);
+	assert_value(fixture, server, ACCEPTED, PEERS + 1);
+	assert_value(fixture, server, RECEIVED, 1000);
+	close(pairs[0].listener);
+	fixture_detach(fixture, server);
+}
+
+static void test_older_connections_beyond_the_limit(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/server");
+	struct probe_attachment *server;
+	struct pair pairs[PEERS];
+
+	connect_all(fixture, pairs, cgroup);
+	server = fixture_attach(fixture, cgroup, &none);
+	for (int i = 0; i < PEERS; i++)
+		transfer(pairs[i].server, pairs[i].client, 10);
+	assert_value(fixture, server, OPEN, PEERS);
+	assert_value(fixture, server, SENT, 10 * PEERS);
+	for (int i = 0; i < PEERS; i++)
+		close_pair(&pairs[i]);
+	assert_value(fixture, server, OPEN, 0);
+	close(pairs[0].listener);
+	fixture_detach(fixture, server);
+}
+
+/* Whoever has made as many edges as there may be keeps nobody else from being watched. */
+static void test_attaches_where_all_edges_are_taken(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/late");
+	const struct probe_target target = fixture_target(fixture, cgroup);
+	static const struct tcp_counters zero;
+	struct tcp_edge_key key = {.target = 1, .port = 1};
+	int links[TCP_HOOKS] = {-1, -1};
+	struct tcp_kernel kernel;
+	struct error error;
+
+	assert_int_equal(tcp_kernel_open(&kernel, &error), 0);
+	while (bpf_map_update_elem(kernel.edges, &key, &zero, BPF_NOEXIST) == 0)
+		key.port++;
+	assert_int_equal(key.port, TCP_EDGES_LIMIT + 1);
+	if (tcp_kernel_attach(&kernel, &target, 2, links, &error) < 0)
+		fail_msg("%s", error.message);
+	for (int i = 0; i < TCP_HOOKS; i++)
+		close(links[i]);
+	tcp_kernel_close(&kernel);
 }
 
 static void test_targets_share_programs_and_leave_nothing(void **state)
@@ -518,10 +666,14 @@ int main(void)
 		case_of(test_older_connection_that_is_closing),
 		case_of(test_older_connection_that_is_aborted),
 		case_of(test_second_attachment_begins_anew),
+		case_of(test_connection_that_slept_is_not_counted_as_a_young_one),
 		case_of(test_one_target_takes_over_from_another),
 		case_of(test_neighbour_is_not_seen),
 		case_of(test_retransmissions_are_the_kernels_own),
 		case_of(test_counters_are_exact_under_load),
+		case_of(test_connections_of_others_end_there),
+		case_of(test_older_connections_beyond_the_limit),
+		case_of(test_attaches_where_all_edges_are_taken),
 		case_of(test_targets_share_programs_and_leave_nothing),
 		case_of(test_target_may_go_first),
 		case_of(test_cgroup_that_is_gone_is_said_to_be),

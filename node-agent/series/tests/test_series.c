@@ -277,6 +277,32 @@ static void test_room_of_any_policy_is_room(void **state)
 	series_owner_free(of_both, 0);
 }
 
+static void test_all_policies_together_have_a_bound(void **state)
+{
+	struct series_store *store = *state;
+	struct series_owner *owners[SERIES_NODE_LIMIT / SERIES_POLICY_LIMIT], *late;
+	const size_t count = sizeof(owners) / sizeof(owners[0]);
+	char name[32], *names[] = {name};
+	const struct strings policy = {names, 1};
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "shop/%zu", i);
+		owners[i] = make_owner(store, name, &policy);
+		fill(owners[i], SERIES_POLICY_LIMIT);
+	}
+	assert_false(is_written(store, SERIES_OVERFLOW_LABEL));
+	late = make_owner(store, "z", &policy_a);
+	(void)row_of(late, &plain, "a");
+	assert_true(is_written(store, "p_total{pod=\"z\",otel_metric_overflow=\"true\"} 0\n"));
+	assert_true(is_written(store, "policy=\"a\"} 1\n"));
+	for (size_t i = 0; i < count; i++)
+		series_owner_free(owners[i], 0);
+	series_expire(store, SERIES_LINGER_MS);
+	(void)row_of(late, &plain, "a");
+	assert_true(is_written(store, "p_total{pod=\"z\",edge=\"a\"} 0\n"));
+	series_owner_free(late, 0);
+}
+
 static void test_shared_rows_count_once(void **state)
 {
 	struct series_store *store = *state;
@@ -387,6 +413,7 @@ int main(void)
 		store_test(test_beyond_the_bound_is_added_up),
 		store_test(test_a_row_counts_as_its_lines),
 		store_test(test_room_of_any_policy_is_room),
+		store_test(test_all_policies_together_have_a_bound),
 		store_test(test_shared_rows_count_once),
 		store_test(test_what_lingers_takes_room),
 		store_test(test_idle_rows_make_room),
