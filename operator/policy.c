@@ -34,7 +34,7 @@ static int decode_probe(const cJSON *entry, struct policy *policy, struct error 
 
 	if (probe_type_parse(name, &type) < 0)
 		return error_set(error, EINVAL,
-				 "type: \"%.40s\" is not known; use TCP, Exec or DNS", name);
+				 "type: \"%.40s\" is not known; use TCP, Exec, DNS or HTTP", name);
 	probe = &policy->probes[type];
 	if (probe->wanted)
 		return error_set(error, EINVAL, "type: %s stands twice; join the two", name);

@@ -39,6 +39,14 @@
 #define DNS_PAUSE_US 200000 /* in which the bucket is filled again */
 #define MESSAGE_SIZE 256
 
+#define HTTP_REQUEST                                                                               \
+	"GET /index.html HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench\r\nAccept: "        \
+	"*/*\r\n\r\n"
+#define HTTP_ANSWER                                                                                \
+	"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sat, 21 Nov 2026 08:00:00 GMT\r\n"              \
+	"Content-Type: text/html\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nhello\n"
+#define HTTP_BODY_HEAD "POST / HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n"
+
 enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_SOCK_OPS, HOOK_EXEC };
 #define HOOKS 4
 
@@ -60,6 +68,8 @@ enum load {
 	LOAD_OPENED,
 	LOAD_ACCEPTED,
 	LOAD_LOOKUPS,
+	LOAD_HTTP,
+	LOAD_HTTP_BODY,
 	LOAD_EXECS,
 	LOAD_FOREIGN_EXECS
 };
@@ -97,6 +107,11 @@ static const struct measurement {
 	{{{"dns_sent", HOOK_EGRESS}}, "packet out, no DNS", LOAD_REQUESTS, 0, 20},
 	{{{"dns_received", HOOK_INGRESS}}, "packet in, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
 	{{{"dns_sent", HOOK_EGRESS}}, "packet out, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
+	{{{"http_received", HOOK_INGRESS}}, "packet in, HTTP head", LOAD_HTTP, 0, 150},
+	{{{"http_sent", HOOK_EGRESS}}, "packet out, HTTP head", LOAD_HTTP, 0, 150},
+	{{{"http_received", HOOK_INGRESS}}, "packet in, HTTP body", LOAD_HTTP_BODY, 0, 60},
+	{{{"http_sent", HOOK_EGRESS}}, "packet out, HTTP body", LOAD_HTTP_BODY, 0, 60},
+	{{{"http_received", HOOK_INGRESS}}, "packet in, no HTTP", LOAD_REQUESTS, 0, 60},
 	{{{"exec_succeeded", HOOK_EXEC}}, "exec, watched", LOAD_EXECS, 0, 3000},
 	{{{"exec_succeeded", HOOK_EXEC}}, "exec, not watched", LOAD_FOREIGN_EXECS, 0, 150},
 };
@@ -271,8 +286,8 @@ static int listen_on_loopback(struct sockaddr_in *ret_address)
 	return listener;
 }
 
-/* Answers each message with one of its size. */
-static void serve(int listener, int connections)
+/* Answers each message with this one, or with one of its own size. */
+static void serve(int listener, int connections, const char *answer)
 {
 	char message[MESSAGE_SIZE];
 	ssize_t size;
@@ -281,27 +296,31 @@ static void serve(int listener, int connections)
 		cleanup_close int server = accept(listener, NULL, NULL);
 
 		while ((size = recv(server, message, sizeof(message), 0)) > 0)
-			if (send(server, message, (size_t)size, MSG_NOSIGNAL) != size)
+			if (send(server, answer ? answer : message,
+				 answer ? strlen(answer) : (size_t)size, MSG_NOSIGNAL) < 0)
 				break;
 	}
 	_exit(0);
 }
 
-static void ask(const struct sockaddr_in *address, int requests)
+static void ask(const struct sockaddr_in *address, int requests, const char *request)
 {
 	cleanup_close int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char message[MESSAGE_SIZE] = {0};
+	const size_t size = request ? strlen(request) : REQUEST_SIZE;
+	char message[MESSAGE_SIZE] = {0}, received[MESSAGE_SIZE];
 
+	memcpy(message, request ? request : "", request ? size : 0);
 	require(connect(client, (const struct sockaddr *)address, sizeof(*address)) == 0,
 		"connect");
 	for (int i = 0; i < requests; i++)
-		require(send(client, message, REQUEST_SIZE, MSG_NOSIGNAL) == REQUEST_SIZE &&
-				recv(client, message, sizeof(message), 0) > 0,
+		require(send(client, message, size, MSG_NOSIGNAL) == (ssize_t)size &&
+				recv(client, received, sizeof(received), 0) > 0,
 			"request");
 }
 
 /* Accepted sockets are of the cgroup in which their listener was made. */
-static void converse(const char *server, const char *client, int connections, int requests)
+static void converse(const char *server, const char *client, int connections, int requests,
+		     const char *request, const char *answer)
 {
 	struct sockaddr_in address;
 	int listener;
@@ -309,10 +328,10 @@ static void converse(const char *server, const char *client, int connections, in
 	enter(server);
 	listener = listen_on_loopback(&address);
 	if (fork() == 0)
-		serve(listener, connections);
+		serve(listener, connections, answer);
 	enter(client);
 	for (int i = 0; i < connections; i++)
-		ask(&address, requests);
+		ask(&address, requests, request);
 	close(listener);
 	wait(NULL);
 }
@@ -327,7 +346,7 @@ static void swallow(int listener)
 	_exit(0);
 }
 
-static void transfer_bulk(void)
+static void transfer_bulk(const char *head)
 {
 	static char data[1 << 18];
 	struct sockaddr_in address;
@@ -339,6 +358,7 @@ static void transfer_bulk(void)
 	if (fork() == 0)
 		swallow(listener);
 	require(connect(client, (struct sockaddr *)&address, sizeof(address)) == 0, "connect");
+	require(send(client, head, strlen(head), MSG_NOSIGNAL) >= 0, "send");
 	for (; sent < BULK_SIZE && size >= 0; sent += (uint64_t)size)
 		size = send(client, data, sizeof(data), MSG_NOSIGNAL);
 	require(size > 0, "send");
@@ -391,22 +411,28 @@ static void run_load(const struct bench *bench, enum load load)
 	enter(load == LOAD_FOREIGN_EXECS ? foreign : watched);
 	switch (load) {
 	case LOAD_REQUESTS:
-		converse(watched, watched, 1, REQUESTS);
+		converse(watched, watched, 1, REQUESTS, NULL, NULL);
 		break;
 	case LOAD_BULK:
-		transfer_bulk();
+		transfer_bulk("");
 		break;
 	case LOAD_CONNECTIONS:
-		converse(watched, watched, CONNECTIONS, 1);
+		converse(watched, watched, CONNECTIONS, 1, NULL, NULL);
 		break;
 	case LOAD_OPENED:
-		converse(foreign, watched, CONNECTIONS, 1);
+		converse(foreign, watched, CONNECTIONS, 1, NULL, NULL);
 		break;
 	case LOAD_ACCEPTED:
-		converse(watched, foreign, CONNECTIONS, 1);
+		converse(watched, foreign, CONNECTIONS, 1, NULL, NULL);
 		break;
 	case LOAD_LOOKUPS:
 		look_up();
+		break;
+	case LOAD_HTTP:
+		converse(watched, watched, 1, REQUESTS, HTTP_REQUEST, HTTP_ANSWER);
+		break;
+	case LOAD_HTTP_BODY:
+		transfer_bulk(HTTP_BODY_HEAD);
 		break;
 	case LOAD_EXECS:
 	case LOAD_FOREIGN_EXECS:

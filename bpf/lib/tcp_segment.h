@@ -23,6 +23,7 @@
 
 struct tcp_segment {
 	__u32 payload; /* bytes; of all segments where the kernel has joined several (GSO, GRO) */
+	__u32 sequence; /* of the first byte of the payload */
 	__u8 flags;
 };
 
@@ -33,6 +34,7 @@ static __always_inline void tcp_segment_read(const struct __sk_buff *skb, const 
 	__u32 headers = offset + (tcp[12] >> 4) * 4;
 
 	ret_segment->payload = skb->len > headers ? skb->len - headers : 0;
+	ret_segment->sequence = (__u32)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
 	ret_segment->flags = tcp[13];
 }
 

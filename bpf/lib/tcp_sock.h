@@ -34,6 +34,7 @@ struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
+	__u8 sk_shutdown;
 };
 
 struct inet_sock {
@@ -66,6 +67,8 @@ struct tcp_sock {
 	__u32 srtt_us; /* eighths of a microsecond */
 	__u32 mdev_us; /* quarters of a microsecond */
 	__u32 snd_wnd;
+	__u32 snd_nxt; /* sequence numbers of the next bytes */
+	__u32 rcv_nxt;
 	struct minmax rtt_min;
 	__u8 bpf_sock_ops_cb_flags;
 };

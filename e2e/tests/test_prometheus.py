@@ -11,15 +11,18 @@ from lib.shell import wait_until
 PYTHON = "/usr/bin/python3"
 SERVER = {"app": "server"}
 PORT = 8080
+WEB_PORT = 8081
 SIZE = 50_000
 SCRAPES = 2  # within which a pod's series are there, one a second
 EDGES = 250  # with the series of each, more than a policy has room for
 LINGER = 60
 EXPIRED = 75
 
-# Answers a line with SIZE bytes; and port 53, as a name server that knows no name.
+# Answers a line with SIZE bytes; HTTP; and port 53, as a name server that knows no name.
 SERVE = f"""
-import socket, socketserver, threading
+import http.server, socket, socketserver, threading
+web = http.server.HTTPServer(("", {WEB_PORT}), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=web.serve_forever).start()
 class Answer(socketserver.StreamRequestHandler):
     def handle(self):
         for line in self.rfile:
@@ -35,7 +38,8 @@ while True:
 """
 
 ASK = f"""
-import socket, sys
+import socket, sys, urllib.request
+urllib.request.urlopen("http://%s:{WEB_PORT}/etc/hostname" % sys.argv[1]).read()
 with socket.create_connection((sys.argv[1], {PORT}), 5) as s:
     s.sendall(b"more\\n")
     got = 0

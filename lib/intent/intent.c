@@ -13,6 +13,7 @@ static const struct intent_kind *const kinds[PROBE_TYPES] = {
 	[PROBE_TCP] = &tcp_intent,
 	[PROBE_EXEC] = &exec_intent,
 	[PROBE_DNS] = &dns_intent,
+	[PROBE_HTTP] = &http_intent,
 };
 
 const char *probe_type_name(enum probe_type type)

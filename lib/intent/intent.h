@@ -15,8 +15,8 @@
 
 #include "lib/base/error.h"
 
-enum probe_type { PROBE_TCP, PROBE_EXEC, PROBE_DNS };
-#define PROBE_TYPES 3
+enum probe_type { PROBE_TCP, PROBE_EXEC, PROBE_DNS, PROBE_HTTP };
+#define PROBE_TYPES 4
 
 /* How much of a command line leaves the node, least first. */
 enum exec_arguments { EXEC_ARGUMENTS_NONE, EXEC_ARGUMENTS_REDACTED, EXEC_ARGUMENTS_RAW };
@@ -41,7 +41,7 @@ union probe_settings {
 	struct dns_settings dns;
 };
 
-/* The name of a type as the API writes it: "TCP", "Exec", "DNS". */
+/* The name of a type as the API writes it: "TCP", "Exec", "DNS", "HTTP". */
 const char *probe_type_name(enum probe_type type);
 
 /* Returns 0 with *ret_type, or -EINVAL where no probe has this name (NULL included). */

@@ -20,5 +20,6 @@ struct intent_kind {
 extern const struct intent_kind tcp_intent;
 extern const struct intent_kind exec_intent;
 extern const struct intent_kind dns_intent;
+extern const struct intent_kind http_intent;
 
 #endif

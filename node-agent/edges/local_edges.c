@@ -11,7 +11,8 @@
 
 _Static_assert(EDGE_ADDRESS_SIZE == IP_ADDRESS_SIZE, "one form of addresses");
 
-#define PORT_SIZE 8
+#define PORT_SIZE  8
+#define OWN_LABELS 5 /* those of every edge */
 
 static struct ip_address address_of(const uint8_t bytes[EDGE_ADDRESS_SIZE])
 {
@@ -58,16 +59,19 @@ static struct series_row *find_row(struct series_owner *owner, const struct seri
 				   const struct edge *edge, const struct peer_identity *peer)
 {
 	char port[PORT_SIZE];
-	const struct metric_label labels[] = {
+	struct metric_label labels[OWN_LABELS + EDGE_LABELS_LIMIT] = {
 		{"role", edge->role == EDGE_CLIENT ? "client" : "server"},
 		{"peer_kind", peer->kind},
 		{"peer_namespace", peer->namespace},
 		{"peer_name", peer->name},
 		{"server_port", port},
 	};
+	size_t count = OWN_LABELS;
 
 	snprintf(port, sizeof(port), "%u", edge->port);
-	return series_row(owner, layout, labels, sizeof(labels) / sizeof(labels[0]));
+	for (size_t i = 0; i < edge->label_count && i < EDGE_LABELS_LIMIT; i++)
+		labels[count++] = edge->labels[i];
+	return series_row(owner, layout, labels, count);
 }
 
 /* Has the operator told of the edge that the row counts. */
@@ -75,17 +79,15 @@ static void enter(struct local_edges *edges, struct series_row *row, const struc
 		  const struct series_layout *layout, const struct edge *edge,
 		  const struct peer_identity *peer)
 {
-	const char *protocol = figures_protocol(layout);
 	const struct reported_edge reported = {
 		.side = edge->role == EDGE_CLIENT ? SIDE_CLIENT : SIDE_SERVER,
-		.protocol = protocol,
+		.protocol = figures_protocol(layout),
 		.workload = {pod->namespace, pod->workload_kind, pod->workload_name},
 		.peer = {peer->namespace, peer->kind, peer->name},
 		.port = edge->port,
 	};
 
-	if (protocol)
-		edge_book_enter(&edges->book, row, &reported);
+	edge_book_enter(&edges->book, row, &reported);
 }
 
 struct series_row *local_edges_row(struct local_edges *edges, const struct edge_source *source,
@@ -99,6 +101,8 @@ struct series_row *local_edges_row(struct local_edges *edges, const struct edge_
 	if (!identify(edges, source->pod, &address, now, &peer))
 		return NULL;
 	row = find_row(source->series, layout, edge, &peer);
+	if (!figures_protocol(layout))
+		return row; /* none that the operator is told of */
 	if (series_row_is_rest(row))
 		edge_book_truncate(&edges->book);
 	else if (!series_row_mark(row))

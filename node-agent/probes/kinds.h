@@ -10,5 +10,6 @@
 extern const struct probe_kind tcp_probe_kind;
 extern const struct probe_kind exec_probe_kind;
 extern const struct probe_kind dns_probe_kind;
+extern const struct probe_kind http_probe_kind;
 
 #endif

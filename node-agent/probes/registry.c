@@ -9,4 +9,5 @@ const struct probe_kind *const probe_kinds[PROBE_TYPES] = {
 	[PROBE_TCP] = &tcp_probe_kind,
 	[PROBE_EXEC] = &exec_probe_kind,
 	[PROBE_DNS] = &dns_probe_kind,
+	[PROBE_HTTP] = &http_probe_kind,
 };

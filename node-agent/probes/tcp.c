@@ -103,9 +103,10 @@ static void retire(struct probe *probe, struct tcp_edge *edge,
 	tcp_edges_remove(&probe->edges, edge);
 }
 
-static void on_edge(void *context, const struct tcp_edge_key *key,
-		    const struct tcp_counters *counters)
+static void on_edge(void *context, const void *map_key, const void *map_value)
 {
+	const struct tcp_edge_key *key = map_key;
+	const struct tcp_counters *counters = map_value;
 	struct probe *probe = context;
 	const struct probe_attachment *attachment = find_attachment(probe, key->target);
 	struct tcp_counters left_over;

@@ -32,25 +32,12 @@ static enum edge_role role_of(const struct tcp_edge_key *key)
 	return key->role == TCP_CLIENT ? EDGE_CLIENT : EDGE_SERVER;
 }
 
-/* Beyond the limits, the kernel half knows neither address nor port. */
-static bool stands_for_others(const struct tcp_edge_key *key)
-{
-	static const uint8_t nowhere[EDGE_ADDRESS_SIZE];
-
-	return !key->port && memcmp(key->address, nowhere, sizeof(nowhere)) == 0;
-}
-
-static struct series_row *find_row(const struct tcp_edge_key *key, struct series_owner *owner,
-				   tcp_edge_namer name, void *context, bool last)
+static struct edge edge_of(const struct tcp_edge_key *key)
 {
 	struct edge edge = {.role = role_of(key), .port = key->port};
-	struct series_row *row;
 
-	if (stands_for_others(key))
-		return tcp_row_of_others(owner, edge.role);
 	memcpy(edge.address, key->address, sizeof(edge.address));
-	row = name(context, owner, &edge);
-	return row || !last ? row : tcp_row_of_unknown(owner, &edge);
+	return edge;
 }
 
 /* CPUs count as they like, so an end may be seen whose beginning is not. */
@@ -76,15 +63,16 @@ static void move_open(struct tcp_edge *edge, struct series_row *row, int64_t ope
 }
 
 void tcp_edge_take(struct tcp_edge *edge, const struct tcp_counters *now_read,
-		   struct series_owner *owner, tcp_edge_namer name, void *context, uint64_t now,
+		   struct series_owner *owner, edge_namer name, void *context, uint64_t now,
 		   bool last)
 {
 	bool changed = memcmp(now_read, &edge->read, sizeof(*now_read)) != 0;
+	const struct edge named = edge_of(&edge->key);
 	struct series_row *row;
 
 	if (!changed && !edge->row && !edge->adopted)
 		return; /* no news, and nobody has ever asked who it is: others as a rule */
-	row = find_row(&edge->key, owner, name, context, last);
+	row = edge_rows_find(owner, &tcp_layout, &named, name, context, last);
 	if (!row)
 		return;
 	if (changed) {
@@ -97,8 +85,10 @@ void tcp_edge_take(struct tcp_edge *edge, const struct tcp_counters *now_read,
 
 bool tcp_edge_is_idle(const struct tcp_edge *edge, uint64_t now)
 {
-	return !stands_for_others(&edge->key) && count_open(edge) == 0 &&
-	       now - edge->changed_at >= TCP_EDGE_IDLE_MS;
+	const struct edge named = edge_of(&edge->key);
+
+	return !edge_stands_for_others(&named) && count_open(edge) == 0 &&
+	       now - edge->changed_at >= EDGE_IDLE_MS;
 }
 
 void tcp_edges_remove(struct tcp_edges *edges, struct tcp_edge *edge)

@@ -15,11 +15,8 @@
 
 #include "bpf/tcp.h"
 #include "node-agent/edges/edge.h"
+#include "node-agent/probes/edge_rows.h"
 #include "node-agent/series/series.h"
-
-#define TCP_EDGE_IDLE_MS                                                                           \
-	60000 /* an edge without connections or news for this long is forgotten                    \
-	       */
 
 struct tcp_edge {
 	struct tcp_edge_key key;
@@ -36,10 +33,6 @@ struct tcp_edges {
 	struct tcp_edge *table; /* by key */
 };
 
-/* Who has an edge's address now: as edge_row of struct probe_host; NULL: not known yet. */
-typedef struct series_row *(*tcp_edge_namer)(void *context, struct series_owner *owner,
-					     const struct edge *edge);
-
 /* The edge of this key, made when it is new; NULL when memory ran out. */
 struct tcp_edge *tcp_edges_ensure(struct tcp_edges *edges, const struct tcp_edge_key *key,
 				  uint64_t now);
@@ -49,10 +42,10 @@ struct tcp_edge *tcp_edges_ensure(struct tcp_edges *edges, const struct tcp_edge
  * no name yet, all waits for the next read; with `last`, there is none: it counts as unknown.
  */
 void tcp_edge_take(struct tcp_edge *edge, const struct tcp_counters *now_read,
-		   struct series_owner *owner, tcp_edge_namer name, void *context, uint64_t now,
+		   struct series_owner *owner, edge_namer name, void *context, uint64_t now,
 		   bool last);
 
-/* No connection, and nothing new for TCP_EDGE_IDLE_MS; never true of the others' edges. */
+/* No connection, and nothing new for EDGE_IDLE_MS; never true of the others' edges. */
 bool tcp_edge_is_idle(const struct tcp_edge *edge, uint64_t now);
 
 /* Takes its part of the gauge back and frees it. */

@@ -4,7 +4,6 @@
 #include "node-agent/probes/tcp_kernel.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,8 +11,6 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "node-agent/probes/programs.h"
-
-#define READ_BATCH 256 /* edges read by one call */
 
 /*
  * Edges of adopted connections read by one call: what fits the kernel's own buffer of 32 KiB. For
@@ -39,15 +36,21 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 {
 	int look = -1, connections = -1, result;
 	const struct programs_part parts[] = {
-		{"tcp_sent", &kernel->programs[0]}, {"tcp_operation", &kernel->programs[1]},
-		{"tcp_targets", &kernel->targets},  {"tcp_edges", &kernel->edges},
-		{"tcp_others", &kernel->others},    {"tcp_look", &look},
+		{"tcp_sent", &kernel->programs[0]},
+		{"tcp_operation", &kernel->programs[1]},
+		{"tcp_targets", &kernel->targets},
+		{"tcp_edges", &kernel->edges.descriptor},
+		{"tcp_others", &kernel->others.descriptor},
+		{"tcp_look", &look},
 		{"tcp_connections", &connections},
 	};
 	size_t size;
 	const void *elf = tcp_bpf__elf_bytes(&size);
+	const struct kernel_map map = {-1, sizeof(struct tcp_edge_key), sizeof(struct tcp_counters),
+				       "TCP"};
 
-	*kernel = (struct tcp_kernel){{-1, -1}, -1, -1, -1, -1};
+	*kernel = (struct tcp_kernel){
+		.programs = {-1, -1}, .look = -1, .targets = -1, .edges = map, .others = map};
 	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
 				     error);
 	if (result == 0)
@@ -63,8 +66,8 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->look);
 	programs_close(&kernel->targets);
-	programs_close(&kernel->edges);
-	programs_close(&kernel->others);
+	programs_close(&kernel->edges.descriptor);
+	programs_close(&kernel->others.descriptor);
 }
 
 /*
@@ -86,7 +89,7 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 	for (enum tcp_role role = TCP_CLIENT; role <= TCP_SERVER; role++) {
 		const struct tcp_edge_key key = {.target = number, .role = (__u8)role};
 
-		if (bpf_map_update_elem(kernel->others, &key, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->others.descriptor, &key, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -152,56 +155,16 @@ void tcp_kernel_look(struct tcp_kernel *kernel,
 			adopted(context, &keys[i]);
 }
 
-struct batch {
-	struct tcp_edge_key keys[READ_BATCH];
-	struct tcp_counters counters[READ_BATCH];
-};
-
-static void read_map(int map,
-		     void (*edge)(void *context, const struct tcp_edge_key *key,
-				  const struct tcp_counters *counters),
+void tcp_kernel_read(const struct tcp_kernel *kernel,
+		     void (*edge)(void *context, const void *key, const void *counters),
 		     void *context)
 {
-	cleanup_free struct batch *batch = calloc(1, sizeof(*batch));
-	__u32 position, *from = NULL, count;
-	int result;
-
-	if (!batch)
-		return;
-	do {
-		count = READ_BATCH;
-		result = bpf_map_lookup_batch(map, from, &position, batch->keys, batch->counters,
-					      &count, NULL);
-		if (result < 0 && errno != ENOENT) {
-			log_warn("TCP: the counters cannot be read: %s", strerror(errno));
-			return;
-		}
-		for (__u32 i = 0; i < count; i++)
-			edge(context, &batch->keys[i], &batch->counters[i]);
-		from = &position;
-	} while (result == 0);
+	kernel_map_read(&kernel->edges, edge, context);
+	kernel_map_read(&kernel->others, edge, context);
 }
 
-void tcp_kernel_read(struct tcp_kernel *kernel,
-		     void (*edge)(void *context, const struct tcp_edge_key *key,
-				  const struct tcp_counters *counters),
-		     void *context)
-{
-	read_map(kernel->edges, edge, context);
-	read_map(kernel->others, edge, context);
-}
-
-int tcp_kernel_take(struct tcp_kernel *kernel, const struct tcp_edge_key *key,
+int tcp_kernel_take(const struct tcp_kernel *kernel, const struct tcp_edge_key *key,
 		    struct tcp_counters *ret_counters)
 {
-	int map = key->port ? kernel->edges : kernel->others;
-
-	if (bpf_map_lookup_and_delete_elem(map, key, ret_counters) == 0)
-		return 0;
-	if (errno == ENOENT)
-		return -ENOENT;
-	/* Before kernel 5.14, in two steps. */
-	if (bpf_map_lookup_elem(map, key, ret_counters) || bpf_map_delete_elem(map, key))
-		return -errno;
-	return 0;
+	return kernel_map_take(key->port ? &kernel->edges : &kernel->others, key, ret_counters);
 }

@@ -9,6 +9,7 @@
 
 #include "bpf/tcp.h"
 #include "lib/base/error.h"
+#include "node-agent/probes/kernel_map.h"
 #include "node-agent/probes/probe.h"
 
 /* The hooks of a target: packets sent, and operations of its sockets. */
@@ -18,8 +19,9 @@ struct tcp_kernel {
 	int programs[TCP_HOOKS];
 	int look; /* the link of the program that looks at all connections */
 	int targets;
-	int edges;
-	int others;
+	/* struct tcp_edge_key → struct tcp_counters */
+	struct kernel_map edges;
+	struct kernel_map others; /* beyond the limits */
 };
 
 /* Loads the programs. Returns 0 or a negative errno; tcp_kernel_close() in either case. */
@@ -44,17 +46,16 @@ void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id);
 void tcp_kernel_look(struct tcp_kernel *kernel,
 		     void (*adopted)(void *context, const struct tcp_edge_key *key), void *context);
 
-/* Tells the counters of every edge. */
-void tcp_kernel_read(struct tcp_kernel *kernel,
-		     void (*edge)(void *context, const struct tcp_edge_key *key,
-				  const struct tcp_counters *counters),
+/* Tells the counters (struct tcp_counters) of every edge (struct tcp_edge_key). */
+void tcp_kernel_read(const struct tcp_kernel *kernel,
+		     void (*edge)(void *context, const void *key, const void *counters),
 		     void *context);
 
 /*
  * Takes an edge out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
  * there is none.
  */
-int tcp_kernel_take(struct tcp_kernel *kernel, const struct tcp_edge_key *key,
+int tcp_kernel_take(const struct tcp_kernel *kernel, const struct tcp_edge_key *key,
 		    struct tcp_counters *ret_counters);
 
 #endif

@@ -4,7 +4,6 @@
 #include "node-agent/probes/tcp_rows.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 
 /* The counters, in the order of the families below. */
 enum {
@@ -185,32 +184,4 @@ void tcp_row_add(struct series_row *row, enum edge_role role, const struct tcp_c
 void tcp_row_add_open(struct series_row *row, int64_t more)
 {
 	series_add(row, OPEN, more);
-}
-
-static const char *role_name(enum edge_role role)
-{
-	return role == EDGE_CLIENT ? "client" : "server";
-}
-
-struct series_row *tcp_row_of_others(struct series_owner *owner, enum edge_role role)
-{
-	const struct metric_label labels[] = {
-		{"role", role_name(role)},
-		{"otel_metric_overflow", "true"},
-	};
-
-	return series_row(owner, &tcp_layout, labels, 2);
-}
-
-struct series_row *tcp_row_of_unknown(struct series_owner *owner, const struct edge *edge)
-{
-	char port[8];
-	const struct metric_label labels[] = {
-		{"role", role_name(edge->role)}, {"peer_kind", "Unknown"},
-		{"peer_namespace", ""},		 {"peer_name", ""},
-		{"server_port", port},
-	};
-
-	snprintf(port, sizeof(port), "%u", edge->port);
-	return series_row(owner, &tcp_layout, labels, 5);
 }

@@ -22,10 +22,4 @@ void tcp_row_add(struct series_row *row, enum edge_role role, const struct tcp_c
 /* Adds to the gauge of connections that are open. */
 void tcp_row_add_open(struct series_row *row, int64_t more);
 
-/* The row of the edges that the kernel half told apart no more. */
-struct series_row *tcp_row_of_others(struct series_owner *owner, enum edge_role role);
-
-/* The row of an edge whose other end nobody knows. */
-struct series_row *tcp_row_of_unknown(struct series_owner *owner, const struct edge *edge);
-
 #endif

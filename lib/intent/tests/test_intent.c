@@ -23,6 +23,7 @@ static void names_every_type(void **state)
 	assert_string_equal(probe_type_name(PROBE_TCP), "TCP");
 	assert_string_equal(probe_type_name(PROBE_EXEC), "Exec");
 	assert_string_equal(probe_type_name(PROBE_DNS), "DNS");
+	assert_string_equal(probe_type_name(PROBE_HTTP), "HTTP");
 	assert_int_equal(probe_type_parse("exec", &type), -EINVAL);
 	assert_int_equal(probe_type_parse("", &type), -EINVAL);
 	assert_int_equal(probe_type_parse(NULL, &type), -EINVAL);

@@ -122,7 +122,8 @@ static const struct probe_kind fake_kind = {
 static const struct probe_kind *const fake_kinds[PROBE_TYPES] = {
 	[PROBE_TCP] = &fake_kind, /* not wanted by any test */
 	[PROBE_EXEC] = &fake_kind,
-	[PROBE_DNS] = &fake_kind, /* nor this one */
+	[PROBE_DNS] = &fake_kind,  /* nor this one */
+	[PROBE_HTTP] = &fake_kind, /* nor this one */
 };
 
 struct fixture {
@@ -322,7 +323,7 @@ static void test_comes_and_goes(void **state)
 
 static void test_edges_and_names_are_of_the_pod(void **state)
 {
-	static const struct edge edge = {EDGE_CLIENT, {10}, 80};
+	static const struct edge edge = {.role = EDGE_CLIENT, .address = {10}, .port = 80};
 	struct fixture *fixture = *state;
 	struct text metrics = TEXT_EMPTY;
 

@@ -188,7 +188,8 @@ static void conversation_send(const struct conversation *conversation, enum end 
 }
 
 /* Requests and answers of 1 to `size` bytes, one after the other. */
-static void conversation_ask(const struct conversation *conversation, int requests, size_t size)
+static __attribute__((unused)) void conversation_ask(const struct conversation *conversation,
+						     int requests, size_t size)
 {
 	for (int i = 0; i < requests; i++) {
 		conversation_send(conversation, CLIENT, 1 + (size_t)i * 7 % size);
@@ -197,7 +198,7 @@ static void conversation_ask(const struct conversation *conversation, int reques
 }
 
 /* Waits until everything that was sent has been acknowledged and nothing moves any more. */
-static void conversation_settle(const struct conversation *conversation)
+static __attribute__((unused)) void conversation_settle(const struct conversation *conversation)
 {
 	double deadline = seconds_now() + CONVERSATION_PATIENCE_MS / 1e3;
 	uint32_t before = 0, now = 1, open = 1;
@@ -239,7 +240,8 @@ static void wait_state(int descriptor, uint8_t state)
  * Ends the connection from both sides, `first` first. The sockets stay, so that the kernel can
  * still be asked about them.
  */
-static void conversation_shut(const struct conversation *conversation, enum end first)
+static __attribute__((unused)) void conversation_shut(const struct conversation *conversation,
+						      enum end first)
 {
 	enum end second = first == CLIENT ? SERVER : CLIENT;
 

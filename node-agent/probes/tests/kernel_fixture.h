@@ -78,17 +78,19 @@ static struct series_row *fixture_edge_row(void *context, struct series_owner *o
 					   const struct edge *edge)
 {
 	char address[2 * EDGE_ADDRESS_SIZE + 1], port[8];
-	const struct metric_label labels[] = {
+	struct metric_label labels[3 + EDGE_LABELS_LIMIT] = {
 		{"role", edge->role == EDGE_CLIENT ? "client" : "server"},
 		{"peer_name", address},
 		{"server_port", port},
 	};
 
 	(void)context;
+	for (size_t i = 0; i < edge->label_count; i++)
+		labels[3 + i] = edge->labels[i];
 	for (int i = 0; i < EDGE_ADDRESS_SIZE; i++)
 		snprintf(&address[2 * i], 3, "%02x", edge->address[i]);
 	snprintf(port, sizeof(port), "%u", edge->port);
-	return series_row(owner, layout, labels, 3);
+	return series_row(owner, layout, labels, 3 + edge->label_count);
 }
 
 static void fixture_learn_name(void *context, struct series_owner *owner,

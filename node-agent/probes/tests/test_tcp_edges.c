@@ -189,7 +189,7 @@ static void test_others_have_no_peer(void **state)
 		   "skep_tcp_connections_accepted_total{pod=\"p\",role=\"server\","
 		   "otel_metric_overflow=\"true\"}",
 		   "5");
-	assert_false(tcp_edge_is_idle(edge, START + 10 * TCP_EDGE_IDLE_MS));
+	assert_false(tcp_edge_is_idle(edge, START + 10 * EDGE_IDLE_MS));
 }
 
 static void test_idle_after_a_minute_without_connections(void **state)
@@ -199,11 +199,11 @@ static void test_idle_after_a_minute_without_connections(void **state)
 	struct tcp_counters read = {.opened = 1, .sent_bytes = 100};
 
 	take(world, edge, &read, false);
-	assert_false(tcp_edge_is_idle(edge, START + TCP_EDGE_IDLE_MS));
+	assert_false(tcp_edge_is_idle(edge, START + EDGE_IDLE_MS));
 	read.closed = 1;
 	take(world, edge, &read, false);
-	assert_false(tcp_edge_is_idle(edge, START + TCP_EDGE_IDLE_MS - 1));
-	assert_true(tcp_edge_is_idle(edge, START + TCP_EDGE_IDLE_MS));
+	assert_false(tcp_edge_is_idle(edge, START + EDGE_IDLE_MS - 1));
+	assert_true(tcp_edge_is_idle(edge, START + EDGE_IDLE_MS));
 	tcp_edges_remove(&world->edges, edge);
 	check_line(world, SENT("db"), "100");
 }

@@ -591,7 +591,7 @@ static void test_attaches_where_all_edges_are_taken(void **state)
 	struct error error;
 
 	assert_int_equal(tcp_kernel_open(&kernel, &error), 0);
-	while (bpf_map_update_elem(kernel.edges, &key, &zero, BPF_NOEXIST) == 0)
+	while (bpf_map_update_elem(kernel.edges.descriptor, &key, &zero, BPF_NOEXIST) == 0)
 		key.port++;
 	assert_int_equal(key.port, TCP_EDGES_LIMIT + 1);
 	if (tcp_kernel_attach(&kernel, &target, 2, links, &error) < 0)

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/probes/http_kernel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bpf/http.skel.h"
+#include "lib/base/cleanup.h"
+#include "node-agent/probes/programs.h"
+
+static const enum bpf_attach_type hooks[HTTP_HOOKS] = {BPF_CGROUP_INET_INGRESS,
+						       BPF_CGROUP_INET_EGRESS};
+
+int http_kernel_open(struct http_kernel *kernel, struct error *error)
+{
+	const struct programs_part parts[] = {
+		{"http_received", &kernel->programs[0]},
+		{"http_sent", &kernel->programs[1]},
+		{"http_targets", &kernel->targets},
+		{"http_kinds", &kernel->kinds.descriptor},
+		{"http_others", &kernel->others.descriptor},
+	};
+	size_t size;
+	const void *elf = http_bpf__elf_bytes(&size);
+	const struct kernel_map map = {-1, sizeof(struct http_kind), sizeof(struct http_counters),
+				       "HTTP"};
+
+	*kernel = (struct http_kernel){
+		.programs = {-1, -1}, .targets = -1, .kinds = map, .others = map};
+	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
+				   error);
+}
+
+void http_kernel_close(struct http_kernel *kernel)
+{
+	for (int i = 0; i < HTTP_HOOKS; i++)
+		programs_close(&kernel->programs[i]);
+	programs_close(&kernel->targets);
+	programs_close(&kernel->kinds.descriptor);
+	programs_close(&kernel->others.descriptor);
+}
+
+/* -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone. */
+static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number)
+{
+	const struct http_target target = {.target = number};
+
+	return bpf_map_update_elem(kernel->targets, &cgroup_id, &target, BPF_ANY) ? -errno : 0;
+}
+
+/* What takes the exchanges beyond the limits must be there before anything is counted. */
+static int add_others(struct http_kernel *kernel, uint32_t number)
+{
+	static const struct http_counters zero;
+
+	for (enum http_role role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
+		const struct http_kind others = {.target = number, .role = (__u8)role};
+
+		if (bpf_map_update_elem(kernel->others.descriptor, &others, &zero, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The programs count nothing until the target has its number, so both hooks begin as one. */
+int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *target,
+		       uint32_t number, int ret_links[HTTP_HOOKS], struct error *error)
+{
+	cleanup_close int cgroup = -1;
+	int result = programs_open_cgroup(target, &cgroup, error);
+
+	for (int i = 0; i < HTTP_HOOKS && result == 0; i++)
+		result = programs_attach_cgroup(kernel->programs[i], cgroup, hooks[i],
+						&ret_links[i], error);
+	if (result < 0)
+		return error_wrap(error, result, "%s", target->path);
+	result = add_others(kernel, number);
+	if (result == 0)
+		result = set_target(kernel, target->cgroup_id, number);
+	if (result < 0)
+		return error_set_errno(error, -result, "start the counters of %s", target->path);
+	return 0;
+}
+
+void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id)
+{
+	(void)set_target(kernel, cgroup_id, 0); /* fails when the cgroup has gone: well */
+}
+
+bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_id,
+			     struct http_target *ret_target)
+{
+	return !bpf_map_lookup_elem(kernel->targets, &cgroup_id, ret_target);
+}
+
+void http_kernel_read(const struct http_kernel *kernel,
+		      void (*kind)(void *context, const void *key, const void *counters),
+		      void *context)
+{
+	kernel_map_read(&kernel->kinds, kind, context);
+	kernel_map_read(&kernel->others, kind, context);
+}
+
+int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
+		     struct http_counters *ret_counters)
+{
+	return kernel_map_take(kind->port ? &kernel->kinds : &kernel->others, kind, ret_counters);
+}

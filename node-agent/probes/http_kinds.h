@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * The kinds of exchanges of all targets as they were last read, so that what has been counted since
+ * goes into the series, once. Pure: counters, names and time come in.
+ */
+#ifndef SKEP_NODE_AGENT_PROBES_HTTP_KINDS_H
+#define SKEP_NODE_AGENT_PROBES_HTTP_KINDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "bpf/http.h"
+#include "node-agent/probes/edge_rows.h"
+
+struct http_read_kind {
+	struct http_kind kind;
+	struct http_counters read; /* what is in the series already */
+	uint64_t changed_at;	   /* ms */
+	UT_hash_handle hh;
+};
+
+/* A zeroed struct is empty. */
+struct http_kinds {
+	struct http_read_kind *table; /* by kind */
+};
+
+/* The entry of this kind, made when it is new; NULL when memory ran out. */
+struct http_read_kind *http_kinds_ensure(struct http_kinds *kinds, const struct http_kind *kind,
+					 uint64_t now);
+
+/*
+ * Adds what `now_read` has more than was read before to the owner's series. Where the other end has
+ * no name yet, all waits for the next read; with `last`, there is none: it counts as unknown.
+ */
+void http_kind_take(struct http_read_kind *entry, const struct http_counters *now_read,
+		    struct series_owner *owner, edge_namer name, void *context, uint64_t now,
+		    bool last);
+
+/* Nothing new for EDGE_IDLE_MS; never true of the others' kinds. */
+bool http_kind_is_idle(const struct http_read_kind *entry, uint64_t now);
+
+void http_kinds_remove(struct http_kinds *kinds, struct http_read_kind *entry);
+
+#endif

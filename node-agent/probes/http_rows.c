@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/probes/http_rows.h"
+
+#include <stdio.h>
+
+#include "bpf/lib/http_head.h"
+
+enum {
+	SERVER_DURATION,
+	CLIENT_DURATION,
+	FIRST_BYTE,
+	REQUEST_BYTES,
+	RESPONSE_BYTES,
+	ABORTED_BY_CLIENT,
+	ABORTED_BY_SERVER,
+	FAMILIES,
+};
+
+#define US 1e-6
+
+/* The bounds of the kernel's slots (bpf/http.h), in seconds. */
+static const double bounds[HTTP_BOUNDS] = {
+	64 * US,      128 * US,	    256 * US,	  512 * US,	 1024 * US,
+	2048 * US,    4096 * US,    8192 * US,	  16384 * US,	 32768 * US,
+	65536 * US,   131072 * US,  262144 * US,  524288 * US,	 1048576 * US,
+	2097152 * US, 4194304 * US, 8388608 * US, 16777216 * US, 33554432 * US,
+};
+
+#define COUNTER(family, name_, help_)                                                              \
+	[family] = {.name = name_, .help = help_, .type = METRIC_COUNTER, .unit = 1}
+#define HISTOGRAM(family, name_, help_)                                                            \
+	[family] = {.name = name_,                                                                 \
+		    .help = help_,                                                                 \
+		    .type = METRIC_HISTOGRAM,                                                      \
+		    .unit = US,                                                                    \
+		    .bounds = bounds,                                                              \
+		    .bound_count = HTTP_BOUNDS}
+
+static const struct series_family families[FAMILIES] = {
+	HISTOGRAM(SERVER_DURATION, "http_server_request_duration_seconds",
+		  "Requests that the pod answered: from their first byte to the last one of the "
+		  "response."),
+	HISTOGRAM(CLIENT_DURATION, "http_client_request_duration_seconds",
+		  "Requests that the pod sent: from their first byte to the last one of the "
+		  "response."),
+	HISTOGRAM(FIRST_BYTE, "skep_http_first_byte_seconds",
+		  "From the first byte of a request to the first one of its response."),
+	COUNTER(REQUEST_BYTES, "skep_http_request_bytes_total",
+		"Bytes of requests, heads included."),
+	COUNTER(RESPONSE_BYTES, "skep_http_response_bytes_total",
+		"Bytes of responses, heads included."),
+	COUNTER(ABORTED_BY_CLIENT, "skep_http_aborted_by_client_total",
+		"Requests that the client gave up before the response was complete."),
+	COUNTER(ABORTED_BY_SERVER, "skep_http_aborted_by_server_total",
+		"Requests whose response the server did not complete."),
+};
+
+const struct series_layout http_layout = {.families = families, .count = FAMILIES};
+
+enum { CONNECTIONS, OPAQUE, LOST, COVERAGE };
+
+static const struct series_family coverage_families[COVERAGE] = {
+	COUNTER(CONNECTIONS, "skep_http_connections_total",
+		"TCP connections on which HTTP/1 was recognised."),
+	COUNTER(OPAQUE, "skep_http_opaque_connections_total",
+		"TCP connections that carry something else: encrypted, or of another protocol."),
+	COUNTER(LOST, "skep_http_lost_total",
+		"Times that the thread of a connection was lost: packets missed or out of order."),
+};
+
+static const struct series_layout coverage_layout = {coverage_families, COVERAGE};
+
+static const char *const methods[HTTP_METHODS] = {
+	[HTTP_METHOD_OTHER] = "_OTHER",	   [HTTP_METHOD_GET] = "GET",
+	[HTTP_METHOD_HEAD] = "HEAD",	   [HTTP_METHOD_POST] = "POST",
+	[HTTP_METHOD_PUT] = "PUT",	   [HTTP_METHOD_DELETE] = "DELETE",
+	[HTTP_METHOD_CONNECT] = "CONNECT", [HTTP_METHOD_OPTIONS] = "OPTIONS",
+	[HTTP_METHOD_TRACE] = "TRACE",	   [HTTP_METHOD_PATCH] = "PATCH",
+};
+
+/* OpenTelemetry's error.type: a status is an error from 500 on, to a client from 400 on. */
+static const char *error_type(const struct http_kind *kind, const char *status)
+{
+	if (!kind->status)
+		return "no_response";
+	return kind->status >= (kind->role == HTTP_CLIENT ? 400 : 500) ? status : "";
+}
+
+void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels)
+{
+	char *status = ret_labels->status;
+
+	snprintf(status, HTTP_STATUS_SIZE, kind->status ? "%u" : "", kind->status);
+	ret_labels->labels[0] = (struct metric_label){
+		"http_request_method", methods[kind->method < HTTP_METHODS ? kind->method : 0]};
+	ret_labels->labels[1] = (struct metric_label){"http_response_status_code", status};
+	ret_labels->labels[2] = (struct metric_label){"error_type", error_type(kind, status)};
+}
+
+static void add_histogram(struct series_row *row, size_t family, const __u64 *before,
+			  const __u64 *now, uint64_t sum)
+{
+	uint64_t counts[HTTP_SLOTS];
+
+	for (int i = 0; i < HTTP_SLOTS; i++)
+		counts[i] = now[i] - before[i];
+	series_add_histogram(row, family, counts, sum);
+}
+
+#define GROWTH(member) ((int64_t)(now->member - before->member))
+
+void http_row_add(struct series_row *row, const struct http_kind *kind,
+		  const struct http_counters *before, const struct http_counters *now)
+{
+	add_histogram(row, kind->role == HTTP_SERVER ? SERVER_DURATION : CLIENT_DURATION,
+		      before->duration, now->duration, now->duration_sum - before->duration_sum);
+	add_histogram(row, FIRST_BYTE, before->wait, now->wait, now->wait_sum - before->wait_sum);
+	series_add(row, REQUEST_BYTES, GROWTH(request_bytes));
+	series_add(row, RESPONSE_BYTES, GROWTH(response_bytes));
+	series_add(row, ABORTED_BY_CLIENT, GROWTH(aborted_by_client));
+	series_add(row, ABORTED_BY_SERVER, GROWTH(aborted_by_server));
+}
+
+void http_coverage_add(struct series_owner *owner, const struct http_target *before,
+		       const struct http_target *now)
+{
+	struct series_row *row = series_row(owner, &coverage_layout, NULL, 0);
+
+	series_add(row, CONNECTIONS, GROWTH(connections));
+	series_add(row, OPAQUE, GROWTH(opaque));
+	series_add(row, LOST, GROWTH(lost));
+}

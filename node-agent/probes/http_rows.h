@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/* The HTTP probe's families of metrics, and what goes into them of the kernel's counters. Pure. */
+#ifndef SKEP_NODE_AGENT_PROBES_HTTP_ROWS_H
+#define SKEP_NODE_AGENT_PROBES_HTTP_ROWS_H
+
+#include "bpf/http.h"
+#include "node-agent/edges/edge.h"
+#include "node-agent/series/series.h"
+
+/* The families of exchanges of one kind. */
+extern const struct series_layout http_layout;
+
+#define HTTP_LABELS	 3
+#define HTTP_STATUS_SIZE 8
+
+/* The labels of a kind, beside those of its edge. */
+struct http_labels {
+	char status[HTTP_STATUS_SIZE];
+	struct metric_label labels[HTTP_LABELS]; /* may point into `status` */
+};
+
+void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels);
+
+/* Adds to `row` by how much the counters of a kind have grown from `before` to `now`. */
+void http_row_add(struct series_row *row, const struct http_kind *kind,
+		  const struct http_counters *before, const struct http_counters *now);
+
+/* Adds to the owner's series what a target's connections have come to since `before`. */
+void http_coverage_add(struct series_owner *owner, const struct http_target *before,
+		       const struct http_target *now);
+
+#endif

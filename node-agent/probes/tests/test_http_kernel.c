@@ -1,0 +1,850 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/*
+ * The HTTP probe on the running kernel: conversations word by word over real sockets, both ends
+ * watched, on paths that lose and reorder packets. Each exchange is counted once at each end.
+ */
+
+#include "node-agent/probes/tests/kernel_fixture.h"
+
+#include "bpf/http.h"
+
+#include "node-agent/probes/tests/network.c"
+
+#include "node-agent/probes/tests/conversation.c"
+#include "node-agent/probes/tests/packet_relay.c"
+
+#define SERVED	       "http_server_request_duration_seconds_count"
+#define SERVED_SECONDS "http_server_request_duration_seconds_sum"
+#define ASKED	       "http_client_request_duration_seconds_count"
+#define ASKED_SECONDS  "http_client_request_duration_seconds_sum"
+#define FIRST_SECONDS  "skep_http_first_byte_seconds_sum"
+#define REQUEST_BYTES  "skep_http_request_bytes_total"
+#define RESPONSE_BYTES "skep_http_response_bytes_total"
+#define BY_CLIENT      "skep_http_aborted_by_client_total"
+#define BY_SERVER      "skep_http_aborted_by_server_total"
+#define CONNECTIONS    "skep_http_connections_total"
+#define OPAQUE	       "skep_http_opaque_connections_total"
+#define LOST	       "skep_http_lost_total"
+
+#define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+static const union probe_settings none;
+
+static struct network wire;	/* loses packets when it is told to */
+static struct network slow;	/* holds packets */
+static struct network loopback; /* both ends at one place */
+static struct relay relay;
+
+/* A conversation whose ends are watched apart. */
+struct scene {
+	struct conversation talk;
+	struct probe_attachment *attachments[ENDS]; /* NULL: not watched */
+};
+
+static struct scene scene; /* of the present test */
+
+static int setup(void **state)
+{
+	int result = fixture_setup(state, &http_probe_kind);
+
+	if (result)
+		return result;
+	network_make(&wire);
+	relay_make(&relay, &slow);
+	loopback = (struct network){.home = wire.home,
+				    .ends = {wire.ends[CLIENT], wire.ends[CLIENT]},
+				    .ipv4 = {"127.0.0.1", "127.0.0.1"},
+				    .ipv6 = {"::1", "::1"}};
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	relay_free(&relay);
+	network_free(&slow);
+	network_free(&wire);
+	return fixture_teardown(state);
+}
+
+/* --- scenes --- */
+
+static void scene_watch(enum end end)
+{
+	scene.attachments[end] = fixture_attach(scene.talk.fixture, scene.talk.cgroups[end], &none);
+}
+
+static void scene_unwatch(enum end end)
+{
+	if (scene.attachments[end])
+		fixture_detach(scene.talk.fixture, scene.attachments[end]);
+	scene.attachments[end] = NULL;
+}
+
+static void scene_listen(void **state, const struct network *network, enum ip ip)
+{
+	scene = (struct scene){
+		.talk = {.fixture = *state,
+			 .network = network,
+			 .cgroups = {fixture_cgroup(*state, "/a"), fixture_cgroup(*state, "/b")},
+			 .ip = ip,
+			 .listener = -1,
+			 .ends = {-1, -1}}};
+	conversation_listen(&scene.talk);
+}
+
+static void scene_connect(void)
+{
+	const int yes = 1;
+
+	conversation_connect(&scene.talk);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		setsockopt(scene.talk.ends[end], IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+}
+
+/* A connection over `network` of which both ends are watched. */
+static void scene_begin(void **state, const struct network *network, enum ip ip)
+{
+	scene_listen(state, network, ip);
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
+	scene_connect();
+}
+
+static void scene_disconnect(enum end end)
+{
+	close(scene.talk.ends[end]);
+	scene.talk.ends[end] = -1;
+}
+
+/* After each test, also one that failed; what was counted goes as well. */
+static int scene_end(void **state)
+{
+	struct fixture *fixture = *state;
+
+	network_leave(&wire);
+	leave_cgroups(fixture);
+	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 0;
+	conversation_close(&scene.talk);
+	for (enum end end = CLIENT; end <= SERVER; end++) {
+		char *path = fixture->cgroups[--fixture->cgroup_count];
+
+		scene_unwatch(end);
+		assert_return_code(rmdir(path), errno);
+		free(path);
+	}
+	while (fixture->owner_count > 0)
+		series_owner_free(fixture->owners[--fixture->owner_count].series, 0);
+	series_expire(fixture->store, UINT64_MAX);
+	return 0;
+}
+
+/* --- what is said --- */
+
+static enum end other(enum end end)
+{
+	return end == CLIENT ? SERVER : CLIENT;
+}
+
+static void hear_bytes(enum end at, size_t size)
+{
+	char buffer[65536];
+
+	while (size > 0) {
+		struct pollfd socket = {scene.talk.ends[at], POLLIN, 0};
+		ssize_t got;
+
+		assert_true(poll(&socket, 1, CONVERSATION_PATIENCE_MS) > 0);
+		got = recv(scene.talk.ends[at], buffer,
+			   size < sizeof(buffer) ? size : sizeof(buffer), 0);
+		assert_true(got > 0);
+		size -= (size_t)got;
+	}
+}
+
+static void say_bytes(enum end from, const void *bytes, size_t size)
+{
+	assert_int_equal(send(scene.talk.ends[from], bytes, size, MSG_NOSIGNAL), size);
+	hear_bytes(other(from), size);
+}
+
+static void say(enum end from, const char *words)
+{
+	say_bytes(from, words, strlen(words));
+}
+
+/* In packets of `piece` bytes. */
+static void say_pieces(enum end from, const char *words, size_t piece)
+{
+	for (size_t left = strlen(words); left > 0; words += piece) {
+		piece = piece < left ? piece : left;
+		say_bytes(from, words, piece);
+		left -= piece;
+	}
+}
+
+static void exchange(const char *request, const char *response)
+{
+	say(CLIENT, request);
+	say(SERVER, response);
+}
+
+/* Sends a body of `size` bytes, full of what looks like HTTP; a child reads at the other end. */
+static void say_body(enum end from, size_t size)
+{
+	static char body[1 << 20];
+	static const char words[] = "HTTP/1.1 500 No\r\n\r\nGET / HTTP/1.1\r\n\r\n0\r\n\r\n";
+	pid_t reader;
+	int status;
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = words[i % (sizeof(words) - 1)];
+	reader = fork();
+	if (reader == 0) {
+		hear_bytes(other(from), size);
+		_exit(0);
+	}
+	for (size_t sent = 0; sent < size;) {
+		size_t more = size - sent < sizeof(body) ? size - sent : sizeof(body);
+		ssize_t done = send(scene.talk.ends[from], body, more, MSG_NOSIGNAL);
+
+		assert_true(done > 0);
+		sent += (size_t)done;
+	}
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+}
+
+/* --- what is counted --- */
+
+/* The sum of an end's samples of this name that bear these labels (a part of them as text). */
+static double told(enum end end, const char *name, const char *labels)
+{
+	struct fixture *fixture = scene.talk.fixture;
+	struct text text = TEXT_EMPTY;
+	char start[128];
+	double sum = 0;
+
+	fixture->kind->read(fixture->probe);
+	series_write(fixture->store, &text);
+	assert_false(text.failed);
+	snprintf(start, sizeof(start), "\n%s{target=\"%s\"", name,
+		 fixture_name(fixture, scene.attachments[end]));
+	for (const char *found = text.data; found && (found = strstr(found, start)); found++) {
+		const char *value = strstr(found, "} "), *match = strstr(found, labels);
+
+		if (match && match < value)
+			sum += strtod(value + 2, NULL);
+	}
+	text_free(&text);
+	return sum;
+}
+
+#define assert_told(end, name, labels, expected)                                                   \
+	assert_int_equal((long)told(end, name, labels), (long)(expected))
+
+#define KIND(method, status)                                                                       \
+	"http_request_method=\"" method "\",http_response_status_code=\"" status "\""
+
+/* As many exchanges of this kind at either end. */
+#define assert_exchanged(labels, expected)                                                         \
+	do {                                                                                       \
+		assert_told(CLIENT, ASKED, labels, expected);                                      \
+		assert_told(SERVER, SERVED, labels, expected);                                     \
+	} while (0)
+
+#define assert_nothing_odd()                                                                       \
+	do {                                                                                       \
+		for (enum end end_ = CLIENT; end_ <= SERVER; end_++) {                             \
+			assert_told(end_, OPAQUE, "", 0);                                          \
+			assert_told(end_, LOST, "", 0);                                            \
+			assert_told(end_, BY_CLIENT, "", 0);                                       \
+			assert_told(end_, BY_SERVER, "", 0);                                       \
+		}                                                                                  \
+	} while (0)
+
+/* --- the tests --- */
+
+static void check_keep_alive(void **state, enum ip ip)
+{
+	scene_begin(state, &loopback, ip);
+	exchange(GET, OK);
+	exchange(GET, OK);
+	exchange("HEAD / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n");
+	exchange("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+		 "HTTP/1.1 201 Created\r\ncontent-length:0\r\n\r\n");
+	exchange("DELETE /a HTTP/1.1\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n");
+	exchange(GET, "HTTP/1.1 304 Not Modified\r\nContent-Length: 999\r\n\r\n");
+	exchange("PUT /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+		 "HTTP/1.1 500 Oh\r\nContent-Length: 1\r\n\r\n!");
+	exchange("PROPFIND /a HTTP/1.1\r\n\r\n", "HTTP/1.1 207 M\r\nContent-Length: 0\r\n\r\n");
+	exchange("OPTIONS * HTTP/1.1\r\n\r\n", OK);
+	exchange("PATCH / HTTP/1.0\r\n\r\n", "HTTP/1.0 404\r\nContent-Length: 0\r\n\r\n");
+	assert_exchanged("", 10);
+	assert_exchanged(KIND("GET", "200"), 2);
+	assert_exchanged(KIND("HEAD", "200"), 1);
+	assert_exchanged(KIND("POST", "201"), 1);
+	assert_exchanged(KIND("DELETE", "204"), 1);
+	assert_exchanged(KIND("GET", "304"), 1);
+	assert_exchanged(KIND("PUT", "500") ",error_type=\"500\"", 1);
+	assert_exchanged(KIND("_OTHER", "207"), 1);
+	assert_exchanged(KIND("OPTIONS", "200") ",error_type=\"\"", 1);
+	assert_told(CLIENT, ASKED, KIND("PATCH", "404") ",error_type=\"404\"", 1);
+	assert_told(SERVER, SERVED, KIND("PATCH", "404") ",error_type=\"\"", 1);
+	assert_told(CLIENT, CONNECTIONS, "", 1);
+	assert_told(SERVER, CONNECTIONS, "", 1);
+	assert_nothing_odd();
+}
+
+static void test_keep_alive_ipv4(void **state)
+{
+	check_keep_alive(state, IPV4);
+}
+
+static void test_keep_alive_ipv6(void **state)
+{
+	check_keep_alive(state, IPV6);
+}
+
+static void test_keep_alive_mapped(void **state)
+{
+	check_keep_alive(state, IPV4_TO_DUAL_STACK);
+}
+
+static void test_edge_bears_peer_and_port(void **state)
+{
+	char labels[128];
+
+	scene_begin(state, &wire, IPV4);
+	exchange(GET, OK);
+	snprintf(
+		labels, sizeof(labels),
+		"role=\"client\",peer_name=\"00000000000000000000ffff0a630002\",server_port=\"%u\"",
+		scene.talk.port);
+	assert_told(CLIENT, ASKED, labels, 1);
+	snprintf(
+		labels, sizeof(labels),
+		"role=\"server\",peer_name=\"00000000000000000000ffff0a630001\",server_port=\"%u\"",
+		scene.talk.port);
+	assert_told(SERVER, SERVED, labels, 1);
+}
+
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+/* The data of the second chunk looks like an end and like another response. */
+#define CHUNKS                                                                                     \
+	"5\r\nhello\r\n"                                                                           \
+	"1A;name=\"value that is longer than what is kept of a line\"\r\n"                         \
+	"\r\n0\r\n\r\nHTTP/1.1 500 No\r\n\r\n\r\n"                                                 \
+	"0\r\n\r\n"
+#define TRAILED                                                                                    \
+	"5\r\nhello\r\n"                                                                           \
+	"0;last\r\nX-Sum: 1\r\nX-More: a value that is longer than what is kept of a line\r\n\r\n"
+
+static void check_chunks(const char *chunks, size_t piece)
+{
+	say(CLIENT, GET);
+	say(SERVER, CHUNKED);
+	say_pieces(SERVER, chunks, piece);
+	exchange("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "");
+	say_pieces(CLIENT, chunks, piece);
+	say(SERVER, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void test_chunked_cut_anywhere(void **state)
+{
+	int rounds = 0;
+
+	scene_begin(state, &loopback, IPV4);
+	for (size_t piece = 1; piece < sizeof(CHUNKS) + 1; piece++, rounds++)
+		check_chunks(CHUNKS, piece);
+	for (size_t piece = 1; piece < sizeof(TRAILED) + 1; piece++, rounds++)
+		check_chunks(TRAILED, piece);
+	assert_exchanged("", 2 * rounds);
+	assert_exchanged(KIND("GET", "200"), rounds);
+	assert_exchanged(KIND("POST", "201"), rounds);
+	assert_nothing_odd();
+}
+
+/* More chunks in one packet than are told apart: the end of a packet ends them. */
+static void test_many_tiny_chunks(void **state)
+{
+	char chunks[6 * 2000 + 6];
+
+	scene_begin(state, &loopback, IPV4);
+	for (int i = 0; i < 2000; i++)
+		memcpy(chunks + 6 * i, "1\r\nx\r\n", 6);
+	strcpy(chunks + 6 * 2000, "0\r\n\r\n");
+	for (int i = 0; i < 10; i++) {
+		exchange(GET, CHUNKED);
+		say(SERVER, chunks);
+	}
+	assert_exchanged(KIND("GET", "200"), 10);
+	assert_nothing_odd();
+}
+
+static void test_heads_cut_anywhere(void **state)
+{
+	static const char request[] = "POST /a/path/that/is/longer/than/what/is/kept/of/a/line "
+				      "HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody";
+	static const char response[] = "HTTP/1.1 404 Not Found\r\nServer: some\r\n"
+				       "Content-Length: 4\r\n\r\nbody";
+	int rounds = 0;
+
+	scene_begin(state, &loopback, IPV4);
+	for (size_t piece = 1; piece < sizeof(request); piece++, rounds++) {
+		say_pieces(CLIENT, request, piece);
+		say_pieces(SERVER, response, piece);
+	}
+	assert_exchanged("", rounds);
+	assert_exchanged(KIND("POST", "404"), rounds);
+	assert_told(SERVER, REQUEST_BYTES, "", (double)rounds * (sizeof(request) - 1));
+	assert_told(CLIENT, RESPONSE_BYTES, "", (double)rounds * (sizeof(response) - 1));
+	assert_nothing_odd();
+}
+
+static void test_head_larger_than_a_window(void **state)
+{
+	char request[8192] = "GET / HTTP/1.1\r\nCookie: ";
+
+	memset(request + strlen(request), 'c', 7000);
+	strcat(request, "\r\nContent-Length: 5\r\n\r\nHTTP/");
+	scene_begin(state, &loopback, IPV4);
+	for (int i = 0; i < 5; i++)
+		exchange(request, OK);
+	assert_exchanged(KIND("GET", "200"), 5);
+	assert_told(CLIENT, REQUEST_BYTES, "", 5 * strlen(request));
+	assert_nothing_odd();
+}
+
+static void test_response_ends_with_the_connection(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, "HTTP/1.0 200 OK\r\n\r\nso much");
+	say(SERVER, " and more");
+	assert_exchanged("", 0);
+	scene_disconnect(SERVER);
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_nothing_odd();
+}
+
+static void test_interim_responses(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+		 "HTTP/1.1 100 Continue\r\n\r\n");
+	exchange("abc", OK);
+	exchange(GET, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+	say(SERVER, "HTTP/1.1 102 Processing\r\n\r\n" OK);
+	assert_exchanged("", 2);
+	assert_exchanged(KIND("PUT", "200"), 1);
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_nothing_odd();
+}
+
+static void test_pipelining(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	for (int i = 0; i < 3; i++) {
+		say(CLIENT, GET GET "HEAD / HTTP/1.1\r\n\r\n" GET);
+		say(SERVER, OK "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno"
+			       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+		say(CLIENT, GET);
+		say(SERVER, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
+		say(CLIENT, GET);
+		say(SERVER, "0\r\n\r\n" OK OK);
+	}
+	assert_exchanged("", 18);
+	assert_exchanged(KIND("GET", "200"), 12);
+	assert_exchanged(KIND("GET", "404"), 3);
+	assert_exchanged(KIND("HEAD", "200"), 3);
+	assert_nothing_odd();
+}
+
+/* More than have room is not counted wrongly, but as lost. */
+static void test_deep_pipelining_is_lost(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	for (int i = 0; i < 40; i++)
+		say(CLIENT, GET);
+	for (int i = 0; i < 40; i++)
+		say(SERVER, OK);
+	assert_true(told(CLIENT, LOST, "") > 0);
+	assert_true(told(SERVER, LOST, "") > 0);
+	assert_told(SERVER, SERVED, "", told(SERVER, SERVED, KIND("GET", "200")));
+	exchange("PUT / HTTP/1.1\r\n\r\n", OK);
+	assert_exchanged(KIND("PUT", "200"), 1);
+}
+
+static void test_answer_before_the_request_is_complete(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc",
+		 "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+	say(CLIENT, "defghij");
+	exchange(GET, OK);
+	assert_exchanged("", 2);
+	assert_exchanged(KIND("POST", "413"), 1);
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_nothing_odd();
+}
+
+static void test_upgrade_is_let_go(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange("GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n");
+	for (int i = 0; i < 300; i++)
+		exchange(GET, OK); /* frames may hold anything */
+	assert_exchanged("", 1);
+	assert_exchanged(KIND("GET", "101"), 1);
+	assert_nothing_odd();
+}
+
+static void test_connect_refused_and_taken(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange("CONNECT a:443 HTTP/1.1\r\n\r\n",
+		 "HTTP/1.1 407 Authenticate\r\nContent-Length: 2\r\n\r\nno");
+	exchange(GET, OK);
+	exchange("CONNECT a:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 200 Go\r\n\r\n");
+	exchange(GET, OK);
+	assert_exchanged("", 3);
+	assert_exchanged(KIND("CONNECT", "407"), 1);
+	assert_exchanged(KIND("CONNECT", "200"), 1);
+	assert_nothing_odd();
+}
+
+#define BODY	  (1 << 20)
+#define BODY_HEAD "Content-Length: 1048576\r\n\r\n"
+
+static void exchange_bodies(void)
+{
+	say(CLIENT, "POST / HTTP/1.1\r\n" BODY_HEAD);
+	say_body(CLIENT, BODY);
+	say(SERVER, "HTTP/1.1 201 Created\r\n" BODY_HEAD);
+	say_body(SERVER, BODY);
+	exchange(GET, OK);
+}
+
+static void check_bodies(int rounds)
+{
+	assert_exchanged("", 2 * rounds);
+	assert_exchanged(KIND("POST", "201"), rounds);
+	assert_exchanged(KIND("GET", "200"), rounds);
+	assert_nothing_odd();
+}
+
+static void test_large_bodies(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange_bodies();
+	exchange_bodies();
+	check_bodies(2);
+	assert_told(SERVER, REQUEST_BYTES, KIND("POST", "201"),
+		    2 * (BODY + strlen("POST / HTTP/1.1\r\n" BODY_HEAD)));
+	assert_told(CLIENT, RESPONSE_BYTES, KIND("POST", "201"),
+		    2 * (BODY + strlen("HTTP/1.1 201 Created\r\n" BODY_HEAD)));
+}
+
+static void test_lost_packets_sent_again(void **state)
+{
+	scene_begin(state, &wire, IPV6);
+	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 25;
+	exchange_bodies();
+	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 3;
+	for (int i = 0; i < 30; i++)
+		exchange(GET, OK);
+	assert_exchanged("", 32);
+	assert_exchanged(KIND("POST", "201"), 1);
+	assert_exchanged(KIND("GET", "200"), 31);
+	assert_nothing_odd();
+}
+
+/* The client's packets overtake each other, and some come twice. */
+static void test_reordered_packets(void **state)
+{
+	static char body[20001];
+	char head[64];
+
+	memset(body, 'x', sizeof(body) - 1);
+	relay.settings->hold_every = 3;
+	relay.settings->hold_us = 3000;
+	relay.settings->duplicate_every = 5;
+	scene_begin(state, &slow, IPV4);
+	for (int i = 1; i <= 20; i++) {
+		snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n",
+			 i * 1000);
+		assert_return_code(send(scene.talk.ends[CLIENT], head, strlen(head), 0), errno);
+		assert_return_code(send(scene.talk.ends[CLIENT], body, (size_t)i * 1000, 0), errno);
+		hear_bytes(SERVER, strlen(head) + (size_t)i * 1000);
+		say(SERVER, OK);
+	}
+	assert_true(relay.settings->held > 10);
+	relay.settings->hold_every = relay.settings->duplicate_every = 0;
+	assert_exchanged(KIND("POST", "200"), 20);
+	assert_nothing_odd();
+}
+
+static void test_connection_older_than_the_attachment(void **state)
+{
+	scene_listen(state, &loopback, IPV4);
+	scene_connect();
+	exchange(GET, OK);
+	say(CLIENT, GET);
+	say(SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n");
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
+	for (int i = 0; i < 50; i++)
+		say(SERVER, "8 bytes.");
+	exchange(GET, OK);
+	exchange("PUT / HTTP/1.1\r\n\r\n", OK);
+	assert_exchanged("", 2);
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_exchanged(KIND("PUT", "200"), 1);
+	assert_told(SERVER, OPAQUE, "", 0);
+}
+
+static void test_attached_again(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, OK);
+	say(CLIENT, GET);
+	scene_unwatch(SERVER);
+	say(SERVER, OK);
+	exchange(GET, OK);
+	scene_watch(SERVER);
+	exchange("PUT / HTTP/1.1\r\n\r\n", OK);
+	assert_told(SERVER, SERVED, "", 1);
+	assert_told(SERVER, SERVED, KIND("PUT", "200"), 1);
+	assert_told(CLIENT, ASKED, "", 4);
+}
+
+/* --- ends --- */
+
+static void test_client_closes_before_the_answer(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	say(CLIENT, GET);
+	scene_disconnect(CLIENT);
+	assert_told(CLIENT, BY_CLIENT, KIND("GET", "") ",error_type=\"no_response\"", 1);
+	scene_disconnect(SERVER);
+	assert_told(SERVER, BY_CLIENT, KIND("GET", ""), 1);
+	assert_exchanged(KIND("GET", ""), 1);
+	assert_told(SERVER, BY_SERVER, "", 0);
+	assert_told(CLIENT, BY_SERVER, "", 0);
+}
+
+static void test_client_resets_within_the_answer(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nso far");
+	abort_end(&scene.talk, CLIENT);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		assert_told(end, BY_CLIENT, KIND("GET", "200"), 1);
+	assert_exchanged("", 1);
+}
+
+static void test_server_closes_without_an_answer(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	say(CLIENT, GET GET);
+	scene_disconnect(SERVER);
+	for (enum end end = CLIENT; end <= SERVER; end++) {
+		assert_told(end, BY_SERVER, KIND("GET", ""), 2);
+		assert_told(end, BY_CLIENT, "", 0);
+	}
+	assert_exchanged("", 2);
+}
+
+static void test_server_closes_within_a_body(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, CHUNKED "5\r\nhel");
+	scene_disconnect(SERVER);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		assert_told(end, BY_SERVER, KIND("GET", "200"), 1);
+	assert_exchanged("", 1);
+}
+
+static void test_client_that_only_sends_no_more(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	say(CLIENT, GET);
+	shutdown(scene.talk.ends[CLIENT], SHUT_WR);
+	say(SERVER, OK);
+	scene_disconnect(SERVER);
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_nothing_odd();
+}
+
+/* --- what is no HTTP/1 --- */
+
+static void check_opaque(void **state, enum end first, const void *bytes, size_t size)
+{
+	scene_begin(state, &loopback, IPV4);
+	for (int i = 0; i < 3; i++) {
+		say_bytes(first, bytes, size);
+		say_bytes(other(first), bytes, size);
+	}
+	exchange(GET, OK);
+	for (enum end end = CLIENT; end <= SERVER; end++) {
+		assert_told(end, OPAQUE, "", 1);
+		assert_told(end, CONNECTIONS, "", 0);
+		assert_told(end, LOST, "", 0);
+	}
+	assert_exchanged("", 0);
+}
+
+static void test_tls_is_opaque(void **state)
+{
+	char hello[517] = {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3};
+
+	check_opaque(state, CLIENT, hello, sizeof(hello));
+}
+
+static void test_http2_is_opaque(void **state)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\4";
+
+	check_opaque(state, CLIENT, preface, sizeof(preface));
+}
+
+static void test_server_that_speaks_first_is_opaque(void **state)
+{
+	static const char greeting[] = "220 mail ESMTP\r\n";
+
+	check_opaque(state, SERVER, greeting, sizeof(greeting) - 1);
+}
+
+static void test_malformed_is_no_success(void **state)
+{
+	static const char *const responses[] = {
+		"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1\r\n200 OK\r\n\r\n",
+		"200 OK\r\n\r\n",
+		"\r\n\r\n\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
+		scene_begin(state, &loopback, IPV4);
+		exchange(GET, responses[i]);
+		scene_disconnect(SERVER);
+		assert_exchanged(KIND("GET", "200"), 0);
+		assert_exchanged(KIND("GET", ""), 1);
+		scene_end(state);
+	}
+	scene_begin(state, &loopback, IPV4);
+}
+
+/* --- figures --- */
+
+static void test_durations(void **state)
+{
+	double wait, whole;
+
+	scene_begin(state, &loopback, IPV4);
+	say(CLIENT, "POST / HTTP/1.1\r\n");
+	usleep(30000);
+	say(CLIENT, "Content-Length: 0\r\n\r\n");
+	usleep(30000);
+	say(SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+	usleep(60000);
+	say(SERVER, "hello");
+	for (enum end end = CLIENT; end <= SERVER; end++) {
+		wait = told(end, FIRST_SECONDS, "");
+		whole = told(end, end == CLIENT ? ASKED_SECONDS : SERVED_SECONDS, "");
+		assert_true(wait >= 0.060 && wait < 0.090);
+		assert_true(whole >= wait + 0.060 && whole < wait + 0.090);
+	}
+}
+
+/* All kinds are one row, so that there is room for it. */
+static struct series_row *row_of_all(void *context, struct series_owner *owner,
+				     const struct series_layout *layout, const struct edge *edge)
+{
+	(void)context, (void)edge;
+	return series_row(owner, layout, NULL, 0);
+}
+
+/* Every kind beyond the bucket is counted, under the others'. */
+static void test_more_kinds_than_are_told_apart(void **state)
+{
+	char response[64];
+	double others;
+
+	scene_begin(state, &loopback, IPV4);
+	scene.talk.fixture->host.edge_row = row_of_all;
+	for (int status = 200; status < 1000; status++) {
+		snprintf(response, sizeof(response), "HTTP/1.1 %d A\r\nContent-Length: 1\r\n\r\n.",
+			 status == 204 || status == 304 ? 200 : status);
+		exchange(GET, response);
+	}
+	assert_exchanged("", 800);
+	others = told(SERVER, SERVED, "role=\"server\",otel_metric_overflow=\"true\"");
+	scene.talk.fixture->host.edge_row = fixture_edge_row;
+	assert_in_range((long)others, 800 - 2 - HTTP_KIND_BURST - 100, 800 - 2 - HTTP_KIND_BURST);
+}
+
+static void test_many_connections(void **state)
+{
+	scene_listen(state, &loopback, IPV4);
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
+	for (int i = 0; i < 1000; i++) {
+		scene_connect();
+		exchange(GET, OK);
+		scene_disconnect(i % 2 ? CLIENT : SERVER);
+		scene_disconnect(i % 2 ? SERVER : CLIENT);
+	}
+	assert_exchanged(KIND("GET", "200"), 1000);
+	assert_told(SERVER, CONNECTIONS, "", 1000);
+	assert_told(CLIENT, CONNECTIONS, "", 1000);
+	assert_nothing_odd();
+}
+
+#define TEST(test) cmocka_unit_test_teardown(test, scene_end)
+
+int main(void)
+{
+	struct CMUnitTest tests[] = {
+		TEST(test_keep_alive_ipv4),
+		TEST(test_keep_alive_ipv6),
+		TEST(test_keep_alive_mapped),
+		TEST(test_edge_bears_peer_and_port),
+		TEST(test_chunked_cut_anywhere),
+		TEST(test_many_tiny_chunks),
+		TEST(test_heads_cut_anywhere),
+		TEST(test_head_larger_than_a_window),
+		TEST(test_response_ends_with_the_connection),
+		TEST(test_interim_responses),
+		TEST(test_pipelining),
+		TEST(test_deep_pipelining_is_lost),
+		TEST(test_answer_before_the_request_is_complete),
+		TEST(test_upgrade_is_let_go),
+		TEST(test_connect_refused_and_taken),
+		TEST(test_large_bodies),
+		TEST(test_lost_packets_sent_again),
+		TEST(test_reordered_packets),
+		TEST(test_connection_older_than_the_attachment),
+		TEST(test_attached_again),
+		TEST(test_client_closes_before_the_answer),
+		TEST(test_client_resets_within_the_answer),
+		TEST(test_server_closes_without_an_answer),
+		TEST(test_server_closes_within_a_body),
+		TEST(test_client_that_only_sends_no_more),
+		TEST(test_tls_is_opaque),
+		TEST(test_http2_is_opaque),
+		TEST(test_server_that_speaks_first_is_opaque),
+		TEST(test_malformed_is_no_success),
+		TEST(test_durations),
+		TEST(test_more_kinds_than_are_told_apart),
+		TEST(test_many_connections),
+	};
+
+	return fixture_run(tests, setup, teardown);
+}

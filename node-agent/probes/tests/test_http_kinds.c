@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+/* Kinds of HTTP exchanges: what was counted goes into the series once, under the right labels. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bpf/lib/http_head.h"
+#include "node-agent/probes/http_kinds.h"
+#include "node-agent/probes/http_rows.h"
+#include "node-agent/series/store.h"
+
+#define START 1000000 /* ms */
+
+struct world {
+	struct series_store *store;
+	struct series_owner *owner;
+	struct http_kinds kinds;
+	const char *peer; /* who has every address; NULL: not known yet */
+};
+
+static int setup(void **state)
+{
+	static struct world world;
+	const struct metric_label label = {"pod", "p"};
+	const struct strings policies = {0};
+
+	world = (struct world){.store = series_store_new(), .peer = "web"};
+	world.owner = series_owner_new(world.store, &label, 1, &policies);
+	*state = &world;
+	return world.owner ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry, *next;
+
+	HASH_ITER(hh, world->kinds.table, entry, next)
+		http_kinds_remove(&world->kinds, entry);
+	series_owner_free(world->owner, START);
+	series_store_free(world->store);
+	return 0;
+}
+
+static struct series_row *name(void *context, struct series_owner *owner, const struct edge *edge)
+{
+	const struct world *world = context;
+	struct metric_label labels[1 + EDGE_LABELS_LIMIT] = {{"peer_name", world->peer}};
+
+	for (size_t i = 0; i < edge->label_count; i++)
+		labels[1 + i] = edge->labels[i];
+	return world->peer ? series_row(owner, &http_layout, labels, 1 + edge->label_count) : NULL;
+}
+
+static struct http_read_kind *make_kind(struct world *world, enum http_role role, __u16 status)
+{
+	const struct http_kind kind = {.target = 1,
+				       .port = 80,
+				       .role = (__u8)role,
+				       .method = HTTP_METHOD_POST,
+				       .status = status,
+				       .address[15] = 7};
+	struct http_read_kind *entry = http_kinds_ensure(&world->kinds, &kind, START);
+
+	assert_non_null(entry);
+	assert_ptr_equal(http_kinds_ensure(&world->kinds, &kind, START), entry);
+	return entry;
+}
+
+static void take(struct world *world, struct http_read_kind *entry,
+		 const struct http_counters *read, bool last)
+{
+	http_kind_take(entry, read, world->owner, name, world, START, last);
+}
+
+/* The line is written, or with `value` NULL no line of this start is. */
+static void check_line(const struct world *world, const char *labelled, const char *value)
+{
+	struct text out = TEXT_EMPTY;
+	char line[320];
+
+	series_write(world->store, &out);
+	snprintf(line, sizeof(line), "\n%s%s%s%s", labelled, value ? " " : "", value ? value : "",
+		 value ? "\n" : "");
+	if (!!(out.data && strstr(out.data, line)) != !!value)
+		fail_msg("%s%s in:\n%s", value ? "no" : "", line, out.data ? out.data : "");
+	text_free(&out);
+}
+
+#define LABELS(peer, status, error)                                                                \
+	"{pod=\"p\",peer_name=\"" peer "\",http_request_method=\"POST\","                          \
+	"http_response_status_code=\"" status "\",error_type=\"" error "\"}"
+#define SERVED "http_server_request_duration_seconds_count"
+#define ASKED  "http_client_request_duration_seconds_count"
+
+static void test_growth_is_added_once(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+	struct http_counters read = {.duration[3] = 2, .duration_sum = 1500, .request_bytes = 7};
+
+	take(world, entry, &read, false);
+	take(world, entry, &read, false);
+	check_line(world, SERVED LABELS("web", "200", ""), "2");
+	read.duration[4] = 1;
+	read.duration_sum = 2000;
+	take(world, entry, &read, false);
+	check_line(world, SERVED LABELS("web", "200", ""), "3");
+	check_line(world, "http_server_request_duration_seconds_sum" LABELS("web", "200", ""),
+		   "0.002");
+	check_line(world, "skep_http_request_bytes_total" LABELS("web", "200", ""), "7");
+	check_line(world, ASKED, NULL);
+}
+
+static void test_errors_are_told_by_role(void **state)
+{
+	struct world *world = *state;
+	const struct http_counters read = {.duration[0] = 1};
+
+	take(world, make_kind(world, HTTP_SERVER, 404), &read, false);
+	take(world, make_kind(world, HTTP_SERVER, 500), &read, false);
+	take(world, make_kind(world, HTTP_CLIENT, 399), &read, false);
+	take(world, make_kind(world, HTTP_CLIENT, 400), &read, false);
+	take(world, make_kind(world, HTTP_CLIENT, 0), &read, false);
+	check_line(world, SERVED LABELS("web", "404", ""), "1");
+	check_line(world, SERVED LABELS("web", "500", "500"), "1");
+	check_line(world, ASKED LABELS("web", "399", ""), "1");
+	check_line(world, ASKED LABELS("web", "400", "400"), "1");
+	check_line(world, ASKED LABELS("web", "", "no_response"), "1");
+}
+
+static void test_waits_for_a_name(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_CLIENT, 200);
+	const struct http_counters read = {.duration[0] = 1};
+
+	world->peer = NULL;
+	take(world, entry, &read, false);
+	check_line(world, ASKED, NULL);
+	world->peer = "db";
+	take(world, entry, &read, false);
+	check_line(world, ASKED LABELS("db", "200", ""), "1");
+}
+
+static void test_last_read_counts_as_unknown(void **state)
+{
+	struct world *world = *state;
+	const struct http_counters read = {.duration[0] = 1};
+
+	world->peer = NULL;
+	take(world, make_kind(world, HTTP_CLIENT, 200), &read, true);
+	check_line(world,
+		   ASKED "{pod=\"p\",role=\"client\",peer_kind=\"Unknown\",peer_namespace=\"\","
+			 "peer_name=\"\",server_port=\"80\",http_request_method=\"POST\","
+			 "http_response_status_code=\"200\",error_type=\"\"}",
+		   "1");
+}
+
+static void test_others_have_a_row_and_stay(void **state)
+{
+	struct world *world = *state;
+	const struct http_kind others = {.target = 1, .role = HTTP_SERVER};
+	struct http_read_kind *entry = http_kinds_ensure(&world->kinds, &others, START);
+	const struct http_counters read = {.duration[0] = 5};
+
+	take(world, entry, &read, false);
+	check_line(world, SERVED "{pod=\"p\",role=\"server\",otel_metric_overflow=\"true\"}", "5");
+	assert_false(http_kind_is_idle(entry, START + 10 * EDGE_IDLE_MS));
+}
+
+static void test_idle_after_a_minute(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+
+	assert_false(http_kind_is_idle(entry, START + EDGE_IDLE_MS - 1));
+	assert_true(http_kind_is_idle(entry, START + EDGE_IDLE_MS));
+}
+
+static void test_coverage(void **state)
+{
+	struct world *world = *state;
+	const struct http_target none = {0}, now = {.connections = 3, .opaque = 2, .lost = 1};
+
+	http_coverage_add(world->owner, &none, &now);
+	http_coverage_add(world->owner, &now, &now);
+	check_line(world, "skep_http_connections_total{pod=\"p\"}", "3");
+	check_line(world, "skep_http_opaque_connections_total{pod=\"p\"}", "2");
+	check_line(world, "skep_http_lost_total{pod=\"p\"}", "1");
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_growth_is_added_once),
+		TEST(test_errors_are_told_by_role),
+		TEST(test_waits_for_a_name),
+		TEST(test_last_read_counts_as_unknown),
+		TEST(test_others_have_a_row_and_stay),
+		TEST(test_idle_after_a_minute),
+		TEST(test_coverage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
