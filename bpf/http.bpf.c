@@ -710,8 +710,12 @@ static __always_inline void packet_read(struct packet *packet, __u32 sequence)
 {
 	struct stream *stream = packet_stream(packet);
 
-	if (!packet_sync(packet, stream, sequence))
+	if (stream->head.state == HTTP_OPAQUE || !packet_sync(packet, stream, sequence))
 		return;
+	if (stream->head.state == HTTP_BODY && stream->head.body > packet->size) {
+		stream_skip_body(packet, stream);
+		return;
+	}
 	bpf_loop(MESSAGES, packet_step, packet, 0);
 	if (packet->size)
 		packet_give_up(packet, stream);
