@@ -352,13 +352,12 @@ static __always_inline void stream_miss(struct packet *packet, struct stream *st
 	struct connection *connection = packet->connection;
 
 	stream_restart(stream);
-	if (++stream->misses < MISSES && (connection->counted || !connection->fresh))
+	if (connection->counted || (!connection->fresh && ++stream->misses < MISSES))
 		return;
 	connection->request.head.state = HTTP_OPAQUE;
 	connection->response.head.state = HTTP_OPAQUE;
-	if (!connection->counted)
-		count(&packet->target->opaque, 1);
 	connection->counted = true;
+	count(&packet->target->opaque, 1);
 }
 
 static __always_inline void stream_load(struct packet *packet, struct http_head *head,
@@ -533,21 +532,24 @@ static __always_inline void packet_give_up(struct packet *packet, struct stream 
 	stream_skip_chunks(packet, stream);
 }
 
-static __always_inline bool packet_begins_message(struct packet *packet)
+/*
+ * Will the bytes before the packet never come? The kernel sends in order; of what it receives, it
+ * has what lies before rcv_nxt.
+ */
+static __always_inline bool packet_is_past_loss(const struct packet *packet,
+						const struct stream *stream)
 {
-	__u64 word = 0;
+	const struct tcp_sock *tcp;
 
-	if (packet->size < sizeof(word) ||
-	    bpf_skb_load_bytes(packet->skb, packet->offset, &word, sizeof(word)))
-		return false;
-	return packet_is_request(packet) ? http_method_of(word) != HTTP_METHOD_OTHER
-					 : HTTP_IS(word, 7, 'H', 'T', 'T', 'P', '/', '1', '.', 0);
+	if (packet->sent)
+		return true;
+	tcp = bpf_skc_to_tcp_sock(packet->sk);
+	return tcp && (__s32)(tcp->rcv_nxt - stream->next) > 0;
 }
 
 /*
  * Bytes before the packet are missing: they come later, or never. Within a body that does not
- * matter. Otherwise they are waited for, until a message begins. True when the packet can be looked
- * at.
+ * matter; otherwise those that come later are waited for. True when the packet can be looked at.
  */
 static __always_inline bool packet_jump(struct packet *packet, struct stream *stream, __u32 missing)
 {
@@ -567,7 +569,7 @@ static __always_inline bool packet_jump(struct packet *packet, struct stream *st
 		stream->head.kept = 0;
 		return true;
 	}
-	if (!packet_begins_message(packet))
+	if (!packet_is_past_loss(packet, stream))
 		return false;
 	connection_lose(packet);
 	return true;
@@ -708,8 +710,12 @@ static __always_inline void packet_read(struct packet *packet, __u32 sequence)
 {
 	struct stream *stream = packet_stream(packet);
 
-	if (!packet_sync(packet, stream, sequence))
+	if (stream->head.state == HTTP_OPAQUE || !packet_sync(packet, stream, sequence))
 		return;
+	if (stream->head.state == HTTP_BODY && stream->head.body > packet->size) {
+		stream_skip_body(packet, stream);
+		return;
+	}
 	bpf_loop(MESSAGES, packet_step, packet, 0);
 	if (packet->size)
 		packet_give_up(packet, stream);
