@@ -293,7 +293,7 @@ static void tells_ten_failures_at_most(void **state)
 
 static void names_the_field_of_a_refusal(void **state)
 {
-	struct scene scene = scene_of("{'probes': [{'type': 'HTTP'}]}");
+	struct scene scene = scene_of("{'probes': [{'type': 'SQL'}]}");
 	cJSON *status = status_of(&scene, NULL, 0);
 
 	(void)state;

@@ -48,9 +48,9 @@ static void refuses_malformed_members(void **state)
 		{"{'epoch': 'e', 'revision': -1, 'pods': []}", "revision"},
 		{"{'epoch': 'e', 'revision': '1', 'pods': []}", "revision"},
 		{"{'epoch': 'e', 'revision': 1, 'pods': [7]}", "probe"},
-		{"{'epoch': 'e', 'revision': 1, 'pods': [{'uid': 'u', 'probe': 'HTTP',"
+		{"{'epoch': 'e', 'revision': 1, 'pods': [{'uid': 'u', 'probe': 'SQL',"
 		 " 'state': 'Failed', 'reason': 'R'}]}",
-		 "\"HTTP\""},
+		 "\"SQL\""},
 		{"{'epoch': 'e', 'revision': 1, 'pods': [{'uid': 'u', 'probe': 'TCP',"
 		 " 'state': 'Odd', 'reason': 'R'}]}",
 		 "\"Odd\""},

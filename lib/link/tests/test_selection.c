@@ -126,7 +126,7 @@ static void refuses_malformed_members(void **state)
 		{POD("'u'", WORKLOAD, "[{'name': 'c'}]", "[]"), "containers: id"},
 		{POD("'u'", WORKLOAD, "{'a': {'name': 'c', 'id': 'i'}}", "[]"), "containers"},
 		{POD("'u'", WORKLOAD, "[]", "[{}]"), "type"},
-		{POD("'u'", WORKLOAD, "[]", "[{'type': 'HTTP'}]"), "\"HTTP\""},
+		{POD("'u'", WORKLOAD, "[]", "[{'type': 'SQL'}]"), "\"SQL\""},
 		{POD("'u'", WORKLOAD, "[]", "[{'type': 'TCP'}, {'type': 'TCP'}]"), "twice"},
 		{POD("'u'", WORKLOAD, "[]", "[{'type': 'Exec', 'exec': {'arguments': 'X'}}]"),
 		 "exec.arguments"},
