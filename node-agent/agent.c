@@ -29,6 +29,9 @@
  */
 #define FIRST_READ_MS 1000
 
+/* Who asks again within this time gets what was read last: anybody can ask. */
+#define SCRAPE_INTERVAL_MS 200
+
 struct agent {
 	const struct agent_options *options;
 	struct desired desired;
@@ -42,6 +45,7 @@ struct agent {
 	struct local_edges edges;
 	struct lifecycle *lifecycle;
 	struct conversation *conversation;
+	uint64_t renewed_at;   /* when the probes were last read for all, ms */
 	uv_timer_t read_timer; /* its closing ends the agent's memory, after all that uses it */
 };
 
@@ -204,7 +208,8 @@ static void on_peers(void *context, const cJSON *peers)
 static void renew_series(struct agent *agent)
 {
 	lifecycle_read(agent->lifecycle);
-	series_expire(agent->series, uv_now(agent->read_timer.loop));
+	agent->renewed_at = uv_now(agent->read_timer.loop);
+	series_expire(agent->series, agent->renewed_at);
 }
 
 static void tell_edges(struct agent *agent)
@@ -267,7 +272,8 @@ static int respond_metrics(void *context, struct text *body)
 {
 	struct agent *agent = context;
 
-	renew_series(agent);
+	if (uv_now(agent->read_timer.loop) - agent->renewed_at >= SCRAPE_INTERVAL_MS)
+		renew_series(agent);
 	write_self_metrics(agent, body);
 	series_write(agent->series, body);
 	return body->failed ? 500 : 200;

@@ -2,7 +2,7 @@
 # Copyright The Skep Authors
 """What the DNS probe tells of the names that a pod looks up."""
 
-from lib import daemons, pods, policies
+from lib import cluster, daemons, pods, policies
 from lib.case import ClusterTest
 from lib.shell import wait_until
 
@@ -83,8 +83,9 @@ class Dns(ClusterTest):
         )
 
     def events(self, **fields):
-        node = self.client["spec"]["nodeName"]
-        return daemons.events(node, type="DNS", namespace=self.namespace, **fields)
+        """Of all nodes: pods of a test may be on different ones."""
+        wanted = {"type": "DNS", "namespace": self.namespace, **fields}
+        return [event for node in cluster.NODES for event in daemons.events(node, **wanted)]
 
     def test_lookups(self):
         """lookups are counted by name, type, code and transport"""
