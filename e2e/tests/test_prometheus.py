@@ -38,8 +38,7 @@ while True:
 """
 
 ASK = f"""
-import socket, sys, urllib.request
-urllib.request.urlopen("http://%s:{WEB_PORT}/etc/hostname" % sys.argv[1]).read()
+import socket, sys
 with socket.create_connection((sys.argv[1], {PORT}), 5) as s:
     s.sendall(b"more\\n")
     got = 0
@@ -175,7 +174,11 @@ class Watched(ClusterTest):
     def test_documented(self):
         """docs/metrics.md tells of every family that agents and operator show, and of no other"""
         self.ask()
+        self.run_in(
+            "client", "/usr/bin/curl", "-s", f"http://{pods.address(self.server)}:{WEB_PORT}/etc/hostname"
+        )
         self.run_in("client", PYTHON, "-c", REFUSED)
+        wait_until("the request", lambda: self.is_shown("http_server_request_duration_seconds"))
         # What a lookup that failed gives is told when it is clear that no other name is tried.
         wait_until("the lookup", lambda: self.is_shown("dns_lookup_duration_seconds"))
         self.assertEqual(prometheus.documented(), self.families())
