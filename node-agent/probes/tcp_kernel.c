@@ -12,17 +12,11 @@
 #include "lib/base/log.h"
 #include "node-agent/probes/programs.h"
 
-<<<<<<< HEAD
-#define LOOK_KEYS 256 /* edges of adopted connections read by one call */
-=======
-#define READ_BATCH 256 /* edges read by one call */
-
 /*
  * Edges of adopted connections read by one call: what fits the kernel's own buffer of 32 KiB. For
  * each call it walks over all that it has told before.
  */
 #define LOOK_KEYS (32768 / sizeof(struct tcp_edge_key))
->>>>>>> main
 
 static const enum bpf_attach_type hooks[TCP_HOOKS] = {BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 
