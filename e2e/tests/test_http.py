@@ -169,7 +169,7 @@ class Http(ClusterTest):
         elsewhere = self.make_namespace()
         stranger = self.start_pod("stranger", CLIENT, namespace=elsewhere)
         pods.execute(elsewhere, "stranger", "/usr/bin/curl", "-s", f"{self.url}/close")
-        self.curl("-k", f"https://{pods.address(self.server)}:{PORT}/")
+        self.curl("-k", "-m", "2", f"https://{pods.address(self.server)}:{PORT}/")
         wait_until(
             "the opaque connection",
             lambda: self.counted(self.client, "skep_http_opaque_connections_total") == 1,

@@ -58,7 +58,7 @@ class Recovery(ClusterTest):
         """an agent that starts while the operator is away attaches by its last selection"""
         cluster.kubectl("scale", "deployment/skep-operator", "-n", cluster.SYSTEM, "--replicas=0")
         self.addCleanup(self.bring_operator_back)
-        wait_until("no operator", lambda: not self.operators(), 30)
+        wait_until("no operator", lambda: not self.operators(), 90)
         daemons.kill_agent(NODE)
         wait_until("the programs are gone", lambda: not kernel.attached(self.watched), 2)
         wait_until("programs again", lambda: kernel.attached(self.watched), 60)
@@ -88,7 +88,7 @@ class Recovery(ClusterTest):
         """what changed while the operator was away holds when it is back"""
         cluster.kubectl("scale", "deployment/skep-operator", "-n", cluster.SYSTEM, "--replicas=0")
         self.addCleanup(self.bring_operator_back)
-        wait_until("no operator", lambda: not self.operators(), 30)
+        wait_until("no operator", lambda: not self.operators(), 90)
         policies.delete(self.namespace, "tcp")
         self.assertTrue(kernel.attached(self.watched))
         pods.delete(self.namespace, "watched")
