@@ -69,9 +69,9 @@ show_tcp_metrics() {
 			for (edge in edges) {
 				looks = value[edge, "srtt_seconds_count"]
 				rtt = looks ? 1e6 * value[edge, "srtt_seconds_sum"] / looks : 0
-				printf "%s\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", edge,
-					value[edge, "connections_opened_total"] +
-						value[edge, "connections_accepted_total"],
+				begun = value[edge, "connections_opened_total"]
+				begun += value[edge, "connections_accepted_total"]
+				printf "%s\t%d\t%d\t%d B\t%d B\t%d\t%d us\n", edge, begun,
 					value[edge, "connects_refused_total"],
 					value[edge, "sent_bytes_total"],
 					value[edge, "received_bytes_total"],
