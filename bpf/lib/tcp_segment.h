@@ -22,7 +22,7 @@
 #define IPV6_EXTENSION_LIMIT 6 /* headers between IPv6 and TCP that are walked over */
 
 struct tcp_segment {
-	__u32 payload; /* bytes; of all segments where the kernel has joined several (GSO, GRO) */
+	__u32 payload;	/* bytes; of all segments where the kernel has joined several (GSO, GRO) */
 	__u32 sequence; /* of the first byte of the payload */
 	__u8 flags;
 };
