@@ -174,6 +174,6 @@ class Http(ClusterTest):
             "the opaque connection",
             lambda: self.counted(self.client, "skep_http_opaque_connections_total") == 1,
         )
+        wait_until("the stranger's request", lambda: self.counted(self.server, SERVED) == 1)
         self.assertEqual(self.counted(self.client, ASKED), 0)
         self.assertEqual(self.counted(stranger, ASKED), 0)
-        self.assertEqual(self.counted(self.server, SERVED), 1)
