@@ -78,20 +78,20 @@ static struct series_row *name_edge(void *context, struct series_owner *owner,
 }
 
 static void take(struct probe *probe, struct http_read_kind *entry,
-		 const struct http_counters *counters, const struct probe_attachment *attachment)
+		 const struct http_counters *counters, const struct probe_attachment *attachment,
+		 bool last)
 {
-	http_kind_take(entry, counters, attachment->series, name_edge, probe, now_ms(probe),
-		       attachment->leaving);
+	http_kind_take(entry, counters, attachment->series, name_edge, probe, now_ms(probe), last);
 }
 
-/* What is counted between the last read and its end goes along. */
+/* What is counted between the last read and its end goes along, also where nobody has a name. */
 static void retire(struct probe *probe, struct http_read_kind *entry,
 		   const struct probe_attachment *attachment)
 {
 	struct http_counters counters;
 
 	if (http_kernel_take(&probe->kernel, &entry->kind, &counters) == 0)
-		take(probe, entry, &counters, attachment);
+		take(probe, entry, &counters, attachment, true);
 	http_kinds_remove(&probe->kinds, entry);
 }
 
@@ -112,7 +112,7 @@ static void on_kind(void *context, const void *map_key, const void *map_value)
 	entry = http_kinds_ensure(&probe->kinds, kind, now_ms(probe));
 	if (!entry)
 		return;
-	take(probe, entry, counters, attachment);
+	take(probe, entry, counters, attachment, attachment->leaving);
 	if (attachment->leaving || http_kind_is_idle(entry, now_ms(probe)))
 		retire(probe, entry, attachment);
 }
@@ -137,6 +137,16 @@ static void http_read(struct probe *probe)
 	http_kernel_read(&probe->kernel, on_kind, probe);
 }
 
+/* What a read that failed has left of a target. */
+static void forget_kinds(struct probe *probe, uint32_t number)
+{
+	struct http_read_kind *entry, *next;
+
+	HASH_ITER(hh, probe->kinds.table, entry, next)
+		if (entry->kind.target == number)
+			http_kinds_remove(&probe->kinds, entry);
+}
+
 /* Nothing is counted any more; what was, is read a last time. */
 static struct probe_attachment *http_detach(struct probe *probe,
 					    struct probe_attachment *attachment)
@@ -147,6 +157,7 @@ static struct probe_attachment *http_detach(struct probe *probe,
 		programs_close(&attachment->links[i]);
 	attachment->leaving = true;
 	http_read(probe);
+	forget_kinds(probe, attachment->number);
 	http_kernel_forget(&probe->kernel, attachment->cgroup_id);
 	HASH_DEL(probe->attachments, attachment);
 	free(attachment);

@@ -46,6 +46,8 @@ void kernel_map_read(const struct kernel_map *map,
 
 	if (keys && values)
 		read_batches(map, keys, values, entry, context);
+	else
+		log_warn("%s: the counters cannot be read: out of memory", map->probe);
 }
 
 int kernel_map_take(const struct kernel_map *map, const void *key, void *ret_value)

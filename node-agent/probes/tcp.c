@@ -86,20 +86,19 @@ static struct series_row *name_edge(void *context, struct series_owner *owner,
 }
 
 static void take(struct probe *probe, struct tcp_edge *edge, const struct tcp_counters *counters,
-		 const struct probe_attachment *attachment)
+		 const struct probe_attachment *attachment, bool last)
 {
-	tcp_edge_take(edge, counters, attachment->series, name_edge, probe, now_ms(probe),
-		      attachment->leaving);
+	tcp_edge_take(edge, counters, attachment->series, name_edge, probe, now_ms(probe), last);
 }
 
-/* What is counted between the last read and its end goes along. */
+/* What is counted between the last read and its end goes along, also where nobody has a name. */
 static void retire(struct probe *probe, struct tcp_edge *edge,
 		   const struct probe_attachment *attachment)
 {
 	struct tcp_counters counters;
 
 	if (tcp_kernel_take(&probe->kernel, &edge->key, &counters) == 0)
-		take(probe, edge, &counters, attachment);
+		take(probe, edge, &counters, attachment, true);
 	tcp_edges_remove(&probe->edges, edge);
 }
 
@@ -119,7 +118,7 @@ static void on_edge(void *context, const void *map_key, const void *map_value)
 	edge = tcp_edges_ensure(&probe->edges, key, now_ms(probe));
 	if (!edge)
 		return;
-	take(probe, edge, counters, attachment);
+	take(probe, edge, counters, attachment, attachment->leaving);
 	if (attachment->leaving || tcp_edge_is_idle(edge, now_ms(probe)))
 		retire(probe, edge, attachment);
 }
@@ -151,6 +150,16 @@ static void close_links(struct probe_attachment *attachment)
 		programs_close(&attachment->links[i]);
 }
 
+/* What a read that failed has left of a target: its rows go with the attachment. */
+static void forget_edges(struct probe *probe, uint32_t number)
+{
+	struct tcp_edge *edge, *next;
+
+	HASH_ITER(hh, probe->edges.table, edge, next)
+		if (edge->key.target == number)
+			tcp_edges_remove(&probe->edges, edge);
+}
+
 static void ignore(void *context, const struct tcp_edge_key *key)
 {
 	(void)context, (void)key;
@@ -167,6 +176,7 @@ static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_att
 	close_links(attachment);
 	attachment->leaving = true;
 	tcp_read(probe);
+	forget_edges(probe, attachment->number);
 	tcp_kernel_look(&probe->kernel, ignore, NULL);
 	tcp_kernel_forget(&probe->kernel, attachment->cgroup_id);
 	HASH_DEL(probe->attachments, attachment);
