@@ -6,7 +6,6 @@
 #include <errno.h>
 
 #include "bpf/dns.skel.h"
-#include "lib/base/cleanup.h"
 #include "node-agent/probes/programs.h"
 
 static const enum bpf_attach_type hooks[DNS_HOOKS] = {BPF_CGROUP_INET_INGRESS,
@@ -52,14 +51,11 @@ static int set_target(struct dns_kernel *kernel, uint64_t cgroup_id, uint64_t ta
 int dns_kernel_attach(struct dns_kernel *kernel, const struct probe_target *target,
 		      int ret_links[DNS_HOOKS], struct error *error)
 {
-	cleanup_close int cgroup = -1;
-	int result = programs_open_cgroup(target, &cgroup, error);
+	int result = programs_attach_target(target, kernel->programs, hooks, DNS_HOOKS, ret_links,
+					    error);
 
-	for (int i = 0; i < DNS_HOOKS && result == 0; i++)
-		result = programs_attach_cgroup(kernel->programs[i], cgroup, hooks[i],
-						&ret_links[i], error);
 	if (result < 0)
-		return error_wrap(error, result, "%s", target->path);
+		return result;
 	result = set_target(kernel, target->cgroup_id, target->cgroup_id, target->cgroup_level);
 	if (result < 0)
 		return error_set_errno(error, -result, "start the records of %s", target->path);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "bpf/http.skel.h"
-#include "lib/base/cleanup.h"
 #include "node-agent/probes/programs.h"
 
 static const enum bpf_attach_type hooks[HTTP_HOOKS] = {BPF_CGROUP_INET_INGRESS,
@@ -68,14 +67,11 @@ static int add_others(struct http_kernel *kernel, uint32_t number)
 int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *target,
 		       uint32_t number, int ret_links[HTTP_HOOKS], struct error *error)
 {
-	cleanup_close int cgroup = -1;
-	int result = programs_open_cgroup(target, &cgroup, error);
+	int result = programs_attach_target(target, kernel->programs, hooks, HTTP_HOOKS, ret_links,
+					    error);
 
-	for (int i = 0; i < HTTP_HOOKS && result == 0; i++)
-		result = programs_attach_cgroup(kernel->programs[i], cgroup, hooks[i],
-						&ret_links[i], error);
 	if (result < 0)
-		return error_wrap(error, result, "%s", target->path);
+		return result;
 	result = add_others(kernel, number);
 	if (result == 0)
 		result = set_target(kernel, target->cgroup_id, number);

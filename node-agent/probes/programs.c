@@ -261,8 +261,8 @@ int programs_open_cgroup(const struct probe_target *target, int *ret_descriptor,
 	return 0;
 }
 
-int programs_attach_cgroup(int program, int cgroup, enum bpf_attach_type type, int *ret_link,
-			   struct error *error)
+static int attach_cgroup(int program, int cgroup, enum bpf_attach_type type, int *ret_link,
+			 struct error *error)
 {
 	int link = bpf_link_create(program, cgroup, type, NULL);
 
@@ -270,4 +270,16 @@ int programs_attach_cgroup(int program, int cgroup, enum bpf_attach_type type, i
 		return explain_refusal(error, errno, "attach a program to the cgroup");
 	*ret_link = link;
 	return 0;
+}
+
+int programs_attach_target(const struct probe_target *target, const int *programs,
+			   const enum bpf_attach_type *hooks, int count, int *ret_links,
+			   struct error *error)
+{
+	cleanup_close int cgroup = -1;
+	int result = programs_open_cgroup(target, &cgroup, error);
+
+	for (int i = 0; i < count && result == 0; i++)
+		result = attach_cgroup(programs[i], cgroup, hooks[i], &ret_links[i], error);
+	return result < 0 ? error_wrap(error, result, "%s", target->path) : 0;
 }

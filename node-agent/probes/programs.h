@@ -55,10 +55,12 @@ int programs_open_cgroup(const struct probe_target *target, int *ret_descriptor,
 			 struct error *error);
 
 /*
- * Attaches a program to a cgroup, beside whatever else is attached there. The attachment lasts as
- * long as the link, whose descriptor goes to the caller. Returns 0 or a negative errno.
+ * Attaches programs[i] to the target's cgroup at hooks[i], beside whatever else is attached there.
+ * Each attachment lasts as long as its link, whose descriptor goes to the caller, also when a later
+ * one fails. Returns 0, or a negative errno as of programs_open_cgroup().
  */
-int programs_attach_cgroup(int program, int cgroup, enum bpf_attach_type type, int *ret_link,
+int programs_attach_target(const struct probe_target *target, const int *programs,
+			   const enum bpf_attach_type *hooks, int count, int *ret_links,
 			   struct error *error);
 
 #endif

@@ -99,14 +99,11 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *target, uint32_t number,
 		      int ret_links[TCP_HOOKS], struct error *error)
 {
-	cleanup_close int cgroup = -1;
-	int result = programs_open_cgroup(target, &cgroup, error);
+	int result = programs_attach_target(target, kernel->programs, hooks, TCP_HOOKS, ret_links,
+					    error);
 
-	for (int i = 0; i < TCP_HOOKS && result == 0; i++)
-		result = programs_attach_cgroup(kernel->programs[i], cgroup, hooks[i],
-						&ret_links[i], error);
 	if (result < 0)
-		return error_wrap(error, result, "%s", target->path);
+		return result;
 	result = add_others(kernel, number);
 	if (result == 0)
 		result = set_target(kernel, target->cgroup_id, number);
