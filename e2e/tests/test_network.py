@@ -240,7 +240,8 @@ class Network(ClusterTest):
             self.wait_figure(shown, "received_bytes_total", int(truth["bytes_received"]), **edge)
             self.wait_figure(shown, "sent_packets_total", int(truth["segs_out"]), **edge)
             self.wait_figure(shown, "received_packets_total", int(truth["segs_in"]), **edge)
-            self.wait_figure(shown, "min_rtt_seconds", float(truth["minrtt"]) / 1000, **edge)
+            seconds = round(float(truth["minrtt"]) / 1000, 6)  # ss tells milliseconds
+            self.wait_figure(shown, "min_rtt_seconds", seconds, **edge)
 
     def settled(self, shown):
         """What ss shows of the pod's only connection, when it shows the same twice."""
