@@ -14,7 +14,7 @@ import pathlib
 import re
 import unittest
 
-from lib import cluster, daemons, pods, policies, shell
+from lib import api, cluster, daemons, pods, policies, shell
 from lib.shell import wait_until
 from lib.tap import Tap
 
@@ -275,6 +275,43 @@ class HttpTruth(unittest.TestCase):
         return every - sum(
             daemons.value(told, name, **of_pod, **kind, peer_name=peer) or 0 for peer in others
         )
+
+    def test_edges(self):
+        """requests, errors and durations of an edge are in the operator's graph, from both ends"""
+        bearer = api.make_account(self.namespace, "viewer")
+        api.let_view(self.namespace, self.namespace, "viewer")
+        pair = ("go-server", "node-client")
+        for path in ("hello", "hello", "hello", "missing", "broken", "broken"):
+            script = f"require('http').get('{self.url('go')}/{path}', (r) => r.resume())"
+            self.run_in("node-client", NODE, "-e", script)
+
+        def agree():
+            edge = self.edge(bearer, *pair)
+            table = {kind: number for kind, number in self.table().items() if kind[1:3] == pair}
+            for end in ENDS:
+                of_end = {kind: number for kind, number in table.items() if kind[0] == end}
+                errors = sum(number for kind, number in of_end.items() if kind[4] == "500")
+                told = {name: edge[end][name] for name in ("requests", "errors")}
+                assert told == {"requests": sum(of_end.values()), "errors": errors}, (told, of_end)
+            return edge
+
+        edge = wait_until("the graph agrees with the metrics", agree, 40, 0.5)
+        self.assertGreaterEqual(edge["client"]["requests"], 6)
+        self.assertGreaterEqual(edge["client"]["errors"], 2)
+        for end in ENDS:
+            self.assertTrue(0 < edge[end]["durationSeconds"] < edge[end]["requests"], edge)
+        self.assertEqual(edge["client"]["requestBytes"], edge["server"]["requestBytes"])
+
+    def edge(self, bearer, server, client):
+        found = [
+            edge
+            for edge in api.edges(bearer, self.namespace)
+            if (edge["source"].get("name"), edge["destination"].get("name")) == (client, server)
+        ]
+        assert len(found) == 1, f"{len(found)} edges from {client} to {server}"
+        assert (found[0]["protocol"], found[0]["port"]) == ("http", PORT), found[0]
+        assert found[0]["observed"] == "both", found[0]
+        return found[0]
 
     # Durations, against a tap on the wire.
 
