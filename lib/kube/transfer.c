@@ -139,11 +139,14 @@ static void describe_refusal(const struct kube_transfer *transfer,
 		  response->body ? json_text(response->body, "message") : "no reason given");
 }
 
+/* It may be a date, also one that has passed, which curl tells as less than nothing. */
 static int retry_after_of(const struct kube_transfer *transfer)
 {
 	curl_off_t seconds = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &seconds);
+	if (seconds < 0)
+		return 0;
 	return seconds > INT_MAX ? INT_MAX : (int)seconds;
 }
 
@@ -243,6 +246,13 @@ static int transfer_init(struct kube_transfer *transfer, struct kube_client *cli
 	return 0;
 }
 
+static long seconds_of(const struct kube_transfer_request *request)
+{
+	if (request->is_endless)
+		return 0;
+	return request->seconds ? (long)request->seconds : KUBE_REQUEST_TIMEOUT_SECONDS;
+}
+
 static int transfer_configure(struct kube_transfer *transfer, const char *token)
 {
 	CURL *easy = transfer->easy;
@@ -253,7 +263,7 @@ static int transfer_configure(struct kube_transfer *transfer, const char *token)
 	failed |= transfer_options_request(easy, transfer->method, transfer->url, transfer->body);
 	failed |= transfer_options_security(easy, &transfer->client->config);
 	failed |= transfer_options_connection(easy, transfer->client->config.server);
-	failed |= transfer_options_time(easy, is_stream(transfer));
+	failed |= transfer_options_time(easy, seconds_of(&transfer->request));
 	failed |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
 	failed |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
 	failed |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
