@@ -12,9 +12,6 @@
 #include "lib/kube/client_internal.h"
 #include "lib/kube/informer_internal.h"
 
-/* A server that asks for more patience than this, in seconds, is asked again all the same. */
-#define RETRY_AFTER_LIMIT 60
-
 /* What stands around the object in a line of a watch, in bytes. */
 #define WATCH_LINE_FRAME 64
 
@@ -49,10 +46,7 @@ void informer_pause(struct kube_informer *informer, int retry_after_seconds)
 	uint32_t random = settings->random(settings->random_context);
 	uint64_t wait = backoff_next(&informer->backoff, random);
 
-	if (retry_after_seconds > RETRY_AFTER_LIMIT)
-		retry_after_seconds = RETRY_AFTER_LIMIT;
-	if (retry_after_seconds > 0)
-		wait += (uint64_t)retry_after_seconds * 1000;
+	wait += (uint64_t)retry_after_seconds * 1000;
 	uv_update_time(informer->uv);
 	uv_timer_start(&informer->timer, on_pause_over, wait, 0);
 }

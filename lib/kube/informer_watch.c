@@ -2,11 +2,11 @@
 // Copyright The Skep Authors
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
+#include "lib/kube/client_internal.h"
 #include "lib/kube/collection_path.h"
 #include "lib/kube/informer_internal.h"
 
@@ -57,8 +57,11 @@ static void end_corrupted(struct kube_informer *informer, const char *reason)
 static void on_overdue(uv_timer_t *timer)
 {
 	const struct watch_end end = {.reason = "the watch did not end when it should have"};
+	struct kube_informer *informer = timer->data;
 
-	end_watch(timer->data, &end);
+	end_watch(informer, &end);
+	kube_client_suspect(informer->client,
+			    informer->watch_started + (uint64_t)informer->watch_seconds * 1000);
 }
 
 /*
@@ -72,21 +75,22 @@ static void expect_end(struct kube_informer *informer)
 	uv_timer_start(&informer->timer, on_overdue, limit, 0);
 }
 
-/* What a Status says in numbers is from outside; none of it is negative by right. */
-static int clamp(int64_t number)
+/* The numbers of a Status are from outside. */
+static int64_t clamp(int64_t number, int64_t most)
 {
-	return number > INT_MAX ? INT_MAX : number < 0 ? 0 : (int)number;
+	return number > most ? most : number < 0 ? 0 : number;
 }
 
 /* The object of an ERROR event is a Status. */
 static int end_by_error_event(struct kube_informer *informer, const cJSON *status)
 {
 	const struct watch_end end = {
-		.status = clamp(json_integer(status, 0, "code")),
+		.status = (int)clamp(json_integer(status, 0, "code"), 999),
 		.reason = json_string(status, "message") ? json_string(status, "message")
 							 : "the watch ended with an error event",
 		.retry_after_seconds =
-			clamp(json_integer(status, 0, "details", "retryAfterSeconds")),
+			(int)clamp(json_integer(status, 0, "details", "retryAfterSeconds"),
+				   KUBE_RETRY_AFTER_LIMIT),
 	};
 
 	end_watch(informer, &end);

@@ -38,6 +38,12 @@ int kube_transfer_start(struct kube_client *client, const struct kube_transfer_r
 /* Ends it without `done`. Returns NULL. */
 struct kube_transfer *kube_transfer_cancel(struct kube_transfer *transfer);
 
+struct curl_loop;
+
+/* For the client: fails all that goes over the connections of a loop. Calls handlers. */
+void kube_transfers_fail(struct kube_client *client, const struct curl_loop *curl_loop,
+			 const char *why);
+
 /* For the client: hands on what has come and ends what has finished. Calls handlers. */
 void kube_transfers_advance(struct kube_client *client);
 
