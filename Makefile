@@ -30,6 +30,7 @@ LIB_SOURCES      := $(call sources,lib)
 OPERATOR_SOURCES := $(call sources,operator)
 AGENT_SOURCES    := $(call sources,node-agent)
 TEST_SOURCES     := $(shell find lib operator node-agent -path '*/tests/test_*.c' | sort)
+HELPER_SOURCES   := $(shell find lib -path '*/tests/*.c' -not -name 'test_*' | sort)
 BPF_SOURCES      := $(wildcard bpf/*.bpf.c node-agent/probes/tests/*.bpf.c)
 BENCH_SOURCES    := $(shell find bench -name '*.c' 2>/dev/null | sort)
 SKELETONS        := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.skel.h)
@@ -79,7 +80,8 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 # Tests: one program per file, with everything linked in, under sanitizers.
 SANITIZED_ARCHIVE := $(BUILD)/sanitized/skep.a
-$(SANITIZED_ARCHIVE): $(call objects,sanitized,$(LIB_SOURCES) $(OPERATOR_SOURCES) $(AGENT_SOURCES))
+$(SANITIZED_ARCHIVE): $(call objects,sanitized,$(LIB_SOURCES) $(OPERATOR_SOURCES) $(AGENT_SOURCES) \
+		       $(HELPER_SOURCES))
 	@rm -f $@
 	$(call say,AR)
 	@ar rcs $@ $^
