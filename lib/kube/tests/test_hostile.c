@@ -110,7 +110,7 @@ static struct kube_informer_settings quick_settings(struct world *world)
 	return (struct kube_informer_settings){
 		.page_limit = PAGE,
 		.backoff_least = 1,
-		.backoff_most = 20,
+		.backoff_most = 4,
 		.watch_least_seconds = 300,
 		.watch_most_seconds = 600,
 		.watch_margin = 30000,
