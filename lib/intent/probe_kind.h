@@ -15,6 +15,9 @@ struct intent_kind {
 	int (*encode)(const union probe_settings *settings, cJSON *entry);
 	void (*merge)(union probe_settings *settings, const union probe_settings *other);
 	bool (*equal)(const union probe_settings *a, const union probe_settings *b);
+	const char *text_field; /* "member.field" that says how much text is told; NULL: none is */
+	enum probe_text (*text)(const union probe_settings *settings);
+	void (*cap_text)(union probe_settings *settings, enum probe_text most);
 };
 
 extern const struct intent_kind tcp_intent;
