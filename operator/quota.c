@@ -184,7 +184,7 @@ static bool check_text(const struct quota_bounds *bounds, enum probe_type type,
 		return true;
 	error_set(error, EDQUOT,
 		  "spec.probes: %s: ProbeQuota \"%s\" lets no more text leave the nodes from "
-		  "namespace %s than %s; leave the field out to get that, " ASK,
+		  "namespace %s than %s; leave it out to get that, " ASK,
 		  probe_text_field(type), quota->name, namespace, text_names[quota->text]);
 	return false;
 }

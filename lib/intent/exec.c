@@ -89,6 +89,11 @@ static enum probe_text exec_text(const union probe_settings *settings)
 	return text_of[settings->exec.arguments];
 }
 
+static bool exec_text_is_given(const cJSON *given)
+{
+	return json_find(given, "arguments") != NULL;
+}
+
 static void exec_cap_text(union probe_settings *settings, enum probe_text most)
 {
 	while (text_of[settings->exec.arguments] > most)
@@ -104,5 +109,6 @@ const struct intent_kind exec_intent = {
 	.equal = exec_equal,
 	.text_field = "exec.arguments",
 	.text = exec_text,
+	.text_is_given = exec_text_is_given,
 	.cap_text = exec_cap_text,
 };

@@ -81,8 +81,7 @@ bool probe_text_is_given(enum probe_type type, const cJSON *entry)
 {
 	const struct intent_kind *kind = kinds[type];
 
-	return kind->text_field &&
-	       json_find(entry, kind->member, kind->text_field + strlen(kind->member) + 1);
+	return kind->text_field && kind->text_is_given(json_find(entry, kind->member));
 }
 
 enum probe_text probe_settings_text(enum probe_type type, const union probe_settings *settings)

@@ -92,7 +92,7 @@ static void refuses_what_is_over_with_quota_limit_and_remedy(void **state)
 		{"'text': 'Normalized'", 0, EXEC("'arguments': 'Redacted'"), NULL},
 		{"'text': 'Normalized'", 0, EXEC("'arguments': 'Raw'"),
 		 "spec.probes: exec.arguments: ProbeQuota \"q\" lets no more text leave the nodes "
-		 "from namespace shop than Normalized; leave the field out to get that"},
+		 "from namespace shop than Normalized; leave it out to get that"},
 		{"'text': 'None'", 0, EXEC("'arguments': 'None'"), NULL},
 		{"'text': 'None'", 0, EXEC("'arguments': 'Redacted'"), "than None"},
 		{"'text': 'None'", 0, EXEC(""), NULL},
