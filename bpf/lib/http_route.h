@@ -207,6 +207,7 @@ static __always_inline void http_route_begin_path(struct http_route_look *look, 
 	route->slashes = 0;
 	route->size = 0;
 	route->start = at - look->line;
+	http_route_begin_segment(route);
 }
 
 static __always_inline void http_route_end_path(struct http_route_look *look)
@@ -246,14 +247,15 @@ static __always_inline void http_route_slash(struct http_route_look *look, __u32
 		break;
 	case HTTP_ROUTE_SEGMENT:
 		http_route_end_segment(look);
+		http_route_begin_segment(route);
 		break;
 	case HTTP_ROUTE_PARAMETERS:
 		route->phase = HTTP_ROUTE_SEGMENT;
+		http_route_begin_segment(route);
 		break;
 	default:
-		return;
+		break;
 	}
-	http_route_begin_segment(route);
 }
 
 /* A space, or what else a target ends with. An absolute form without a path means "/". */
