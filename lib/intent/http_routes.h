@@ -18,9 +18,9 @@
 
 #include "lib/base/error.h"
 
-#define HTTP_ROUTES_LIMIT	200
-#define HTTP_ROUTES_TEXT_LIMIT	8192 /* bytes of all templates */
-#define HTTP_ROUTE_TEMPLATE_MOST 128 /* bytes of one */
+#define HTTP_ROUTES_LIMIT	 200
+#define HTTP_ROUTES_TEXT_LIMIT	 8192 /* bytes of all templates */
+#define HTTP_ROUTE_TEMPLATE_MOST 128  /* bytes of one */
 
 struct http_routes {
 	size_t count;
