@@ -35,11 +35,61 @@ struct http_kind {
 	__u8 method;  /* enum http_method */
 	__u16 status; /* 0: no answer came */
 	__u16 reserved;
-	__u32 reserved2;
+	__u32 route;	  /* see below */
 	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
 };
 
 _Static_assert(sizeof(struct http_kind) == 32, "shared with the kernel");
+
+/*
+ * Routes are numbers: of templates, user space gives them, from HTTP_ROUTE_FIRST on; of those that
+ * were found, the kernel half. None is given twice.
+ */
+#define HTTP_ROUTE_UNASKED 0 /* nobody asked for routes */
+#define HTTP_ROUTE_OTHER   1 /* of no template, and not found, or beyond the limits */
+#define HTTP_ROUTE_FIRST   2
+#define HTTP_ROUTE_FOUND   0x80000000U /* of those that were found: this bit is set */
+
+/* Templates: from a node, with one segment of a path, to the next one; the root is node 0. */
+#define HTTP_STEPS_LIMIT 65536 /* of a node */
+#define HTTP_STEP_ANY	 0     /* a segment that no template names */
+
+struct http_step_key {
+	__u64 segment;	 /* its hash, or HTTP_STEP_ANY */
+	__u32 templates; /* the set that the step belongs to */
+	__u32 node;
+};
+
+/* What leads on from a node. */
+#define HTTP_STEP_LITERALS 0x1
+#define HTTP_STEP_WILDCARD 0x2
+
+struct http_step {
+	__u16 node;
+	__u16 flags;
+	__u32 route; /* of a path that ends here; 0: none */
+};
+
+/*
+ * Routes that were found: paths of a target, with what differs from request to request left out. A
+ * target may come to have this many at once, and one more each interval.
+ */
+#define HTTP_FOUND_LIMIT       8192 /* of a node; beyond, HTTP_ROUTE_OTHER */
+#define HTTP_FOUND_BURST       100
+#define HTTP_FOUND_INTERVAL_NS 60000000000ULL
+#define HTTP_FOUND_PATH_SIZE   192 /* bytes; longer paths make no route */
+
+struct http_found_key {
+	__u64 path; /* its hash, by segments and their classes */
+	__u32 target;
+	__u32 reserved;
+};
+
+struct http_found {
+	__u32 number;
+	__u32 size;
+	__u8 path[HTTP_FOUND_PATH_SIZE]; /* of the first request, as it was */
+};
 
 struct http_counters {
 	__u64 aborted_by_client; /* ended before the answer was complete */

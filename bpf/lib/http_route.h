@@ -16,6 +16,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+#include "bpf/http.h"
 #include "bpf/lib/http_head.h"
 
 #define HTTP_ROUTE_PATH_LIMIT 1024 /* bytes of a path; a longer one has no route */
@@ -45,21 +46,21 @@ enum http_route_class {
 
 /* The path of one request line. A zeroed struct stands before the line. */
 struct http_route {
-	__u64 segment;	 /* hash of the segment so far */
-	__u64 path;	 /* of those before it */
-	__u16 length;	 /* of the segment */
-	__u16 size;	 /* of the path */
-	__u8 phase;	 /* enum http_route_phase */
-	__u8 seen;	 /* in the segment: HTTP_ROUTE_... below */
-	__u8 dashes;	 /* in it, where a UUID has them; or HTTP_ROUTE_DASHED */
-	__u8 slashes;	 /* before the path; then, the segments so far */
-	__u32 number;	 /* the caller's: the route that it is */
-	__u32 templates; /* the caller's: the set of templates, and where among them it is */
+	__u64 segment; /* hash of the segment so far */
+	__u64 path;    /* of those before it */
+	__u16 length;  /* of the segment */
+	__u16 size;    /* of the path */
+	__u8 phase;    /* enum http_route_phase */
+	__u8 seen;     /* in the segment: HTTP_ROUTE_... below */
+	__u8 dashes;   /* in it, where a UUID has them; or HTTP_ROUTE_DASHED */
+	__u8 slashes;  /* before the path; then, the segments so far */
+	__u16 start;   /* of the path in its line */
+	/* The caller's: the route, and where among which templates it stands. */
 	__u16 node;
-	__u16 leaf;
-	__u16 start; /* of the path in its line */
-	__u8 flags;
-	__u8 reserved;
+	__u32 number;
+	__u32 templates;
+	__u16 flags;
+	__u16 reserved;
 };
 
 _Static_assert(sizeof(struct http_route) == 40, "as small as it may be: each connection has one");
@@ -78,6 +79,28 @@ struct http_route_look {
  */
 static __always_inline void http_route_on_segment(struct http_route_look *look, __u64 hash,
 						  __u8 class);
+
+/* Before a line, for a set of templates; `root` is their route for "/". */
+static __always_inline void http_route_begin(struct http_route *route, __u32 templates, __u32 root)
+{
+	*route = (struct http_route){
+		.templates = templates,
+		.number = root,
+		.flags = templates ? HTTP_STEP_LITERALS | HTTP_STEP_WILDCARD : 0,
+	};
+}
+
+/* One segment on among the templates, by the step that names it, if there is one, or the other. */
+static __always_inline void http_route_follow(struct http_route *route,
+					      const struct http_step *literal,
+					      const struct http_step *wildcard)
+{
+	const struct http_step *step = literal ? literal : wildcard;
+
+	route->flags = step ? step->flags : 0;
+	route->node = step ? step->node : 0;
+	route->number = step ? step->route : 0;
+}
 
 /* What a byte is. */
 #define HTTP_ROUTE_DIGIT   0x01
