@@ -17,12 +17,12 @@
 #include <stdbool.h>
 
 #include "bpf/http.h"
-#include "bpf/lib/http_head.h"
 
 #define HTTP_ROUTE_PATH_LIMIT 1024 /* bytes of a path; a longer one has no route */
 #define HTTP_ROUTE_SEGMENTS   12   /* of an automatic route; what follows is its rest */
 
 enum http_route_phase {
+	HTTP_ROUTE_UNREAD, /* the line's beginning has not been seen */
 	HTTP_ROUTE_METHOD,
 	HTTP_ROUTE_TARGET,    /* what is behind the method, before the path */
 	HTTP_ROUTE_AUTHORITY, /* "//host" */
@@ -44,7 +44,7 @@ enum http_route_class {
 	HTTP_ROUTE_CLASSES,
 };
 
-/* The path of one request line. A zeroed struct stands before the line. */
+/* The path of one request line; see http_route_begin(). */
 struct http_route {
 	__u64 segment; /* hash of the segment so far */
 	__u64 path;    /* of those before it */
@@ -65,14 +65,30 @@ struct http_route {
 
 _Static_assert(sizeof(struct http_route) == 40, "as small as it may be: each connection has one");
 
+#define HTTP_ROUTE_PIECE 64 /* bytes that the kernel half looks at in one go */
+
 /* A piece of a line that is looked at. */
 struct http_route_look {
 	struct http_route *route;
 	const __u8 *bytes;
 	__u32 at;
 	__u32 size;
-	__u32 line; /* where the line begins */
+	__u32 line; /* where the line begins, seen from the piece: mostly before it */
+	__u32 reserved;
 };
+
+/* The kernel's verifier wants an index bounded right where it is used. */
+#ifdef __bpf__
+#define http_route_index(index)                                                                    \
+	({                                                                                         \
+		__u64 bounded_ = (index);                                                          \
+                                                                                                   \
+		asm volatile("" : "+r"(bounded_));                                                 \
+		bounded_ &(HTTP_ROUTE_PIECE - 1);                                                  \
+	})
+#else
+#define http_route_index(index) (index)
+#endif
 
 /*
  * A segment has ended: called with its hash and class. Whoever includes this file defines it.
@@ -84,6 +100,7 @@ static __always_inline void http_route_on_segment(struct http_route_look *look, 
 static __always_inline void http_route_begin(struct http_route *route, __u32 templates, __u32 root)
 {
 	*route = (struct http_route){
+		.phase = HTTP_ROUTE_METHOD,
 		.templates = templates,
 		.number = root,
 		.flags = templates ? HTTP_STEP_LITERALS | HTTP_STEP_WILDCARD : 0,
@@ -341,7 +358,10 @@ static __always_inline void http_route_stop(struct http_route_look *look, __u32 
 
 #define HTTP_ROUTE_STEP 8
 
-/* One step: some bytes, or up to one to be looked at. Returns 1 at the end of the look. */
+/*
+ * One step from look->at on: some bytes, or up to one to be looked at. Returns 1 at the end of the
+ * path or of the piece.
+ */
 static long http_route_step(__u32 step, void *context)
 {
 	struct http_route_look *look = context;
@@ -352,7 +372,7 @@ static long http_route_step(__u32 step, void *context)
 
 	(void)step;
 	for (i = 0; i < HTTP_ROUTE_STEP && at < look->size; i++) {
-		c = look->bytes[http_index(at)];
+		c = look->bytes[http_route_index(at)];
 		kind = http_route_bytes[c];
 		if (kind & HTTP_ROUTE_STOP)
 			break;
@@ -373,15 +393,6 @@ static long http_route_step(__u32 step, void *context)
 	if (route->size > HTTP_ROUTE_PATH_LIMIT && route->phase > HTTP_ROUTE_METHOD)
 		http_route_end_path(look);
 	return route->phase >= HTTP_ROUTE_END || look->at >= look->size;
-}
-
-/*
- * Looks at a piece from look->at on. Afterwards look->at is behind the path's end, or at the end of
- * the piece.
- */
-static __always_inline void http_route_look(struct http_route_look *look)
-{
-	http_loop(HTTP_WINDOW, http_route_step, look);
 }
 
 #endif
