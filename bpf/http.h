@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright The Skep Authors */
 
-/* What both halves of the HTTP probe share: a kind of exchange, and what is counted of it. */
+/*
+ * What both halves of the HTTP probe share: what is asked of a target, a kind of exchange and what
+ * is counted of it, the record of a single request.
+ */
 #ifndef SKEP_BPF_HTTP_H
 #define SKEP_BPF_HTTP_H
 
 #include <linux/types.h>
 
-#define HTTP_KINDS_LIMIT  8192	/* of a node; beyond, exchanges count as "others" of their target */
-#define HTTP_OTHERS_LIMIT 16384 /* of a node: for each role of a target */
+#define HTTP_KINDS_LIMIT   8192 /* of a node; beyond, exchanges count as "others" of their target */
+#define HTTP_TARGETS_LIMIT 8192 /* of a node */
+#define HTTP_OTHERS_LIMIT  (2 * HTTP_TARGETS_LIMIT) /* for each role of a target */
 
 /* A target may come to know this many kinds at once, and one more each interval. */
 #define HTTP_KIND_BURST	      512
@@ -105,14 +109,112 @@ struct http_counters {
 
 _Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shared");
 
-/* What the programs know of a target, and what it cannot see, in its cgroup's storage. */
+/* What is wanted of a target, beside its counts. */
+#define HTTP_WANTS_SLOW	   0x1
+#define HTTP_WANTS_STATUS  0x2
+#define HTTP_WANTS_SAMPLES 0x4
+#define HTTP_WANTS_RECORDS (HTTP_WANTS_SLOW | HTTP_WANTS_STATUS | HTTP_WANTS_SAMPLES)
+#define HTTP_WANTS_HEADS   0x8	/* records hold the beginning of the request */
+#define HTTP_WANTS_PORTS   0x10 /* only these are looked at */
+
+#define HTTP_TARGET_PORTS    16
+#define HTTP_TARGET_STATUSES 500 /* from 100 on */
+
+/*
+ * What is asked of a target, in its cgroup's storage. User space replaces all of it at once, so the
+ * programs write nothing here.
+ */
 struct http_target {
 	__u32 target; /* the number that user space gave to it; 0: nothing is counted */
+	__u32 wants;  /* HTTP_WANTS_... */
+	__u32 level;  /* depth of the cgroup */
 	__u32 reserved;
+	__u64 slow_ns;
+	__u64 sample_below;			     /* see http_sample_hash() */
+	__u64 report[HTTP_TARGET_STATUSES / 64 + 1]; /* a bit for each status */
+	__u16 ports[HTTP_TARGET_PORTS];		     /* 0: none */
+};
+
+_Static_assert(sizeof(struct http_target) == 32 + 64 + 32, "shared with the kernel");
+
+/* What is counted of a target, by its number. records = told + rate_limited + ring_full. */
+struct http_target_counts {
 	__u64 kinds_full_at; /* bucket of the kinds that it may yet come to know */
 	__u64 connections;   /* on which HTTP was recognised */
 	__u64 opaque;	     /* on which something else was: encrypted, or unknown */
 	__u64 lost;	     /* times that the thread was lost: packets missed or out of order */
+	__u64 records;	     /* requests that were to be told */
+	__u64 rate_limited;
+	__u64 ring_full;
+	__u64 records_full_at; /* bucket of the records; see rate_limit_take() */
 };
+
+_Static_assert(sizeof(struct http_target_counts) == 64, "shared with the kernel");
+
+/*
+ * Scatters sequence numbers over 32 bits (the last steps of MurmurHash3). One request in N is
+ * sampled: those whose first byte's is below 2^32 / N, which is the same at both ends.
+ */
+static inline __u32 http_sample_hash(__u32 sequence)
+{
+	sequence ^= sequence >> 16;
+	sequence *= 0x85ebca6b;
+	sequence ^= sequence >> 13;
+	sequence *= 0xc2b2ae35;
+	return sequence ^ sequence >> 16;
+}
+
+#define HTTP_RING_SIZE	      (256 * 1024)
+#define HTTP_READ_INTERVAL_MS 100 /* between two looks of user space at the ring */
+#define HTTP_HEAD_KEPT	      256 /* bytes of a request's head in its record */
+
+/* Each target has a bucket of 200 records, refilled at 1,000 a second. */
+#define HTTP_RECORD_INTERVAL_NS 1000000ULL
+#define HTTP_RECORD_BURST	200ULL
+
+/* Why a request is told. */
+#define HTTP_TOLD_SLOW	  0x1
+#define HTTP_TOLD_STATUS  0x2
+#define HTTP_TOLD_SAMPLED 0x4
+
+enum http_end { HTTP_COMPLETE, HTTP_ABORTED_BY_CLIENT, HTTP_ABORTED_BY_SERVER };
+
+#define HTTP_RECORD_HAS_SEQUENCE 0x1
+#define HTTP_RECORD_HAS_HEAD	 0x2
+
+/* A request and its response, in the ring buffer. */
+struct http_record {
+	__u64 time;	 /* of the request's first byte: ns, CLOCK_MONOTONIC */
+	__u64 duration;	 /* ns, from then to the response's last byte or the end */
+	__u64 wait;	 /* ns, to the response's first byte; 0 without a response */
+	__u64 container; /* the cgroup one level below the target, 0: the socket is the target's */
+	__u32 target;
+	__u32 sequence; /* of the request's first byte */
+	__u32 request_bytes;
+	__u32 response_bytes;
+	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
+	__u16 port;	  /* the server's, host byte order */
+	__u16 peer_port;  /* the other end's */
+	__u16 status;	  /* 0: no answer came */
+	__u16 head_size;
+	__u8 role;		   /* enum http_role, of the target */
+	__u8 method;		   /* enum http_method */
+	__u8 end;		   /* enum http_end */
+	__u8 told;		   /* HTTP_TOLD_... */
+	__u32 flags;		   /* HTTP_RECORD_... */
+	__u8 head[HTTP_HEAD_KEPT]; /* as it passed */
+};
+
+#define HTTP_RECORD_HEADER_SIZE 80
+_Static_assert(__builtin_offsetof(struct http_record, head) == HTTP_RECORD_HEADER_SIZE,
+	       "shared with the kernel");
+
+/* One target puts 300 records into the ring between two reads, at most. */
+#define HTTP_RING_HEADER_SIZE 8
+#define HTTP_RECORDS_BETWEEN_READS                                                                 \
+	(HTTP_RECORD_BURST + HTTP_READ_INTERVAL_MS * 1000000ULL / HTTP_RECORD_INTERVAL_NS)
+_Static_assert(HTTP_RECORDS_BETWEEN_READS *(sizeof(struct http_record) + HTTP_RING_HEADER_SIZE) <=
+		       HTTP_RING_SIZE,
+	       "one target cannot fill the ring");
 
 #endif

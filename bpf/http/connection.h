@@ -12,11 +12,14 @@
 
 #define PIPELINE 16 /* requests that wait for their responses on one connection */
 
+#define REQUEST_SAMPLED 0x1
+
 struct request {
 	__u64 began_ns;
 	__u32 bytes;
 	__u8 method;
-	__u8 reserved[3];
+	__u8 marks; /* REQUEST_... */
+	__u8 reserved[2];
 };
 
 /* One direction of a connection. */
@@ -25,7 +28,8 @@ struct stream {
 	__u32 next;  /* sequence number of the next byte */
 	__u32 bytes; /* of the message so far */
 	__u8 misses;
-	__u8 reserved[7];
+	__u8 marks; /* of a request that is being read */
+	__u8 reserved[6];
 	__u64 began_ns; /* the first byte of the message */
 	__u64 last_ns;	/* the last one so far, of a message whose end shows later */
 };

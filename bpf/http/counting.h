@@ -46,20 +46,22 @@ static __always_inline void observe(__u64 *slots, __u64 *sum, __u64 ns)
 }
 
 static __always_inline struct http_counters *kind_ensure(const struct http_kind *kind,
-							 struct http_target *target, __u64 now)
+							 const struct http_target *target,
+							 __u64 now)
 {
 	struct http_kind others = {.target = kind->target, .role = kind->role};
 	struct http_counters *counters = bpf_map_lookup_elem(&http_kinds, kind);
+	struct http_target_counts *counts;
 
 	if (counters)
 		return counters;
-	if (rate_limit_take(&target->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST))
+	counts = target_counts(target);
+	if (counts &&
+	    rate_limit_take(&counts->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST))
 		bpf_map_update_elem(&http_kinds, kind, &zero, BPF_NOEXIST);
 	counters = bpf_map_lookup_elem(&http_kinds, kind);
 	return counters ? counters : bpf_map_lookup_elem(&http_others, &others);
 }
-
-enum end { END_COMPLETE, END_BY_CLIENT, END_BY_SERVER };
 
 /* What is to be counted. */
 struct exchange {
@@ -69,8 +71,11 @@ struct exchange {
 	__u64 wait;
 	__u32 request_bytes;
 	__u32 response_bytes;
-	__u32 end; /* enum end */
-	__u32 reserved;
+	__u8 end;  /* enum http_end */
+	__u8 told; /* HTTP_TOLD_... */
+	__u8 reserved[2];
+	__u32 number; /* of the request on its connection, from 1 */
+	__u64 began_ns;
 };
 
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
@@ -89,9 +94,9 @@ __noinline int exchange_count(struct exchange *exchange)
 	observe(counters->duration, &counters->duration_sum, exchange->duration);
 	if (exchange->kind.status)
 		observe(counters->wait, &counters->wait_sum, exchange->wait);
-	if (exchange->end == END_BY_CLIENT)
+	if (exchange->end == HTTP_ABORTED_BY_CLIENT)
 		count(&counters->aborted_by_client, 1);
-	else if (exchange->end == END_BY_SERVER)
+	else if (exchange->end == HTTP_ABORTED_BY_SERVER)
 		count(&counters->aborted_by_server, 1);
 	return 0;
 }

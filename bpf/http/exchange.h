@@ -10,10 +10,11 @@
 #include "bpf/http/connection.h"
 #include "bpf/http/counting.h"
 #include "bpf/http/packet.h"
+#include "bpf/http/record.h"
 #include "bpf/http/target.h"
 
 /* The oldest request that waits is over: its response is complete, or will never be. */
-static __always_inline void exchange_end(struct packet *packet, enum end end, __u64 ended_ns)
+static __always_inline void exchange_end(struct packet *packet, enum http_end end, __u64 ended_ns)
 {
 	struct connection *connection = packet->connection;
 	struct stream *response = &connection->response;
@@ -30,7 +31,10 @@ static __always_inline void exchange_end(struct packet *packet, enum end end, __
 		.request_bytes = request->bytes,
 		.response_bytes = response->bytes,
 		.end = end,
+		.number = connection->answered + 1,
+		.began_ns = request->began_ns,
 	};
+	__u8 marks = request->marks;
 
 	if (!connection_waiting(connection))
 		return;
@@ -39,6 +43,8 @@ static __always_inline void exchange_end(struct packet *packet, enum end end, __
 	response->bytes = 0;
 	response->head.status = 0;
 	exchange_count(&exchange);
+	if (packet->target->wants & HTTP_WANTS_RECORDS)
+		exchange_tell(packet, &exchange, marks);
 }
 
 static __always_inline void stream_restart(struct stream *stream)
@@ -57,7 +63,7 @@ static __always_inline void connection_lose(struct packet *packet)
 	stream_restart(&packet->connection->response);
 	packet->connection->answered = packet->connection->asked;
 	packet->connection->fresh = false;
-	count(&packet->target->lost, 1);
+	target_count(packet->target, lost);
 }
 
 /* A response whose end no byte told of is over when the next request begins. */
@@ -67,7 +73,7 @@ static __always_inline void end_by_next_request(struct packet *packet)
 
 	if (response->head.state != HTTP_CHUNKED && response->head.state != HTTP_CLOSE)
 		return;
-	exchange_end(packet, END_COMPLETE, response->last_ns);
+	exchange_end(packet, HTTP_COMPLETE, response->last_ns);
 	stream_restart(response);
 }
 
@@ -83,12 +89,13 @@ static __always_inline void request_began(struct packet *packet, struct stream *
 		return;
 	}
 	if (!connection->counted)
-		count(&packet->target->connections, 1);
+		target_count(packet->target, connections);
 	connection->counted = true;
 	request = &connection->queue[connection->asked % PIPELINE];
 	request->began_ns = stream->began_ns;
 	request->bytes = stream->bytes;
 	request->method = stream->head.method;
+	request->marks = stream->marks;
 	connection->asked++;
 }
 
@@ -119,14 +126,14 @@ static __always_inline void response_began(struct packet *packet, struct stream 
 	}
 	end_negotiation(connection, method);
 	if (stream->head.state == HTTP_START || stream->head.state == HTTP_OPAQUE)
-		exchange_end(packet, END_COMPLETE, packet_time(packet));
+		exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
 }
 
 static __always_inline void message_end(struct packet *packet, struct stream *stream)
 {
 	stream->head.state = HTTP_START;
 	if (!packet_is_request(packet))
-		exchange_end(packet, END_COMPLETE, packet_time(packet));
+		exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
 }
 
 #endif

@@ -45,7 +45,7 @@ static __always_inline void stream_miss(struct packet *packet, struct stream *st
 	connection->request.head.state = HTTP_OPAQUE;
 	connection->response.head.state = HTTP_OPAQUE;
 	connection->counted = true;
-	count(&packet->target->opaque, 1);
+	target_count(packet->target, opaque);
 }
 
 static __always_inline void stream_load(struct packet *packet, struct http_head *head,
@@ -106,6 +106,8 @@ static __always_inline void stream_read_head(struct packet *packet, struct strea
 		packet->size = 0;
 		return;
 	}
+	if (request && packet->target->wants & HTTP_WANTS_RECORDS)
+		request_keep(packet, stream, used);
 	packet_skip(packet, stream, used);
 	if (window->done)
 		stream_end_lines(packet, stream);

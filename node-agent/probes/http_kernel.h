@@ -19,6 +19,8 @@
 struct http_kernel {
 	int programs[HTTP_HOOKS];
 	int targets;
+	int counts;
+	int records;
 	/* struct http_kind → struct http_counters */
 	struct kernel_map kinds;
 	struct kernel_map others; /* beyond the limits */
@@ -30,18 +32,23 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error);
 void http_kernel_close(struct http_kernel *kernel);
 
 /*
- * Attaches to a target and begins to count it as number `number` (growing, never given twice). The
- * links go to the caller, also those that are there when it fails.
+ * Attaches to a target and begins to count it as `row` says, by its number (growing, never given
+ * twice). The links go to the caller, also those that are there when it fails.
  */
 int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *target,
-		       uint32_t number, int ret_links[HTTP_HOOKS], struct error *error);
+		       const struct http_target *row, int ret_links[HTTP_HOOKS],
+		       struct error *error);
+
+/* Asks other things of a target, from one packet to the next. Returns 0 or a negative errno. */
+int http_kernel_configure(struct http_kernel *kernel, uint64_t cgroup_id,
+			  const struct http_target *row, struct error *error);
 
 /* Ends the counting of a target whose links have been closed. */
-void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id);
+void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number);
 
-/* What is known of a target; false when its cgroup has gone. */
-bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_id,
-			     struct http_target *ret_target);
+/* What has been counted of a target; false, with *ret_counts as it was, when there is none. */
+bool http_kernel_count(const struct http_kernel *kernel, uint32_t number,
+		       struct http_target_counts *ret_counts);
 
 /* Tells the counters (struct http_counters) of every kind (struct http_kind). */
 void http_kernel_read(const struct http_kernel *kernel,

@@ -72,6 +72,12 @@ static const struct series_family coverage_families[COVERAGE] = {
 
 static const struct series_layout coverage_layout = {coverage_families, COVERAGE};
 
+static const struct series_family lost_families[] = {
+	COUNTER(0, "skep_http_events_lost_total",
+		"Requests that were to be told one by one and were not handed out."),
+};
+static const struct series_layout lost_layout = {lost_families, 1};
+
 static const char *const methods[HTTP_METHODS] = {
 	[HTTP_METHOD_OTHER] = "_OTHER",	   [HTTP_METHOD_GET] = "GET",
 	[HTTP_METHOD_HEAD] = "HEAD",	   [HTTP_METHOD_POST] = "POST",
@@ -79,6 +85,11 @@ static const char *const methods[HTTP_METHODS] = {
 	[HTTP_METHOD_CONNECT] = "CONNECT", [HTTP_METHOD_OPTIONS] = "OPTIONS",
 	[HTTP_METHOD_TRACE] = "TRACE",	   [HTTP_METHOD_PATCH] = "PATCH",
 };
+
+const char *http_method_name(unsigned int method)
+{
+	return methods[method < HTTP_METHODS ? method : HTTP_METHOD_OTHER];
+}
 
 /* OpenTelemetry's error.type: a status is an error from 500 on, to a client from 400 on. */
 static const char *error_type(const struct http_kind *kind, const char *status)
@@ -93,8 +104,8 @@ void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels
 	char *status = ret_labels->status;
 
 	snprintf(status, HTTP_STATUS_SIZE, kind->status ? "%u" : "", kind->status);
-	ret_labels->labels[0] = (struct metric_label){
-		"http_request_method", methods[kind->method < HTTP_METHODS ? kind->method : 0]};
+	ret_labels->labels[0] =
+		(struct metric_label){"http_request_method", http_method_name(kind->method)};
 	ret_labels->labels[1] = (struct metric_label){"http_response_status_code", status};
 	ret_labels->labels[2] = (struct metric_label){"error_type", error_type(kind, status)};
 }
@@ -123,12 +134,28 @@ void http_row_add(struct series_row *row, const struct http_kind *kind,
 	series_add(row, ABORTED_BY_SERVER, GROWTH(aborted_by_server));
 }
 
-void http_coverage_add(struct series_owner *owner, const struct http_target *before,
-		       const struct http_target *now)
+static void add_coverage(struct series_owner *owner, const struct http_target_counts *before,
+			 const struct http_target_counts *now)
 {
 	struct series_row *row = series_row(owner, &coverage_layout, NULL, 0);
 
 	series_add(row, CONNECTIONS, GROWTH(connections));
 	series_add(row, OPAQUE, GROWTH(opaque));
 	series_add(row, LOST, GROWTH(lost));
+}
+
+static void add_lost(struct series_owner *owner, const char *stage, int64_t more)
+{
+	const struct metric_label label = {"stage", stage};
+
+	series_add(series_row(owner, &lost_layout, &label, 1), 0, more);
+}
+
+void http_totals_add(struct series_owner *owner, const struct http_totals *before,
+		     const struct http_totals *now)
+{
+	add_coverage(owner, &before->counts, &now->counts);
+	add_lost(owner, "rate_limited", GROWTH(counts.rate_limited));
+	add_lost(owner, "ring_full", GROWTH(counts.ring_full));
+	add_lost(owner, "decode", GROWTH(undecoded));
 }

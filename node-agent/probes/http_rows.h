@@ -23,12 +23,23 @@ struct http_labels {
 
 void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels);
 
+/* "GET"; "_OTHER" for what is none that is known. */
+const char *http_method_name(unsigned int method);
+
 /* Adds to `row` by how much the counters of a kind have grown from `before` to `now`. */
 void http_row_add(struct series_row *row, const struct http_kind *kind,
 		  const struct http_counters *before, const struct http_counters *now);
 
-/* Adds to the owner's series what a target's connections have come to since `before`. */
-void http_coverage_add(struct series_owner *owner, const struct http_target *before,
-		       const struct http_target *now);
+/* What the series tell of a target as a whole. */
+struct http_totals {
+	struct http_target_counts counts;
+	uint64_t undecoded; /* records that gave no event */
+};
+
+/*
+ * Adds to the owner's series what a target's connections and records have come to since `before`.
+ */
+void http_totals_add(struct series_owner *owner, const struct http_totals *before,
+		     const struct http_totals *now);
 
 #endif

@@ -186,16 +186,27 @@ static void test_idle_after_a_minute(void **state)
 	assert_true(http_kind_is_idle(entry, START + EDGE_IDLE_MS));
 }
 
-static void test_coverage(void **state)
+static void test_totals(void **state)
 {
 	struct world *world = *state;
-	const struct http_target none = {0}, now = {.connections = 3, .opaque = 2, .lost = 1};
+	const struct http_totals none = {0};
+	const struct http_totals now = {
+		.counts = {.connections = 3,
+			   .opaque = 2,
+			   .lost = 1,
+			   .rate_limited = 5,
+			   .ring_full = 4},
+		.undecoded = 6,
+	};
 
-	http_coverage_add(world->owner, &none, &now);
-	http_coverage_add(world->owner, &now, &now);
+	http_totals_add(world->owner, &none, &now);
+	http_totals_add(world->owner, &now, &now);
 	check_line(world, "skep_http_connections_total{pod=\"p\"}", "3");
 	check_line(world, "skep_http_opaque_connections_total{pod=\"p\"}", "2");
 	check_line(world, "skep_http_lost_total{pod=\"p\"}", "1");
+	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"rate_limited\"}", "5");
+	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"ring_full\"}", "4");
+	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"decode\"}", "6");
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -209,7 +220,7 @@ int main(void)
 		TEST(test_last_read_counts_as_unknown),
 		TEST(test_others_have_a_row_and_stay),
 		TEST(test_idle_after_a_minute),
-		TEST(test_coverage),
+		TEST(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
