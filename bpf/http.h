@@ -116,6 +116,8 @@ _Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shar
 #define HTTP_WANTS_RECORDS (HTTP_WANTS_SLOW | HTTP_WANTS_STATUS | HTTP_WANTS_SAMPLES)
 #define HTTP_WANTS_HEADS   0x8	/* records hold the beginning of the request */
 #define HTTP_WANTS_PORTS   0x10 /* only these are looked at */
+#define HTTP_WANTS_ROUTES  0x20 /* kinds have routes */
+#define HTTP_WANTS_FOUND   0x40 /* which may be found in paths */
 
 #define HTTP_TARGET_PORTS    16
 #define HTTP_TARGET_STATUSES 500 /* from 100 on */
@@ -125,9 +127,11 @@ _Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shar
  * programs write nothing here.
  */
 struct http_target {
-	__u32 target; /* the number that user space gave to it; 0: nothing is counted */
-	__u32 wants;  /* HTTP_WANTS_... */
-	__u32 level;  /* depth of the cgroup */
+	__u32 target;	 /* the number that user space gave to it; 0: nothing is counted */
+	__u32 wants;	 /* HTTP_WANTS_... */
+	__u32 level;	 /* depth of the cgroup */
+	__u32 templates; /* the set of its routes; 0: none */
+	__u32 root;	 /* which of them is "/"; 0: none */
 	__u32 reserved;
 	__u64 slow_ns;
 	__u64 sample_below;			     /* see http_sample_hash() */
@@ -135,7 +139,7 @@ struct http_target {
 	__u16 ports[HTTP_TARGET_PORTS];		     /* 0: none */
 };
 
-_Static_assert(sizeof(struct http_target) == 32 + 64 + 32, "shared with the kernel");
+_Static_assert(sizeof(struct http_target) == 40 + 64 + 32, "shared with the kernel");
 
 /* What is counted of a target, by its number. records = told + rate_limited + ring_full. */
 struct http_target_counts {
@@ -147,9 +151,10 @@ struct http_target_counts {
 	__u64 rate_limited;
 	__u64 ring_full;
 	__u64 records_full_at; /* bucket of the records; see rate_limit_take() */
+	__u64 routes_full_at;  /* bucket of the routes that may yet be found */
 };
 
-_Static_assert(sizeof(struct http_target_counts) == 64, "shared with the kernel");
+_Static_assert(sizeof(struct http_target_counts) == 72, "shared with the kernel");
 
 /*
  * Scatters sequence numbers over 32 bits (the last steps of MurmurHash3). One request in N is

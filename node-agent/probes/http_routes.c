@@ -105,6 +105,12 @@ int http_routes_join(struct http_route_table *table, struct http_routes *routes,
 	return 0;
 }
 
+void http_routes_set(struct http_target *row, const struct http_route_set *set)
+{
+	row->templates = set ? set->number : 0;
+	row->root = set ? set->root : 0;
+}
+
 void http_routes_leave(struct http_route_table *table, struct http_route_set *set, uint64_t now)
 {
 	if (!set || --set->targets)

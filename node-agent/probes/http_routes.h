@@ -62,6 +62,9 @@ void http_routes_init(struct http_route_table *table, const struct http_route_ma
 int http_routes_join(struct http_route_table *table, struct http_routes *routes,
 		     struct http_route_set **ret_set, struct error *error);
 
+/* Has the kernel follow the set, NULL for none, for a target. */
+void http_routes_set(struct http_target *row, const struct http_route_set *set);
+
 /* The kernel must follow the set's steps for this target no more. NULL is taken. */
 void http_routes_leave(struct http_route_table *table, struct http_route_set *set, uint64_t now);
 
