@@ -39,11 +39,61 @@ struct http_kind {
 	__u8 method;  /* enum http_method */
 	__u16 status; /* 0: no answer came */
 	__u16 reserved;
-	__u32 reserved2;
+	__u32 route;	  /* see below */
 	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
 };
 
 _Static_assert(sizeof(struct http_kind) == 32, "shared with the kernel");
+
+/*
+ * Routes are numbers: of templates, user space gives them, from HTTP_ROUTE_FIRST on; of those that
+ * were found, the kernel half. None is given twice.
+ */
+#define HTTP_ROUTE_UNASKED 0 /* nobody asked for routes */
+#define HTTP_ROUTE_OTHER   1 /* of no template, and not found, or beyond the limits */
+#define HTTP_ROUTE_FIRST   2
+#define HTTP_ROUTE_FOUND   0x80000000U /* of those that were found: this bit is set */
+
+/* Templates: from a node, with one segment of a path, to the next one; the root is node 0. */
+#define HTTP_STEPS_LIMIT 65536 /* of a node */
+#define HTTP_STEP_ANY	 0     /* a segment that no template names */
+
+struct http_step_key {
+	__u64 segment;	 /* its hash, or HTTP_STEP_ANY */
+	__u32 templates; /* the set that the step belongs to */
+	__u32 node;
+};
+
+/* What leads on from a node. */
+#define HTTP_STEP_LITERALS 0x1
+#define HTTP_STEP_WILDCARD 0x2
+
+struct http_step {
+	__u16 node;
+	__u16 flags;
+	__u32 route; /* of a path that ends here; 0: none */
+};
+
+/*
+ * Routes that were found: paths of a target, with what differs from request to request left out. A
+ * target may come to have this many at once, and one more each interval.
+ */
+#define HTTP_FOUND_LIMIT       8192 /* of a node; beyond, HTTP_ROUTE_OTHER */
+#define HTTP_FOUND_BURST       100
+#define HTTP_FOUND_INTERVAL_NS 60000000000ULL
+#define HTTP_FOUND_PATH_SIZE   192 /* bytes; longer paths make no route */
+
+struct http_found_key {
+	__u64 path; /* its hash, by segments and their classes */
+	__u32 target;
+	__u32 reserved;
+};
+
+struct http_found {
+	__u32 number;
+	__u32 size;
+	__u8 path[HTTP_FOUND_PATH_SIZE]; /* of the first request, as it was */
+};
 
 struct http_counters {
 	__u64 aborted_by_client; /* ended before the answer was complete */
@@ -66,6 +116,8 @@ _Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shar
 #define HTTP_WANTS_RECORDS (HTTP_WANTS_SLOW | HTTP_WANTS_STATUS | HTTP_WANTS_SAMPLES)
 #define HTTP_WANTS_HEADS   0x8	/* records hold the beginning of the request */
 #define HTTP_WANTS_PORTS   0x10 /* only these are looked at */
+#define HTTP_WANTS_ROUTES  0x20 /* kinds have routes */
+#define HTTP_WANTS_FOUND   0x40 /* which may be found in paths */
 
 #define HTTP_TARGET_PORTS    16
 #define HTTP_TARGET_STATUSES 500 /* from 100 on */
@@ -75,9 +127,11 @@ _Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shar
  * programs write nothing here.
  */
 struct http_target {
-	__u32 target; /* the number that user space gave to it; 0: nothing is counted */
-	__u32 wants;  /* HTTP_WANTS_... */
-	__u32 level;  /* depth of the cgroup */
+	__u32 target;	 /* the number that user space gave to it; 0: nothing is counted */
+	__u32 wants;	 /* HTTP_WANTS_... */
+	__u32 level;	 /* depth of the cgroup */
+	__u32 templates; /* the set of its routes; 0: none */
+	__u32 root;	 /* which of them is "/"; 0: none */
 	__u32 reserved;
 	__u64 slow_ns;
 	__u64 sample_below;			     /* see http_sample_hash() */
@@ -85,7 +139,7 @@ struct http_target {
 	__u16 ports[HTTP_TARGET_PORTS];		     /* 0: none */
 };
 
-_Static_assert(sizeof(struct http_target) == 32 + 64 + 32, "shared with the kernel");
+_Static_assert(sizeof(struct http_target) == 40 + 64 + 32, "shared with the kernel");
 
 /* What is counted of a target, by its number. records = told + rate_limited + ring_full. */
 struct http_target_counts {
@@ -97,9 +151,10 @@ struct http_target_counts {
 	__u64 rate_limited;
 	__u64 ring_full;
 	__u64 records_full_at; /* bucket of the records; see rate_limit_take() */
+	__u64 routes_full_at;  /* bucket of the routes that may yet be found */
 };
 
-_Static_assert(sizeof(struct http_target_counts) == 64, "shared with the kernel");
+_Static_assert(sizeof(struct http_target_counts) == 72, "shared with the kernel");
 
 /*
  * Scatters sequence numbers over 32 bits (the last steps of MurmurHash3). One request in N is

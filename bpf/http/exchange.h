@@ -11,6 +11,7 @@
 #include "bpf/http/counting.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
+#include "bpf/http/route.h"
 #include "bpf/http/target.h"
 
 /* The oldest request that waits is over: its response is complete, or will never be. */
@@ -39,6 +40,8 @@ static __always_inline void exchange_end(struct packet *packet, enum http_end en
 	if (!connection_waiting(connection))
 		return;
 	__builtin_memcpy(exchange.kind.address, connection->address, sizeof(connection->address));
+	if (packet->target->wants & HTTP_WANTS_ROUTES)
+		exchange.kind.route = exchange_route(packet);
 	connection->answered++;
 	response->bytes = 0;
 	response->head.status = 0;

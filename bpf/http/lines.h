@@ -11,6 +11,7 @@
 
 #include "bpf/http/exchange.h"
 #include "bpf/http/packet.h"
+#include "bpf/http/route.h"
 #include "bpf/lib/http_head.h"
 #include "bpf/lib/verifier.h"
 
@@ -108,6 +109,8 @@ static __always_inline void stream_read_head(struct packet *packet, struct strea
 	}
 	if (request && packet->target->wants & HTTP_WANTS_RECORDS)
 		request_keep(packet, stream, used);
+	if (request && packet->target->wants & HTTP_WANTS_ROUTES)
+		request_route(packet, stream, used);
 	packet_skip(packet, stream, used);
 	if (window->done)
 		stream_end_lines(packet, stream);

@@ -15,6 +15,7 @@
 #include "node-agent/probes/http_event.h"
 #include "node-agent/probes/http_kernel.h"
 #include "node-agent/probes/http_kinds.h"
+#include "node-agent/probes/http_routes.h"
 #include "node-agent/probes/http_rows.h"
 #include "node-agent/probes/http_teller.h"
 #include "node-agent/probes/http_wants.h"
@@ -30,6 +31,7 @@ struct probe_attachment {
 	int links[HTTP_HOOKS];
 	struct series_owner *series;
 	struct http_target row; /* as the kernel has it */
+	struct http_route_set *routes;
 	struct http_told_target told;
 	struct http_totals totals; /* when last read */
 	struct http_totals added;  /* of these, what the series have */
@@ -43,6 +45,7 @@ struct probe {
 	struct probe_attachment *attachments; /* by number */
 	uint32_t last_number;		      /* none is given twice */
 	struct http_kinds kinds;
+	struct http_route_table routes;
 	struct ring_reader *reader;
 	struct http_teller teller;
 };
@@ -135,6 +138,7 @@ static struct probe *http_close(struct probe *probe)
 	HASH_ITER(hh, probe->kinds.table, entry, next)
 		http_kinds_remove(&probe->kinds, entry);
 	ring_reader_free(probe->reader);
+	http_routes_free(&probe->routes);
 	http_kernel_close(&probe->kernel);
 	free(probe);
 	return NULL;
@@ -166,6 +170,7 @@ static int http_open(const struct probe_host *host, struct probe **ret_probe, st
 		return error_set(error, ENOMEM, "open the HTTP probe: no memory");
 	probe->host = host;
 	probe->teller.host = host;
+	http_routes_init(&probe->routes, &probe->kernel.routes);
 	result = bring_up(probe, error);
 	if (result < 0) {
 		http_close(probe);
@@ -185,11 +190,23 @@ static struct series_row *name_edge(void *context, struct series_owner *owner,
 	return probe->host->edge_row(probe->host->context, owner, &http_layout, edge);
 }
 
+static const char *name_route(void *context, const struct http_kind *kind)
+{
+	struct probe_attachment *attachment;
+	struct probe *probe = context;
+
+	HASH_FIND(hh, probe->attachments, &kind->target, sizeof(kind->target), attachment);
+	return http_routes_text(&probe->routes, attachment ? attachment->routes : NULL, kind->route,
+				now_ms(probe));
+}
+
 static void take(struct probe *probe, struct http_read_kind *entry,
 		 const struct http_counters *counters, const struct probe_attachment *attachment,
 		 bool last)
 {
-	http_kind_take(entry, counters, attachment->series, name_edge, probe, now_ms(probe), last);
+	const struct http_kind_namer namer = {name_edge, name_route, probe};
+
+	http_kind_take(entry, counters, &namer, attachment->series, now_ms(probe), last);
 }
 
 /* What is counted between the last read and its end goes along, also where nobody has a name. */
@@ -233,6 +250,7 @@ static void http_read(struct probe *probe)
 	HASH_ITER(hh, probe->attachments, attachment, next)
 		add_totals(probe, attachment);
 	http_kernel_read(&probe->kernel, on_kind, probe);
+	http_routes_sweep(&probe->routes, now_ms(probe));
 }
 
 /* What a read that failed has left of a target. */
@@ -258,6 +276,9 @@ static struct probe_attachment *http_detach(struct probe *probe,
 	http_read(probe);
 	http_teller_flush(&probe->teller, &attachment->told);
 	forget_kinds(probe, attachment->number);
+	http_routes_leave(&probe->routes, attachment->routes, now_ms(probe));
+	if (attachment->row.wants & HTTP_WANTS_FOUND)
+		http_routes_forget_target(&probe->routes, attachment->number, now_ms(probe));
 	http_kernel_forget(&probe->kernel, attachment->told.cgroup_id, attachment->number);
 	HASH_DEL(probe->attachments, attachment);
 	free(attachment);
@@ -298,8 +319,12 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 	if (!attachment)
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
-	result = http_kernel_attach(&probe->kernel, target, &attachment->row, attachment->links,
-				    error);
+	result =
+		http_routes_join(&probe->routes, settings->http.routes, &attachment->routes, error);
+	http_routes_set(&attachment->row, attachment->routes);
+	if (result == 0)
+		result = http_kernel_attach(&probe->kernel, target, &attachment->row,
+					    attachment->links, error);
 	if (result < 0) {
 		http_detach(probe, attachment);
 		return result;
@@ -314,14 +339,20 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 			  const union probe_settings *settings, struct error *error)
 {
 	struct http_target row = attachment->row;
-	int result;
+	struct http_route_set *routes = NULL;
+	int result = http_routes_join(&probe->routes, settings->http.routes, &routes, error);
 
+	if (result < 0)
+		return result;
 	http_wants_set(&row, &settings->http);
+	http_routes_set(&row, routes);
 	ring_reader_read(probe->reader);
 	http_teller_flush(&probe->teller, &attachment->told);
 	result = http_kernel_configure(&probe->kernel, attachment->told.cgroup_id, &row, error);
+	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes, now_ms(probe));
 	if (result < 0)
 		return result;
+	attachment->routes = routes;
 	attachment->row = row;
 	attachment->told.paths = settings->http.paths;
 	use_reader(probe);

@@ -22,6 +22,8 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{"http_records", &kernel->records},
 		{"http_kinds", &kernel->kinds.descriptor},
 		{"http_others", &kernel->others.descriptor},
+		{"http_steps", &kernel->routes.steps},
+		{"http_found", &kernel->routes.found.descriptor},
 	};
 	size_t size;
 	const void *elf = http_bpf__elf_bytes(&size);
@@ -35,6 +37,7 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		.records = -1,
 		.kinds = map,
 		.others = map,
+		.routes = http_route_maps_init(),
 	};
 	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
 				   error);
@@ -49,6 +52,7 @@ void http_kernel_close(struct http_kernel *kernel)
 	programs_close(&kernel->records);
 	programs_close(&kernel->kinds.descriptor);
 	programs_close(&kernel->others.descriptor);
+	http_route_maps_close(&kernel->routes);
 }
 
 /* -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone. */

@@ -10,6 +10,7 @@
 
 #include "bpf/http.h"
 #include "lib/base/error.h"
+#include "node-agent/probes/http_route_maps.h"
 #include "node-agent/probes/kernel_map.h"
 #include "node-agent/probes/probe.h"
 
@@ -24,6 +25,7 @@ struct http_kernel {
 	/* struct http_kind → struct http_counters */
 	struct kernel_map kinds;
 	struct kernel_map others; /* beyond the limits */
+	struct http_route_maps routes;
 };
 
 /* Loads the programs. Returns 0 or a negative errno; http_kernel_close() in either case. */

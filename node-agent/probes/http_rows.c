@@ -99,7 +99,7 @@ static const char *error_type(const struct http_kind *kind, const char *status)
 	return kind->status >= (kind->role == HTTP_CLIENT ? 400 : 500) ? status : "";
 }
 
-void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels)
+void http_labels_of(const struct http_kind *kind, const char *route, struct http_labels *ret_labels)
 {
 	char *status = ret_labels->status;
 
@@ -108,6 +108,8 @@ void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels
 		(struct metric_label){"http_request_method", http_method_name(kind->method)};
 	ret_labels->labels[1] = (struct metric_label){"http_response_status_code", status};
 	ret_labels->labels[2] = (struct metric_label){"error_type", error_type(kind, status)};
+	ret_labels->labels[3] = (struct metric_label){"http_route", route};
+	ret_labels->count = *route ? HTTP_LABELS : HTTP_LABELS - 1;
 }
 
 static void add_histogram(struct series_row *row, size_t family, const __u64 *before,

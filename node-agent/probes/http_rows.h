@@ -12,16 +12,19 @@
 /* The families of exchanges of one kind. */
 extern const struct series_layout http_layout;
 
-#define HTTP_LABELS	 3
+#define HTTP_LABELS	 4
 #define HTTP_STATUS_SIZE 8
 
 /* The labels of a kind, beside those of its edge. */
 struct http_labels {
 	char status[HTTP_STATUS_SIZE];
 	struct metric_label labels[HTTP_LABELS]; /* may point into `status` */
+	size_t count;
 };
 
-void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels);
+/* `route` is what the kind's is called (borrowed), or "" where none was asked for. */
+void http_labels_of(const struct http_kind *kind, const char *route,
+		    struct http_labels *ret_labels);
 
 /* "GET"; "_OTHER" for what is none that is known. */
 const char *http_method_name(unsigned int method);

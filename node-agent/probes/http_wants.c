@@ -24,6 +24,10 @@ static __u32 wants_of(const struct http_settings *settings)
 		wants |= HTTP_WANTS_HEADS;
 	if (settings->port_count)
 		wants |= HTTP_WANTS_PORTS;
+	if (settings->routes || settings->by_route)
+		wants |= HTTP_WANTS_ROUTES;
+	if (settings->by_route)
+		wants |= HTTP_WANTS_FOUND;
 	return wants;
 }
 

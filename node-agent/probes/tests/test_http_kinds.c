@@ -60,6 +60,12 @@ static struct series_row *name(void *context, struct series_owner *owner, const 
 	return world->peer ? series_row(owner, &http_layout, labels, 1 + edge->label_count) : NULL;
 }
 
+static const char *name_route(void *context, const struct http_kind *kind)
+{
+	(void)context;
+	return kind->route ? "/a/{b}" : "";
+}
+
 static struct http_read_kind *make_kind(struct world *world, enum http_role role, __u16 status)
 {
 	const struct http_kind kind = {.target = 1,
@@ -78,7 +84,9 @@ static struct http_read_kind *make_kind(struct world *world, enum http_role role
 static void take(struct world *world, struct http_read_kind *entry,
 		 const struct http_counters *read, bool last)
 {
-	http_kind_take(entry, read, world->owner, name, world, START, last);
+	const struct http_kind_namer namer = {name, name_route, world};
+
+	http_kind_take(entry, read, &namer, world->owner, START, last);
 }
 
 /* The line is written, or with `value` NULL no line of this start is. */
@@ -165,6 +173,23 @@ static void test_last_read_counts_as_unknown(void **state)
 		   "1");
 }
 
+static void test_routes_are_told_apart(void **state)
+{
+	struct world *world = *state;
+	struct http_kind kind = make_kind(world, HTTP_SERVER, 200)->kind;
+	const struct http_counters read = {.duration[0] = 1};
+
+	kind.route = 7;
+	take(world, make_kind(world, HTTP_SERVER, 200), &read, false);
+	take(world, http_kinds_ensure(&world->kinds, &kind, START), &read, false);
+	check_line(world, SERVED LABELS("web", "200", ""), "1");
+	check_line(world,
+		   SERVED "{pod=\"p\",peer_name=\"web\",http_request_method=\"POST\","
+			  "http_response_status_code=\"200\",error_type=\"\","
+			  "http_route=\"/a/{b}\"}",
+		   "1");
+}
+
 static void test_others_have_a_row_and_stay(void **state)
 {
 	struct world *world = *state;
@@ -218,6 +243,7 @@ int main(void)
 		TEST(test_errors_are_told_by_role),
 		TEST(test_waits_for_a_name),
 		TEST(test_last_read_counts_as_unknown),
+		TEST(test_routes_are_told_apart),
 		TEST(test_others_have_a_row_and_stay),
 		TEST(test_idle_after_a_minute),
 		TEST(test_totals),
