@@ -39,11 +39,12 @@ PORT = 8080
 
 @dataclasses.dataclass
 class Load:
-    """Something to run; `run` takes seconds and returns (events, seconds that they took)."""
+    """Something to run; `run` takes seconds and returns (events, seconds that they took), and
+    where it is known, below which time 99 of 100 ended."""
 
     title: str
     hold: float  # % of the unwatched rate
-    probe: dict
+    probes: list
     run: Callable
     pod: dict
     process: str  # whose CPU time an event takes
@@ -61,12 +62,14 @@ def start_iperf():
     return pods.start(server, pods.pod(NAMESPACE, "source", LABELS))
 
 
-def requests(address, seconds, *headers):
+def requests(address, seconds, *headers, path="/"):
     options = [word for header in headers for word in ("-H", header)]
-    url = f"http://{address}:{PORT}/"
-    out = run("wrk", "-t1", "-c16", f"-d{seconds}s", *options, url, timeout=60)
+    url = f"http://{address}:{PORT}{path}"
+    out = run("wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", *options, url, timeout=60)
     done = re.search(r"(\d+) requests in ([\d.]+)s", out)
-    return int(done.group(1)), float(done.group(2))
+    slow, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", out).groups()
+    p99 = float(slow) * {"us": 1e-6, "ms": 1e-3, "s": 1}[unit]
+    return int(done.group(1)), float(done.group(2)), p99
 
 
 def megabytes(address, seconds):
@@ -88,17 +91,18 @@ def execs(_seconds):
 
 
 def watch(load):
-    cluster.apply(policies.policy(NAMESPACE, "bench", LABELS, [load.probe]))
+    cluster.apply(policies.policy(NAMESPACE, "bench", LABELS, load.probes))
     policies.wait_ready(NAMESPACE, "bench", "Attached")
 
 
 def rate(load, watched):
+    """Events a second, and the rest of what the load tells."""
     if watched:
         watch(load)
-    events, seconds = load.run(SECONDS)
+    events, seconds, *more = load.run(SECONDS)
     if watched:
         policies.delete(NAMESPACE, "bench")
-    return events / seconds
+    return events / seconds, *more
 
 
 def interval_of_median(values):
@@ -108,19 +112,23 @@ def interval_of_median(values):
     return values[max(0, math.floor(n / 2 - reach))], values[min(n - 1, math.ceil(n / 2 + reach) - 1)]
 
 
+def percent(ratios):
+    low, high = interval_of_median(ratios)
+    return f"{100 * statistics.median(ratios):6.1f} % ({100 * low:.1f} … {100 * high:.1f} %)"
+
+
 def compare(load):
-    ratios, plain = [], []
+    pairs = []
     for number in range(PAIRS):
         order = (False, True) if number % 2 else (True, False)
-        rates = {watched: rate(load, watched) for watched in order}
-        ratios.append(rates[True] / rates[False])
-        plain.append(rates[False])
-    low, high = interval_of_median(ratios)
-    print(
-        f"{load.title:<40} {statistics.median(plain):>9,.0f}/s  by the clock "
-        f"{100 * statistics.median(ratios):6.1f} % ({100 * low:.1f} … {100 * high:.1f} %)  hold {load.hold} %",
-        flush=True,
-    )
+        told = {watched: rate(load, watched) for watched in order}
+        pairs.append((told[False], told[True]))
+    plain = statistics.median(without[0] for without, _ in pairs)
+    ratios = [[now / then for then, now in zip(*pair)] for pair in pairs]
+    line = f"{load.title:<40} {plain:>9,.0f}/s  by the clock {percent([r[0] for r in ratios])}"
+    if len(ratios[0]) > 1:
+        line += f"  p99 {percent([r[1] for r in ratios])}"
+    print(f"{line}  hold {load.hold} %", flush=True)
 
 
 # --- by the kernel ---
@@ -157,13 +165,13 @@ def cpu_seconds(load):
 
 def count(load, empty):
     before = cpu_seconds(load)
-    events, _ = load.run(COUNTED_SECONDS)
+    events = load.run(COUNTED_SECONDS)[0]
     cpu = (cpu_seconds(load) - before) / events
     watch(load)
     run("sysctl", "-q", "kernel.bpf_stats_enabled=1")
     try:
         begin = own_time(empty)
-        events, _ = load.run(COUNTED_SECONDS)
+        events = load.run(COUNTED_SECONDS)[0]
         ours = (own_time(empty) - begin) / events
     finally:
         run("sysctl", "-q", "kernel.bpf_stats_enabled=0")
@@ -175,29 +183,69 @@ def count(load, empty):
     )
 
 
-def measure():
+def network_loads(nginx, sink):
+    web, bulk = pods.address(nginx), pods.address(sink)
+
+    def fresh(seconds):
+        return requests(web, seconds, "Connection: close")
+
+    return [
+        Load("nginx, keep-alive, TCP", 99.5, [policies.TCP], lambda s: requests(web, s), nginx, "nginx"),
+        Load("nginx, a connection per request, TCP", 97, [policies.TCP], fresh, nginx, "nginx"),
+        Load("bulk transfer, MB, TCP", 99, [policies.TCP], lambda s: megabytes(bulk, s), sink, "iperf3"),
+    ]
+
+
+ROUTES = [f"/shop/{{customer}}/part{number}/{{item}}" for number in range(200)]
+HTTP_SETTINGS = {
+    "metrics": {},
+    "automatic routes": {"byRoute": True},
+    "200 routes": {"routes": ROUTES},
+    "1 % sampled": {"sampleOneIn": 100},
+    "all sampled": {"sampleOneIn": 1},
+}
+
+
+def http_loads(nginx):
+    """One for each of the probe's settings, always with the same requests."""
+    web = pods.address(nginx)
+
+    def ask(seconds):
+        return requests(web, seconds, path="/shop/1234/part150/5678")
+
+    def load(title, settings):
+        probes = [policies.TCP, {"type": "HTTP", "http": settings}]
+        return Load(f"nginx, keep-alive, TCP + HTTP, {title}", 99, probes, ask, nginx, "nginx")
+
+    return [load(title, settings) for title, settings in HTTP_SETTINGS.items()]
+
+
+def measure(loads):
+    """What `loads` makes of nginx and the sink of a bulk transfer."""
     cluster.create_namespace(NAMESPACE)
     try:
         nginx = start_nginx()
         sink, _ = start_iperf()
-        web, bulk = pods.address(nginx), pods.address(sink)
-        network = [
-            Load("nginx, keep-alive, TCP", 99.5, policies.TCP, lambda s: requests(web, s), nginx, "nginx"),
-            Load(
-                "nginx, a connection per request, TCP",
-                97,
-                policies.TCP,
-                lambda s: requests(web, s, "Connection: close"),
-                nginx,
-                "nginx",
-            ),
-            Load("bulk transfer, MB, TCP", 99, policies.TCP, lambda s: megabytes(bulk, s), sink, "iperf3"),
-        ]
         empty = empty_costs()
-        for load in network:
+        for load in loads(nginx, sink):
             load.run(SECONDS)  # warm up
             count(load, empty)
             compare(load)
-        compare(Load("fork + exec of true, Exec", 98, policies.EXEC, execs, nginx, "sh"))
+    finally:
+        cluster.delete_namespace(NAMESPACE)
+
+
+def measure_network():
+    measure(network_loads)
+
+
+def measure_http():
+    measure(lambda nginx, _: http_loads(nginx))
+
+
+def measure_exec():
+    cluster.create_namespace(NAMESPACE)
+    try:
+        compare(Load("fork + exec of true, Exec", 98, [policies.EXEC], execs, start_nginx(), "sh"))
     finally:
         cluster.delete_namespace(NAMESPACE)
