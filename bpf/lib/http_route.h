@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 #include "bpf/http.h"
+#include "bpf/lib/http_route_hash.h"
 
 #define HTTP_ROUTE_PATH_LIMIT 1024 /* bytes of a path; a longer one has no route */
 #define HTTP_ROUTE_SEGMENTS   12   /* of an automatic route; what follows is its rest */
@@ -163,15 +164,6 @@ static const __u8 http_route_bytes[256] = {
 	['~'] = HTTP_ROUTE_MARK,
 	[0x7f ... 0xff] = HTTP_ROUTE_STRANGE,
 };
-
-/* FNV-1a, 64 bits. */
-#define HTTP_ROUTE_HASH_START 0xcbf29ce484222325ULL
-#define HTTP_ROUTE_HASH_PRIME 0x100000001b3ULL
-
-static __always_inline __u64 http_route_hash_byte(__u64 hash, __u8 c)
-{
-	return (hash ^ c) * HTTP_ROUTE_HASH_PRIME;
-}
 
 #define HTTP_ROUTE_REST HTTP_ROUTE_CLASSES /* stands for all segments beyond the limit */
 

@@ -14,14 +14,7 @@
 
 #include <uthash.h>
 
-#include "bpf/lib/http_route.h"
-
-/* The kernel half's; nothing is read here but the hash. */
-static __always_inline void http_route_on_segment(struct http_route_look *look, __u64 hash,
-						  __u8 class)
-{
-	(void)look, (void)hash, (void)class;
-}
+#include "bpf/lib/http_route_hash.h"
 
 /* --- the tree --- */
 

@@ -103,7 +103,7 @@ static __attribute__((unused)) void scene_begin(void **state, const struct netwo
 	scene_connect();
 }
 
-static void scene_disconnect(enum end end)
+static __attribute__((unused)) void scene_disconnect(enum end end)
 {
 	close(scene.talk.ends[end]);
 	scene.talk.ends[end] = -1;
@@ -166,7 +166,17 @@ static void say(enum end from, const char *words)
 	say_bytes(from, words, strlen(words));
 }
 
-static void exchange(const char *request, const char *response)
+/* In packets of `piece` bytes. */
+static __attribute__((unused)) void say_pieces(enum end from, const char *words, size_t piece)
+{
+	for (size_t left = strlen(words); left > 0; words += piece) {
+		piece = piece < left ? piece : left;
+		say_bytes(from, words, piece);
+		left -= piece;
+	}
+}
+
+static __attribute__((unused)) void exchange(const char *request, const char *response)
 {
 	say(CLIENT, request);
 	say(SERVER, response);
