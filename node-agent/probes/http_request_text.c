@@ -107,18 +107,25 @@ static void set_host(struct http_request_text *text, struct http_span authority,
 		text->host = host_of(authority);
 }
 
+/* Whether a target that is cut may yet turn out to have a scheme. */
+static bool may_have_scheme(struct http_span target, bool is_cut)
+{
+	return is_cut && target.size > 0 && target.data[0] != '/' && target.data[0] != '*';
+}
+
 static void read_target(struct http_request_text *text, struct http_span method,
 			struct http_span target)
 {
 	struct http_span authority;
 
-	if (method.size == strlen("CONNECT") && span_begins(method, "CONNECT"))
+	if (method.size == strlen("CONNECT") && span_begins(method, "CONNECT")) {
 		set_host(text, target, !text->is_cut);
-	else if (target.size > 0 && target.data[0] != '/' && take_authority(&target, &authority)) {
+	} else if (take_authority(&target, &authority)) {
 		set_host(text, authority, !text->is_cut || target.size > 0);
 		set_path(text, target);
-	} else
+	} else if (!may_have_scheme(target, text->is_cut)) {
 		set_path(text, target);
+	}
 }
 
 /* The Host header among whole lines, up to the empty one. */
