@@ -10,6 +10,7 @@
 #include "lib/base/utf8.h"
 #include "lib/net/address.h"
 #include "node-agent/probes/event_time.h"
+#include "node-agent/probes/http_path.h"
 #include "node-agent/probes/http_request_text.h"
 #include "node-agent/probes/http_rows.h"
 
@@ -37,8 +38,26 @@ static bool add_bytes(cJSON *event, const char *member, struct http_span span)
 
 static bool add_raw_path(cJSON *event, const struct http_request_text *text)
 {
-	return (!text->path.size || add_bytes(event, "url_path", text->path)) &&
+	return add_bytes(event, "url_path", text->path) &&
 	       (!text->has_query || add_bytes(event, "url_query", text->query));
+}
+
+static bool add_normalized_path(cJSON *event, const struct http_request_text *text)
+{
+	char path[HTTP_PATH_SIZE] = "*"; /* of OPTIONS: it stands for the whole server */
+
+	if (text->path.size != 1 || text->path.data[0] != '*')
+		http_path_normalize(text->path.data, text->path.size,
+				    text->is_cut && !text->has_query, path);
+	return !path[0] || cJSON_AddStringToObject(event, "url_path", path);
+}
+
+static bool add_path(cJSON *event, const struct http_request_text *text, enum http_paths paths)
+{
+	if (!text->path.size)
+		return true;
+	return paths == HTTP_PATHS_RAW ? add_raw_path(event, text)
+				       : add_normalized_path(event, text);
 }
 
 /* What the beginning of the request said. */
@@ -49,7 +68,7 @@ static bool add_target(cJSON *event, const struct http_record *record, enum http
 
 	if (!(record->flags & HTTP_RECORD_HAS_HEAD) || paths == HTTP_PATHS_NONE)
 		return true;
-	return (paths != HTTP_PATHS_RAW || add_raw_path(event, &text)) &&
+	return add_path(event, &text, paths) &&
 	       (!text.is_cut || cJSON_AddTrueToObject(event, "url_truncated")) &&
 	       (!text.host.size || add_bytes(event, "server_address", text.host));
 }

@@ -166,6 +166,16 @@ static void say(enum end from, const char *words)
 	say_bytes(from, words, strlen(words));
 }
 
+/* In packets of `piece` bytes. */
+static __attribute__((unused)) void say_pieces(enum end from, const char *words, size_t piece)
+{
+	for (size_t left = strlen(words); left > 0; words += piece) {
+		piece = piece < left ? piece : left;
+		say_bytes(from, words, piece);
+		left -= piece;
+	}
+}
+
 static __attribute__((unused)) void exchange(const char *request, const char *response)
 {
 	say(CLIENT, request);

@@ -239,14 +239,10 @@ static void test_totals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_growth_is_added_once),
-		TEST(test_errors_are_told_by_role),
-		TEST(test_waits_for_a_name),
-		TEST(test_last_read_counts_as_unknown),
-		TEST(test_routes_are_told_apart),
-		TEST(test_others_have_a_row_and_stay),
-		TEST(test_idle_after_a_minute),
-		TEST(test_totals),
+		TEST(test_growth_is_added_once),  TEST(test_errors_are_told_by_role),
+		TEST(test_waits_for_a_name),	  TEST(test_last_read_counts_as_unknown),
+		TEST(test_routes_are_told_apart), TEST(test_others_have_a_row_and_stay),
+		TEST(test_idle_after_a_minute),	  TEST(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
