@@ -124,7 +124,8 @@ int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 			policy_free(policy);
 			return -ENOMEM;
 		}
-		DL_APPEND2(namespace->policies, policy, scope_prev, scope_next);
+		DL_INSERT_INORDER2(namespace->policies, policy, policy_compare_age, scope_prev,
+				   scope_next);
 	} else {
 		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
 	}

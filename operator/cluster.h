@@ -26,7 +26,7 @@ struct cluster_namespace {
 	bool exists; /* false: only pods and policies speak of it so far, or it was deleted */
 	struct labels labels;
 	struct pod *pods;	 /* list, by namespace_next */
-	struct policy *policies; /* list, by scope_next */
+	struct policy *policies; /* list, by scope_next, oldest first */
 	UT_hash_handle hh;
 };
 

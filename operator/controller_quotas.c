@@ -10,32 +10,19 @@
 #include "operator/controller_internal.h"
 #include "operator/quota.h"
 
-/* How many policies of the namespace are there for longer; of one second, the first by name is. */
-static size_t count_older(const struct cluster_namespace *namespace, const struct policy *policy)
-{
-	size_t count = 0;
-
-	for (const struct policy *other = namespace->policies; other; other = other->scope_next)
-		if (other->created < policy->created ||
-		    (other->created == policy->created && strcmp(other->name, policy->name) < 0))
-			count++;
-	return count;
-}
-
 bool controller_judge_namespace(struct controller *controller, const char *name)
 {
 	const struct cluster_namespace *namespace =
 		cluster_find_namespace(&controller->cluster, name);
 	struct quota_bounds bounds;
+	size_t older = 0;
 	bool changed = false;
 
 	if (!controller_is_synced(controller) || !namespace || !namespace->exists)
 		return false;
 	bounds = quota_bounds_of(controller->cluster.quotas, &namespace->labels);
 	for (struct policy *policy = namespace->policies; policy; policy = policy->scope_next) {
-		size_t older = bounds.policies ? count_older(namespace, policy) : 0;
-
-		if (!quota_judge(&bounds, older, policy))
+		if (!quota_judge(&bounds, older++, policy))
 			continue;
 		changed = true;
 		controller_touch_policy(controller, policy);

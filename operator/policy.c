@@ -251,3 +251,10 @@ bool policy_selects_node(const struct policy *policy, const struct labels *node_
 {
 	return selector_matches(&policy->node_selector, node_labels);
 }
+
+int policy_compare_age(const struct policy *a, const struct policy *b)
+{
+	if (a->created != b->created)
+		return a->created < b->created ? -1 : 1;
+	return strcmp(a->name, b->name);
+}

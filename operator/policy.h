@@ -117,6 +117,9 @@ bool policy_selects_pod(const struct policy *policy, const struct pod *pod);
 /* Whether the policy is to be carried out on a node with these labels. */
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels);
 
+/* Which of two policies of a namespace is older: < 0: a. Of one second, the first by name. */
+int policy_compare_age(const struct policy *a, const struct policy *b);
+
 /* Returns NULL. The policy must be in no list or table. */
 struct policy *policy_free(struct policy *policy);
 

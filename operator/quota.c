@@ -218,7 +218,8 @@ static void cap_probes(const struct quota_bounds *bounds, struct policy *policy,
 		struct policy_probe *probe = &policy->probes[i];
 
 		probe->text_most = bounds->text ? bounds->text->text : PROBE_TEXT_RAW;
-		if (probe->wanted && probe_settings_text(type, &probe->settings) > probe->text_most)
+		if (bounds->text && probe->wanted &&
+		    probe_settings_text(type, &probe->settings) > probe->text_most)
 			note_cap(bounds->text, type, note);
 	}
 }
