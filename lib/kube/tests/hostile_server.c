@@ -348,10 +348,23 @@ static struct hostile_fault take_fault(struct hostile_server *server, enum hosti
 	return server->fault;
 }
 
-static bool is_welcome(const struct hostile_server *server, const char *request)
+/* The serial number of the certificate that the client has shown, or 0. */
+static long serial_of(const struct hostile_connection *connection)
 {
+	X509 *certificate = connection->tls ? SSL_get1_peer_certificate(connection->tls) : NULL;
+	long serial = certificate ? ASN1_INTEGER_get(X509_get0_serialNumber(certificate)) : 0;
+
+	X509_free(certificate);
+	return serial;
+}
+
+static bool is_welcome(const struct hostile_connection *connection, const char *request)
+{
+	const struct hostile_server *server = connection->server;
 	char header[STRING_LIMIT];
 
+	if (server->client_serial && serial_of(connection) != server->client_serial)
+		return false;
 	if (!server->token)
 		return true;
 	snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", server->token);
@@ -365,7 +378,7 @@ static void answer(struct hostile_connection *connection, const char *request)
 
 	connection->sent = 0;
 	connection->fault = take_fault(connection->server, place);
-	if (!is_welcome(connection->server, request)) {
+	if (!is_welcome(connection, request)) {
 		connection->server->refused++;
 		send_whole(connection, 401, NULL, refusal, strlen(refusal));
 	} else if (connection->fault.kind == FAULT_STATUS) {
@@ -491,6 +504,19 @@ void hostile_server_hang_up(struct hostile_server *server)
 		end(LIST_FIRST(&server->connections), false);
 }
 
+void hostile_server_end_watches(struct hostile_server *server)
+{
+	static const char end_of_chunks[] = "0\r\n\r\n";
+	struct hostile_connection *connection;
+
+	LIST_FOREACH(connection, &server->connections, entry)
+	{
+		if (connection->is_watch)
+			send_answer(connection, end_of_chunks, strlen(end_of_chunks));
+		connection->is_watch = false;
+	}
+}
+
 void hostile_server_go(struct hostile_server *server)
 {
 	hostile_server_hang_up(server);
@@ -505,6 +531,13 @@ void hostile_server_stop(struct hostile_server *server)
 	truth_free(&server->truth);
 }
 
+/* Whoever signed it; what it says is looked at in each request. */
+static int accept_certificate(int is_valid, X509_STORE_CTX *store)
+{
+	(void)is_valid, (void)store;
+	return 1;
+}
+
 void hostile_server_use_tls(struct hostile_server *server, const char *file)
 {
 	SSL_CTX_free(server->tls);
@@ -512,6 +545,7 @@ void hostile_server_use_tls(struct hostile_server *server, const char *file)
 	if (!server->tls || SSL_CTX_use_certificate_chain_file(server->tls, file) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(server->tls, file, SSL_FILETYPE_PEM) != 1)
 		abort();
+	SSL_CTX_set_verify(server->tls, SSL_VERIFY_PEER, accept_certificate);
 }
 
 void hostile_server_tell(struct hostile_server *server)

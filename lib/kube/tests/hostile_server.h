@@ -54,8 +54,9 @@ struct hostile_server {
 	int port;
 	struct truth truth;
 	struct hostile_fault fault;
-	const char *token; /* that requests must show; NULL: none */
-	SSL_CTX *tls;	   /* NULL: none */
+	const char *token;  /* that requests must show; NULL: none */
+	SSL_CTX *tls;	    /* NULL: none */
+	long client_serial; /* of the certificate that clients must show; 0: none */
 	unsigned int lists, watches, refused, connections_made, faults_met;
 	LIST_HEAD(, hostile_connection) connections;
 };
@@ -72,11 +73,14 @@ void hostile_server_return(struct hostile_server *server);
 /* hostile_server_go(), and frees all. */
 void hostile_server_stop(struct hostile_server *server);
 
-/* From now on speaks TLS, with certificate and key from one PEM file; asks for no client's. */
+/* From now on speaks TLS, with certificate and key from one PEM file. */
 void hostile_server_use_tls(struct hostile_server *server, const char *file);
 
 /* Sends what is new in the truth to all watches. */
 void hostile_server_tell(struct hostile_server *server);
+
+/* Ends all watches in an orderly way; their connections stay. */
+void hostile_server_end_watches(struct hostile_server *server);
 
 /* Ends all connections without a word. */
 void hostile_server_hang_up(struct hostile_server *server);

@@ -210,6 +210,16 @@ static void await_fault(struct world *world, unsigned int faults)
 	assert_in_range(world->server.faults_met, faults, UINT32_MAX);
 }
 
+static void await_failures(struct world *world, unsigned int more)
+{
+	uint64_t count = kube_informer_stats(world->informer).failures + more;
+	uint64_t end = uv_now(&world->loop) + DEADLINE_MS;
+
+	while (kube_informer_stats(world->informer).failures < count && uv_now(&world->loop) < end)
+		uv_run(&world->loop, UV_RUN_ONCE);
+	assert_in_range(kube_informer_stats(world->informer).failures, count, UINT32_MAX);
+}
+
 static void open_world(struct world *world)
 {
 	struct kube_informer_settings settings;
@@ -582,70 +592,95 @@ static void reads_a_refused_token_again(void **state)
 	world.server.token = "other";
 	hostile_server_hang_up(&world.server);
 	happen(&world, 5);
-	while (world.server.refused < 3)
-		uv_run(&world.loop, UV_RUN_ONCE);
+	await_failures(&world, 4);
+	assert_in_range(world.server.refused, 1, UINT32_MAX);
 	replace_token_unseen(&world, "other\n");
 	await_truth(&world);
 	close_world(&world);
 	remove_directory(&world);
 }
 
+/* Over TLS, where the server's own certificate is the authority. */
+static void open_tls_world(struct world *world, struct kube_config *config)
+{
+	struct kube_informer_settings settings;
+
+	start_loop(world);
+	make_directory(world);
+	settings = quick_settings(world);
+	write_certificate(world->certificate_file, 1);
+	hostile_server_use_tls(&world->server, world->certificate_file);
+	assert_true(asprintf(&config->server, "https://127.0.0.1:%d", world->server.port) > 0);
+	config->ca_file = world->certificate_file;
+	start_informer(world, config, &settings);
+	await_truth(world);
+}
+
+static void close_tls_world(struct world *world, struct kube_config *config)
+{
+	close_world(world);
+	remove_directory(world);
+	free(config->server);
+}
+
 /* The server gets a certificate of another authority, and only later the client its CA file. */
 static void trusts_a_new_authority_when_the_file_says_so(void **state)
 {
-	struct kube_informer_settings settings;
 	struct kube_config config = {0};
 	struct world world;
-	uint64_t failures;
 
 	(void)state;
-	start_loop(&world);
-	make_directory(&world);
-	settings = quick_settings(&world);
-	write_certificate(world.certificate_file, 1);
-	hostile_server_use_tls(&world.server, world.certificate_file);
-	assert_true(asprintf(&config.server, "https://127.0.0.1:%d", world.server.port) > 0);
-	config.ca_file = world.certificate_file;
-	start_informer(&world, &config, &settings);
-	await_truth(&world);
+	open_tls_world(&world, &config);
 	write_certificate(world.token_file, 2);
 	hostile_server_use_tls(&world.server, world.token_file);
 	hostile_server_hang_up(&world.server);
-	failures = kube_informer_stats(world.informer).failures;
 	happen(&world, 5);
-	while (kube_informer_stats(world.informer).failures < failures + 3)
-		uv_run(&world.loop, UV_RUN_ONCE);
+	await_failures(&world, 4);
 	assert_int_not_equal(count_wrong(&world), 0);
 	assert_int_equal(rename(world.token_file, world.certificate_file), 0);
 	await_truth(&world);
-	close_world(&world);
-	remove_directory(&world);
-	free(config.server);
+	close_tls_world(&world, &config);
+}
+
+/* The connection stays as it is, but whoever it belongs to is nobody any more. */
+static void shows_a_new_certificate_when_refused(void **state)
+{
+	char client_file[] = "/tmp/skep-test-client-XXXXXX";
+	struct kube_config config = {0};
+	unsigned int connections;
+	struct world world;
+
+	(void)state;
+	close(mkstemp(client_file));
+	config.certificate_file = client_file;
+	config.key_file = client_file;
+	write_certificate(client_file, 5);
+	open_tls_world(&world, &config);
+	connections = world.server.connections_made;
+	world.server.client_serial = 6;
+	hostile_server_end_watches(&world.server);
+	happen(&world, 5);
+	await_failures(&world, 4);
+	assert_int_equal(world.server.connections_made, connections);
+	write_certificate(client_file, 6);
+	await_truth(&world);
+	assert_int_not_equal(world.server.connections_made, connections);
+	unlink(client_file);
+	close_tls_world(&world, &config);
 }
 
 static void loses_nothing_when_tls_is_cut(void **state)
 {
-	struct kube_informer_settings settings;
 	struct kube_config config = {0};
 	struct world world;
 
 	(void)state;
-	start_loop(&world);
-	make_directory(&world);
-	settings = quick_settings(&world);
-	write_certificate(world.certificate_file, 1);
-	hostile_server_use_tls(&world.server, world.certificate_file);
-	assert_true(asprintf(&config.server, "https://127.0.0.1:%d", world.server.port) > 0);
-	config.ca_file = world.certificate_file;
-	start_informer(&world, &config, &settings);
-	await_truth(&world);
+	open_tls_world(&world, &config);
 	for (size_t at = 0; at < 300; at += 7)
 		meet(&world, (struct hostile_fault){.kind = at % 2 ? FAULT_END : FAULT_RESET,
 						    .place = at % 3,
 						    .at = at});
-	close_world(&world);
-	remove_directory(&world);
-	free(config.server);
+	close_tls_world(&world, &config);
 }
 
 int main(void)
@@ -670,6 +705,7 @@ int main(void)
 		cmocka_unit_test(holds_through_all_of_it),
 		cmocka_unit_test(reads_a_refused_token_again),
 		cmocka_unit_test(trusts_a_new_authority_when_the_file_says_so),
+		cmocka_unit_test(shows_a_new_certificate_when_refused),
 		cmocka_unit_test(loses_nothing_when_tls_is_cut),
 	};
 
