@@ -296,7 +296,8 @@ static void test_targets_are_apart(void **state)
 	begin(state, "{\"byRoute\":true}");
 	ask("/a");
 	scene_unwatch(CLIENT);
-	scene.attachments[CLIENT] = fixture_attach(*state, scene.talk.cgroups[CLIENT], &none);
+	scene.attachments[CLIENT] =
+		fixture_attach(*state, scene.talk.cgroups[CLIENT], &asked_of[CLIENT]);
 	ask("/b");
 	assert_told(SERVER, SERVED, ROUTE("/a"), 1);
 	assert_told(SERVER, SERVED, ROUTE("/b"), 1);
