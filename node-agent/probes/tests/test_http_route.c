@@ -325,6 +325,107 @@ static void of_two_that_are_the_same_the_first_is_the_route(void **state)
 	check_routes("[\"/a/{c}\",\"/a/{b}\",\"/a/{b}/\"]", cases, COUNT(cases));
 }
 
+/* --- templates and paths by chance, against a plain matcher --- */
+
+#define SEGMENTS 5
+#define TRIES	 3000
+
+static uint32_t chance = 1; /* the same at each run */
+
+static unsigned int draw(unsigned int limit)
+{
+	chance = chance * 1664525 + 1013904223;
+	return (chance >> 16) % limit;
+}
+
+/* How a template takes a path: "l" for a literal, "n" for a {name}, "r" for what a rest takes. */
+static bool take_plainly(const char *template, const char *path, char *ret_ways)
+{
+	size_t count = 0;
+
+	while (*template == '/' && *path == '/') {
+		const char *segment = template + 1;
+		size_t size = strcspn(path + 1, "/");
+		bool rest = strstr(segment, "...}") == segment + 2;
+
+		ret_ways[count++] = rest ? 'r' : *segment == '{' ? 'n' : 'l';
+		if (!rest && *segment != '{' && strncmp(segment, path + 1, size) != 0)
+			return false;
+		path += 1 + size;
+		if (!rest)
+			template = segment + strcspn(segment, "/");
+		else if (!*path)
+			template = path;
+	}
+	ret_ways[count] = '\0';
+	return !*template && !*path;
+}
+
+/* The template that takes the path in the first way, from the left; "" for none. */
+static const char *find_plainly(const struct http_routes *routes, const char *path)
+{
+	char best[SEGMENTS + 2] = "z", ways[SEGMENTS + 2];
+	const char *found = "";
+
+	for (size_t i = 0; i < routes->count; i++) {
+		if (take_plainly(routes->items[i], path, ways) && strcmp(ways, best) < 0) {
+			strcpy(best, ways);
+			found = routes->items[i];
+		}
+	}
+	return found;
+}
+
+static void draw_path(char *ret_path)
+{
+	*ret_path = '\0';
+	for (unsigned int i = 1 + draw(SEGMENTS); i > 0; i--)
+		strcat(ret_path, draw(2) ? "/a" : "/b");
+}
+
+static void draw_template(char *ret_template)
+{
+	static const char *const segments[] = {"/a", "/b", "/{n}", "/{n}"};
+
+	*ret_template = '\0';
+	for (unsigned int i = 1 + draw(SEGMENTS); i > 0; i--)
+		strcat(ret_template, i == 1 && draw(4) == 0 ? "/{r...}" : segments[draw(4)]);
+}
+
+static struct http_routes *draw_routes(void)
+{
+	cleanup_json cJSON *list = cJSON_CreateArray();
+	char template[SEGMENTS * 8];
+	struct http_routes *routes;
+
+	for (unsigned int i = 1 + draw(8); i > 0; i--) {
+		draw_template(template);
+		cJSON_AddItemToArray(list, cJSON_CreateString(template));
+	}
+	assert_int_equal(http_routes_decode(list, &routes, NULL), 0);
+	return routes;
+}
+
+static void agrees_with_a_plain_matcher(void **state)
+{
+	char path[SEGMENTS * 2 + 1];
+
+	(void)state;
+	for (int i = 0; i < TRIES; i++) {
+		struct http_routes *routes = draw_routes();
+		struct http_templates templates;
+
+		assert_int_equal(http_templates_compile(routes, FIRST, &templates), 0);
+		for (int j = 0; j < 10; j++) {
+			draw_path(path);
+			assert_string_equal(route_of(&templates, routes, path),
+					    find_plainly(routes, path));
+		}
+		http_templates_free(&templates);
+		http_routes_release(routes);
+	}
+}
+
 /* Templates that overlap in 2^14 ways: {name} and a literal in turn at each of 14 places. */
 static void holds_to_the_limit_of_steps(void **state)
 {
@@ -384,6 +485,7 @@ int main(void)
 		cmocka_unit_test(follows_all_that_may_match),
 		cmocka_unit_test(a_literal_goes_before_a_name),
 		cmocka_unit_test(of_two_that_are_the_same_the_first_is_the_route),
+		cmocka_unit_test(agrees_with_a_plain_matcher),
 		cmocka_unit_test(holds_to_the_limit_of_steps),
 		cmocka_unit_test(holds_all_templates_of_a_policy),
 	};

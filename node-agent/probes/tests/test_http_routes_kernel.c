@@ -18,7 +18,7 @@
 
 /* --- scenes --- */
 
-/* Settings of the HTTP probe, from the JSON of "http"; freed by the end of the program's run. */
+/* Settings of the HTTP probe, from the JSON of "http". */
 static union probe_settings settings_of(const char *http)
 {
 	cleanup_json cJSON *entry = cJSON_CreateObject();
@@ -37,10 +37,9 @@ static void begin(void **state, const char *http)
 {
 	union probe_settings settings = settings_of(http);
 
-	scene_listen(state, &loopback, IPV4);
-	for (enum end end = CLIENT; end <= SERVER; end++)
-		scene.attachments[end] = fixture_attach(*state, scene.talk.cgroups[end], &settings);
-	scene_connect();
+	asked_of[CLIENT] = asked_of[SERVER] = settings;
+	scene_begin(state, &loopback, IPV4);
+	memset(asked_of, 0, sizeof(asked_of));
 	probe_settings_free(PROBE_HTTP, &settings);
 }
 
@@ -61,11 +60,9 @@ static void configure(const char *http)
 static void ask_in_pieces(const char *path, size_t piece)
 {
 	char request[4096];
-	size_t size = (size_t)snprintf(request, sizeof(request),
-				       "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
 
-	for (size_t at = 0; at < size; at += piece)
-		say_bytes(CLIENT, request + at, piece < size - at ? piece : size - at);
+	snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path);
+	say_pieces(CLIENT, request, piece);
 	say(SERVER, OK);
 }
 
@@ -296,8 +293,7 @@ static void test_targets_are_apart(void **state)
 	begin(state, "{\"byRoute\":true}");
 	ask("/a");
 	scene_unwatch(CLIENT);
-	scene.attachments[CLIENT] =
-		fixture_attach(*state, scene.talk.cgroups[CLIENT], &asked_of[CLIENT]);
+	scene_watch(CLIENT);
 	ask("/b");
 	assert_told(SERVER, SERVED, ROUTE("/a"), 1);
 	assert_told(SERVER, SERVED, ROUTE("/b"), 1);
