@@ -95,19 +95,31 @@ struct http_found {
 	__u8 path[HTTP_FOUND_PATH_SIZE]; /* of the first request, as it was */
 };
 
+/*
+ * Laid out so that an exchange whose answer came in one packet, within 32 ms, touches one cache
+ * line of 64 bytes. Histograms and aborts go round at 2^32: what they have grown by since they were
+ * last read is what counts.
+ */
 struct http_counters {
-	__u64 aborted_by_client; /* ended before the answer was complete */
-	__u64 aborted_by_server;
 	__u64 request_bytes; /* heads and bodies */
 	__u64 response_bytes;
-	__u64 duration_sum; /* microseconds, first byte of the request to last one of the response
-			     */
-	__u64 wait_sum;	    /* to its first one */
-	__u64 duration[HTTP_SLOTS];
-	__u64 wait[HTTP_SLOTS];
+	/*
+	 * Microseconds from the first byte of a request to the last one of its response, and to the
+	 * first one (the wait). Of responses that came in one packet, both are the same.
+	 */
+	__u64 at_once_sum;
+	__u32 at_once[HTTP_SLOTS];
+	__u32 aborted_by_client; /* ended before the answer was complete */
+	__u32 aborted_by_server;
+	__u32 reserved;
+	__u64 duration_sum;
+	__u64 wait_sum;
+	__u32 duration[HTTP_SLOTS];
+	__u32 wait[HTTP_SLOTS];
+	__u64 reserved2[2];
 };
 
-_Static_assert(sizeof(struct http_counters) == 6 * 8 + 2 * 8 * HTTP_SLOTS, "shared");
+_Static_assert(sizeof(struct http_counters) == 5 * 64, "whole cache lines");
 
 /* What is wanted of a target, beside its counts. */
 #define HTTP_WANTS_SLOW	   0x1

@@ -17,7 +17,7 @@
 static long abort_step(__u32 step, void *context)
 {
 	struct packet *packet = context;
-	bool by_client = packet_is_request(packet) || packet->connection->client_ended;
+	bool by_client = packet->request || packet->connection->client_ended;
 
 	(void)step;
 	if (!connection_waiting(packet->connection))
@@ -45,7 +45,7 @@ static __always_inline void packet_end(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 
-	if (packet_is_request(packet)) {
+	if (packet->request) {
 		connection->client_ended = true;
 		if (!packet_closes(packet))
 			return;

@@ -76,6 +76,7 @@ static __always_inline void connection_begin(struct connection *connection,
 	connection->fresh = opening->fresh;
 	connection->role = opening->role;
 	connection->port = opening->port;
+	connection->request.head.flags = HTTP_HEAD_REQUEST;
 	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
 	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
 	connection_set_address(connection, tcp);

@@ -114,8 +114,9 @@ __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
  * The next `size` bytes of the packet belong to the head of a request. How it will end is not known
  * yet, so all are kept, unless only samples are wanted.
  */
-static __always_inline void request_keep(struct packet *packet, struct stream *stream, __u32 size)
+static __always_inline void request_keep(struct packet *packet, __u32 size)
 {
+	const struct stream *stream = packet->stream;
 	const struct http_target *target = packet->target;
 	struct connection *connection = packet->connection;
 	struct kept_piece piece = {
@@ -129,10 +130,10 @@ static __always_inline void request_keep(struct packet *packet, struct stream *s
 	if (stream->head.state > HTTP_HEADERS)
 		return;
 	if (!piece.at)
-		stream->marks = http_sample_hash(piece.sequence) < target->sample_below
-					? REQUEST_SAMPLED
-					: 0;
-	if (!(target->wants & (HTTP_WANTS_SLOW | HTTP_WANTS_STATUS)) && !stream->marks)
+		connection->marks = http_sample_hash(piece.sequence) < target->sample_below
+					    ? REQUEST_SAMPLED
+					    : 0;
+	if (!(target->wants & (HTTP_WANTS_SLOW | HTTP_WANTS_STATUS)) && !connection->marks)
 		return;
 	if (!(target->wants & HTTP_WANTS_HEADS) || connection_waiting(connection) >= HEADS)
 		piece.size = 0;
@@ -147,15 +148,16 @@ static __always_inline bool target_reports(const struct http_target *target, __u
 }
 
 static __always_inline __u32 reasons_of(const struct http_target *target,
-					const struct exchange *exchange, __u8 marks)
+					const struct exchange *exchange)
 {
 	__u32 reasons = 0;
 
-	if (target->wants & HTTP_WANTS_SLOW && exchange->duration >= target->slow_ns)
+	if (target->wants & HTTP_WANTS_SLOW &&
+	    ns_between(exchange->request.began_ns, exchange->ended_ns) >= target->slow_ns)
 		reasons |= HTTP_TOLD_SLOW;
-	if (target->wants & HTTP_WANTS_STATUS && target_reports(target, exchange->kind.status))
+	if (target->wants & HTTP_WANTS_STATUS && target_reports(target, exchange->status))
 		reasons |= HTTP_TOLD_STATUS;
-	if (target->wants & HTTP_WANTS_SAMPLES && marks & REQUEST_SAMPLED)
+	if (target->wants & HTTP_WANTS_SAMPLES && exchange->request.marks & REQUEST_SAMPLED)
 		reasons |= HTTP_TOLD_SAMPLED;
 	return reasons;
 }
@@ -177,23 +179,25 @@ static __always_inline void record_add_kept(struct http_record *record, const st
 	record->flags |= HTTP_RECORD_HAS_HEAD;
 }
 
-static __always_inline void record_fill(struct http_record *record, const struct exchange *exchange)
+static __always_inline void record_fill(struct http_record *record,
+					const struct connection *connection,
+					const struct exchange *exchange)
 {
-	const struct http_kind *kind = &exchange->kind;
+	__u64 began_ns = exchange->request.began_ns;
 
-	record->time = exchange->began_ns;
-	record->duration = exchange->duration;
-	record->wait = kind->status ? exchange->wait : 0;
-	record->target = kind->target;
+	record->time = began_ns;
+	record->duration = ns_between(began_ns, exchange->ended_ns);
+	record->wait = exchange->status ? ns_between(began_ns, exchange->answered_ns) : 0;
+	record->target = connection->target;
 	record->sequence = 0;
-	record->request_bytes = exchange->request_bytes;
+	record->request_bytes = exchange->request.bytes;
 	record->response_bytes = exchange->response_bytes;
-	__builtin_memcpy(record->address, kind->address, sizeof(record->address));
-	record->port = kind->port;
-	record->status = kind->status;
+	__builtin_memcpy(record->address, connection->address, sizeof(record->address));
+	record->port = connection->port;
+	record->status = exchange->status;
 	record->head_size = 0;
-	record->role = kind->role;
-	record->method = kind->method;
+	record->role = connection->role;
+	record->method = exchange->request.method;
 	record->end = exchange->end;
 	record->told = exchange->told;
 	record->flags = 0;
@@ -211,13 +215,17 @@ static __always_inline bool record_submit(struct __sk_buff *skb, struct bpf_sock
 					  const struct http_target *target,
 					  const struct exchange *exchange)
 {
+	const struct connection *connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
 	const struct kept *kept = bpf_sk_storage_get(&http_kept, sk, NULL, 0);
 	struct http_record *record;
+
+	if (!connection)
+		return false;
 
 	record = bpf_ringbuf_reserve(&http_records, sizeof(*record), 0);
 	if (!record)
 		return false;
-	record_fill(record, exchange);
+	record_fill(record, connection, exchange);
 	record->container = bpf_skb_ancestor_cgroup_id(skb, target->level + 1);
 	record->peer_port = bpf_ntohs(sk->dst_port);
 	if (kept)
@@ -235,7 +243,7 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 	if (!exchange || !counts || !sk)
 		return 0;
 	count(&counts->records, 1);
-	if (!rate_limit_take(&counts->records_full_at, exchange->now, HTTP_RECORD_INTERVAL_NS,
+	if (!rate_limit_take(&counts->records_full_at, exchange->ended_ns, HTTP_RECORD_INTERVAL_NS,
 			     HTTP_RECORD_BURST))
 		count(&counts->rate_limited, 1);
 	else if (!record_submit(skb, sk, target, exchange))
@@ -244,10 +252,9 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 }
 
 /* Tells of an exchange that has ended, if that is wanted. */
-static __always_inline void exchange_tell(struct packet *packet, struct exchange *exchange,
-					  __u8 marks)
+static __always_inline void exchange_tell(struct packet *packet, struct exchange *exchange)
 {
-	exchange->told = reasons_of(packet->target, exchange, marks);
+	exchange->told = reasons_of(packet->target, exchange);
 	if (exchange->told)
 		exchange_hand_on(packet->skb, exchange);
 }

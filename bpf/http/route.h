@@ -200,8 +200,9 @@ __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 }
 
 /* The next `size` bytes of the packet belong to the head of a request. */
-static __always_inline void request_route(struct packet *packet, struct stream *stream, __u32 size)
+static __always_inline void request_route(struct packet *packet, __u32 size)
 {
+	const struct stream *stream = packet->stream;
 	struct route_piece piece = {
 		.number = packet->connection->asked,
 		.at = stream->bytes,

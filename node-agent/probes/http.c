@@ -215,7 +215,7 @@ static void retire(struct probe *probe, struct http_read_kind *entry,
 {
 	struct http_counters counters;
 
-	if (http_kernel_take(&probe->kernel, &entry->kind, &counters) == 0)
+	if (http_kind_maps_take(&probe->kernel.kinds, &entry->kind, &counters) == 0)
 		take(probe, entry, &counters, attachment, true);
 	http_kinds_remove(&probe->kinds, entry);
 }
@@ -231,7 +231,7 @@ static void on_kind(void *context, const void *map_key, const void *map_value)
 
 	HASH_FIND(hh, probe->attachments, &kind->target, sizeof(kind->target), attachment);
 	if (!attachment) { /* made by a program that was still running when its target went */
-		(void)http_kernel_take(&probe->kernel, kind, &left_over);
+		(void)http_kind_maps_take(&probe->kernel.kinds, kind, &left_over);
 		return;
 	}
 	entry = http_kinds_ensure(&probe->kinds, kind, now_ms(probe));
@@ -249,7 +249,7 @@ static void http_read(struct probe *probe)
 	ring_reader_read(probe->reader);
 	HASH_ITER(hh, probe->attachments, attachment, next)
 		add_totals(probe, attachment);
-	http_kernel_read(&probe->kernel, on_kind, probe);
+	http_kind_maps_read(&probe->kernel.kinds, on_kind, probe);
 	http_routes_sweep(&probe->routes, now_ms(probe));
 }
 

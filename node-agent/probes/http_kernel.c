@@ -20,23 +20,22 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{"http_targets", &kernel->targets},
 		{"http_counts", &kernel->counts},
 		{"http_records", &kernel->records},
-		{"http_kinds", &kernel->kinds.descriptor},
-		{"http_others", &kernel->others.descriptor},
+		{"http_kinds", &kernel->kinds.kinds.descriptor},
+		{"http_counters", &kernel->kinds.counters},
+		{"http_free", &kernel->kinds.free},
+		{"http_others", &kernel->kinds.others.descriptor},
 		{"http_steps", &kernel->routes.steps},
 		{"http_found", &kernel->routes.found.descriptor},
 	};
 	size_t size;
 	const void *elf = http_bpf__elf_bytes(&size);
-	const struct kernel_map map = {-1, sizeof(struct http_kind), sizeof(struct http_counters),
-				       "HTTP"};
 
 	*kernel = (struct http_kernel){
 		.programs = {-1, -1},
 		.targets = -1,
 		.counts = -1,
 		.records = -1,
-		.kinds = map,
-		.others = map,
+		.kinds = http_kind_maps_init(),
 		.routes = http_route_maps_init(),
 	};
 	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
@@ -50,8 +49,7 @@ void http_kernel_close(struct http_kernel *kernel)
 	programs_close(&kernel->targets);
 	programs_close(&kernel->counts);
 	programs_close(&kernel->records);
-	programs_close(&kernel->kinds.descriptor);
-	programs_close(&kernel->others.descriptor);
+	http_kind_maps_close(&kernel->kinds);
 	http_route_maps_close(&kernel->routes);
 }
 
@@ -76,7 +74,7 @@ static int add_others(struct http_kernel *kernel, uint32_t number)
 	for (enum http_role role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
 		const struct http_kind others = {.target = number, .role = (__u8)role};
 
-		if (bpf_map_update_elem(kernel->others.descriptor, &others, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->kinds.others.descriptor, &others, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -122,18 +120,4 @@ bool http_kernel_count(const struct http_kernel *kernel, uint32_t number,
 		       struct http_target_counts *ret_counts)
 {
 	return !bpf_map_lookup_elem(kernel->counts, &number, ret_counts);
-}
-
-void http_kernel_read(const struct http_kernel *kernel,
-		      void (*kind)(void *context, const void *key, const void *counters),
-		      void *context)
-{
-	kernel_map_read(&kernel->kinds, kind, context);
-	kernel_map_read(&kernel->others, kind, context);
-}
-
-int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
-		     struct http_counters *ret_counters)
-{
-	return kernel_map_take(kind->port ? &kernel->kinds : &kernel->others, kind, ret_counters);
 }

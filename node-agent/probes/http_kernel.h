@@ -10,8 +10,8 @@
 
 #include "bpf/http.h"
 #include "lib/base/error.h"
+#include "node-agent/probes/http_kind_maps.h"
 #include "node-agent/probes/http_route_maps.h"
-#include "node-agent/probes/kernel_map.h"
 #include "node-agent/probes/probe.h"
 
 /* The hooks of a target: packets received, and sent. */
@@ -22,9 +22,7 @@ struct http_kernel {
 	int targets;
 	int counts;
 	int records;
-	/* struct http_kind → struct http_counters */
-	struct kernel_map kinds;
-	struct kernel_map others; /* beyond the limits */
+	struct http_kind_maps kinds;
 	struct http_route_maps routes;
 };
 
@@ -51,17 +49,5 @@ void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t
 /* What has been counted of a target; false, with *ret_counts as it was, when there is none. */
 bool http_kernel_count(const struct http_kernel *kernel, uint32_t number,
 		       struct http_target_counts *ret_counts);
-
-/* Tells the counters (struct http_counters) of every kind (struct http_kind). */
-void http_kernel_read(const struct http_kernel *kernel,
-		      void (*kind)(void *context, const void *key, const void *counters),
-		      void *context);
-
-/*
- * Takes a kind out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
- * there is none.
- */
-int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
-		     struct http_counters *ret_counters);
 
 #endif

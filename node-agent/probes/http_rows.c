@@ -3,6 +3,7 @@
 
 #include "node-agent/probes/http_rows.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "bpf/lib/http_head.h"
@@ -112,28 +113,42 @@ void http_labels_of(const struct http_kind *kind, const char *route, struct http
 	ret_labels->count = *route ? HTTP_LABELS : HTTP_LABELS - 1;
 }
 
-static void add_histogram(struct series_row *row, size_t family, const __u64 *before,
-			  const __u64 *now, uint64_t sum)
+/* By how much a counter that goes round has grown. */
+static __u32 growth(__u32 before, __u32 now)
 {
+	return now - before;
+}
+
+/* Adds a histogram of the kernel, `slots`, and that of responses that came in one packet. */
+static void add_histogram(struct series_row *row, size_t family, const struct http_counters *before,
+			  const struct http_counters *now, size_t slots, uint64_t sum)
+{
+	const __u32 *own_before = (const __u32 *)((const char *)before + slots);
+	const __u32 *own_now = (const __u32 *)((const char *)now + slots);
 	uint64_t counts[HTTP_SLOTS];
 
 	for (int i = 0; i < HTTP_SLOTS; i++)
-		counts[i] = now[i] - before[i];
-	series_add_histogram(row, family, counts, sum);
+		counts[i] = (uint64_t)growth(own_before[i], own_now[i]) +
+			    growth(before->at_once[i], now->at_once[i]);
+	series_add_histogram(row, family, counts, sum + now->at_once_sum - before->at_once_sum);
 }
 
-#define GROWTH(member) ((int64_t)(now->member - before->member))
+#define GROWTH(member)	 ((int64_t)(now->member - before->member))
+#define SLOTS_OF(member) offsetof(struct http_counters, member)
 
 void http_row_add(struct series_row *row, const struct http_kind *kind,
 		  const struct http_counters *before, const struct http_counters *now)
 {
-	add_histogram(row, kind->role == HTTP_SERVER ? SERVER_DURATION : CLIENT_DURATION,
-		      before->duration, now->duration, now->duration_sum - before->duration_sum);
-	add_histogram(row, FIRST_BYTE, before->wait, now->wait, now->wait_sum - before->wait_sum);
+	add_histogram(row, kind->role == HTTP_SERVER ? SERVER_DURATION : CLIENT_DURATION, before,
+		      now, SLOTS_OF(duration), now->duration_sum - before->duration_sum);
+	add_histogram(row, FIRST_BYTE, before, now, SLOTS_OF(wait),
+		      now->wait_sum - before->wait_sum);
 	series_add(row, REQUEST_BYTES, GROWTH(request_bytes));
 	series_add(row, RESPONSE_BYTES, GROWTH(response_bytes));
-	series_add(row, ABORTED_BY_CLIENT, GROWTH(aborted_by_client));
-	series_add(row, ABORTED_BY_SERVER, GROWTH(aborted_by_server));
+	series_add(row, ABORTED_BY_CLIENT,
+		   growth(before->aborted_by_client, now->aborted_by_client));
+	series_add(row, ABORTED_BY_SERVER,
+		   growth(before->aborted_by_server, now->aborted_by_server));
 }
 
 static void add_coverage(struct series_owner *owner, const struct http_target_counts *before,
