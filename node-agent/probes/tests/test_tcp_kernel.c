@@ -558,6 +558,67 @@ static void test_connections_of_others_end_there(void **state)
 	fixture_detach(fixture, server);
 }
 
+/* From a watched client to one of many addresses, all of the listener. */
+static int connect_to(struct fixture *fixture, const struct pair *pair, const char *cgroup,
+		      int number)
+{
+	struct sockaddr_in address = *(const struct sockaddr_in *)&pair->address;
+	int client = socket_in(fixture, cgroup, AF_INET);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + (uint32_t)number);
+	assert_return_code(fcntl(client, F_SETFL, O_NONBLOCK), errno);
+	if (connect(client, (struct sockaddr *)&address, sizeof(address)) < 0)
+		assert_int_equal(errno, EINPROGRESS);
+	return client;
+}
+
+static void listen_everywhere(struct fixture *fixture, struct pair *pair)
+{
+	struct sockaddr_in anywhere = {.sin_family = AF_INET};
+
+	pair->listener = socket_in(fixture, fixture->mount, AF_INET);
+	assert_return_code(bind(pair->listener, (struct sockaddr *)&anywhere, sizeof(anywhere)),
+			   errno);
+	assert_return_code(listen(pair->listener, 16), errno);
+	pair->address_size = sizeof(pair->address);
+	getsockname(pair->listener, (struct sockaddr *)&pair->address, &pair->address_size);
+}
+
+/* There is room for one more edge by the time that the last server answers. */
+static void test_connect_of_others_is_answered_late(void **state)
+{
+	struct sock_filter drop_all[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+	struct sock_fprog filter = {1, drop_all};
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/client");
+	struct probe_attachment *client = fixture_attach(fixture, cgroup, &none);
+	struct pair pairs[PEERS];
+	struct pair listening;
+
+	listen_everywhere(fixture, &listening);
+	for (int i = 0; i < PEERS; i++) {
+		if (i == NEWCOMER)
+			setsockopt(listening.listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
+				   sizeof(filter));
+		pairs[i].client = connect_to(fixture, &listening, cgroup, i);
+		if (i == NEWCOMER) {
+			usleep(2 * TCP_EDGE_INTERVAL_NS / 1000);
+			setsockopt(listening.listener, SOL_SOCKET, SO_DETACH_FILTER, &filter,
+				   sizeof(filter));
+		}
+		pairs[i].server = accept(listening.listener, NULL, NULL);
+		assert_return_code(pairs[i].server, errno);
+	}
+	assert_value(fixture, client, OPENED, PEERS);
+	assert_value(fixture, client, OPEN, PEERS);
+	for (int i = 0; i < PEERS; i++)
+		close_pair(&pairs[i]);
+	assert_value(fixture, client, OPENED, PEERS);
+	assert_value(fixture, client, OPEN, 0);
+	close(listening.listener);
+	fixture_detach(fixture, client);
+}
+
 static void test_older_connections_beyond_the_limit(void **state)
 {
 	struct fixture *fixture = *state;
@@ -672,6 +733,7 @@ int main(void)
 		case_of(test_retransmissions_are_the_kernels_own),
 		case_of(test_counters_are_exact_under_load),
 		case_of(test_connections_of_others_end_there),
+		case_of(test_connect_of_others_is_answered_late),
 		case_of(test_older_connections_beyond_the_limit),
 		case_of(test_attaches_where_all_edges_are_taken),
 		case_of(test_targets_share_programs_and_leave_nothing),
