@@ -45,7 +45,9 @@
 #define HTTP_ANSWER                                                                                \
 	"HTTP/1.1 200 OK\r\nServer: bench\r\nDate: Sat, 21 Nov 2026 08:00:00 GMT\r\n"              \
 	"Content-Type: text/html\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\nhello\n"
-#define HTTP_BODY_HEAD "POST / HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n"
+/* Each is told at both ends, which are one target: as many records as its bucket holds. */
+#define HTTP_TOLD_REQUESTS 90
+#define HTTP_BODY_HEAD	   "POST / HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n"
 
 enum hook { HOOK_INGRESS, HOOK_EGRESS, HOOK_SOCK_OPS, HOOK_EXEC };
 #define HOOKS 4
@@ -69,6 +71,8 @@ enum load {
 	LOAD_ACCEPTED,
 	LOAD_LOOKUPS,
 	LOAD_HTTP,
+	LOAD_HTTP_KEPT, /* requests that may be told, and are not */
+	LOAD_HTTP_TOLD,
 	LOAD_HTTP_BODY,
 	LOAD_EXECS,
 	LOAD_FOREIGN_EXECS
@@ -109,6 +113,10 @@ static const struct measurement {
 	{{{"dns_sent", HOOK_EGRESS}}, "packet out, DNS", LOAD_LOOKUPS, LOOKUPS, 0},
 	{{{"http_received", HOOK_INGRESS}}, "packet in, HTTP head", LOAD_HTTP, 0, 150},
 	{{{"http_sent", HOOK_EGRESS}}, "packet out, HTTP head", LOAD_HTTP, 0, 150},
+	{{{"http_received", HOOK_INGRESS}}, "packet in, HTTP head kept", LOAD_HTTP_KEPT, 0, 0},
+	{{{"http_sent", HOOK_EGRESS}}, "packet out, HTTP head kept", LOAD_HTTP_KEPT, 0, 0},
+	{{{"http_received", HOOK_INGRESS}}, "packet in, HTTP head told", LOAD_HTTP_TOLD, 0, 0},
+	{{{"http_sent", HOOK_EGRESS}}, "packet out, HTTP head told", LOAD_HTTP_TOLD, 0, 0},
 	{{{"http_received", HOOK_INGRESS}}, "packet in, HTTP body", LOAD_HTTP_BODY, 0, 60},
 	{{{"http_sent", HOOK_EGRESS}}, "packet out, HTTP body", LOAD_HTTP_BODY, 0, 60},
 	{{{"http_received", HOOK_INGRESS}}, "packet in, no HTTP", LOAD_REQUESTS, 0, 60},
@@ -242,14 +250,44 @@ static struct probe_target target_of(const struct bench *bench, const char *moun
 	return target;
 }
 
+/* What is asked of a probe while a load runs. */
+static union probe_settings settings_of(enum probe_type type, enum load load)
+{
+	union probe_settings settings = {0};
+
+	if (type == PROBE_EXEC)
+		settings.exec.arguments = EXEC_ARGUMENTS_REDACTED;
+	if (type == PROBE_HTTP)
+		settings.http.paths = HTTP_PATHS_NORMALIZED;
+	if (type == PROBE_HTTP && load == LOAD_HTTP_KEPT)
+		settings.http.slow_ns = HTTP_SLOW_MOST;
+	if (type == PROBE_HTTP && load == LOAD_HTTP_TOLD)
+		settings.http.sample_one_in = 1;
+	return settings;
+}
+
+static void configure_http(const struct bench *bench, enum load load)
+{
+	const union probe_settings settings = settings_of(PROBE_HTTP, load);
+	struct error error = {0};
+
+	if (probe_kinds[PROBE_HTTP]->configure(bench->probes[PROBE_HTTP],
+					       bench->attachments[PROBE_HTTP], &settings,
+					       &error) == 0)
+		return;
+	fprintf(stderr, "bench: %s\n", error.message);
+	exit(1);
+}
+
 static void attach_probes(struct bench *bench, const char *mount)
 {
-	const union probe_settings settings = {.exec = {.arguments = EXEC_ARGUMENTS_REDACTED}};
 	struct probe_target target = target_of(bench, mount);
 	struct error error = {0};
 
 	for (int type = 0; type < PROBE_TYPES; type++) {
 		const struct probe_kind *kind = probe_kinds[type];
+		const union probe_settings settings =
+			settings_of((enum probe_type)type, LOAD_REQUESTS);
 
 		if (kind->open(&bench->host, &bench->probes[type], &error) < 0 ||
 		    kind->attach(bench->probes[type], &target, &settings, &bench->attachments[type],
@@ -429,7 +467,11 @@ static void run_load(const struct bench *bench, enum load load)
 		look_up();
 		break;
 	case LOAD_HTTP:
+	case LOAD_HTTP_KEPT:
 		converse(watched, watched, 1, REQUESTS, HTTP_REQUEST, HTTP_ANSWER);
+		break;
+	case LOAD_HTTP_TOLD:
+		converse(watched, watched, 1, HTTP_TOLD_REQUESTS, HTTP_REQUEST, HTTP_ANSWER);
 		break;
 	case LOAD_HTTP_BODY:
 		transfer_bulk(HTTP_BODY_HEAD);
@@ -490,6 +532,7 @@ static void measure_load(const struct bench *bench, enum load load, int round,
 {
 	struct result before[MEASUREMENTS];
 
+	configure_http(bench, load);
 	for (size_t i = 0; i < MEASUREMENTS; i++)
 		before[i] = read_usage(bench, &measurements[i]);
 	run(bench, load);
@@ -583,6 +626,15 @@ static void drop_event(void *context, enum probe_type probe, uint64_t target, ui
 	cJSON_Delete(event);
 }
 
+/* Nobody is known, which costs the kernel nothing. */
+static bool find_nobody(void *context, struct series_owner *owner,
+			const uint8_t address[EDGE_ADDRESS_SIZE], struct peer_identity *ret_peer)
+{
+	(void)context, (void)owner, (void)address;
+	*ret_peer = (struct peer_identity){"Unknown", "", "", false};
+	return true;
+}
+
 /* All edges are one row. */
 static struct series_row *row_of_edge(void *context, struct series_owner *owner,
 				      const struct series_layout *layout, const struct edge *edge)
@@ -603,8 +655,10 @@ static void set_up(struct bench *bench)
 	require(mkdir(bench->watched, 0755) == 0, bench->watched);
 	require(mkdir(bench->foreign, 0755) == 0, bench->foreign);
 	bench->last_foreign_id = last_program_id();
-	bench->host = (struct probe_host){
-		.loop = uv_default_loop(), .emit = drop_event, .edge_row = row_of_edge};
+	bench->host = (struct probe_host){.loop = uv_default_loop(),
+					  .emit = drop_event,
+					  .edge_row = row_of_edge,
+					  .find_peer = find_nobody};
 	bench->series = series_store_new();
 	bench->owner = bench->series ? series_owner_new(bench->series, NULL, 0, &policies) : NULL;
 	require(bench->owner, "make series");

@@ -10,9 +10,9 @@
 #include "lib/base/utf8.h"
 #include "lib/net/address.h"
 #include "node-agent/probes/event_time.h"
+#include "node-agent/probes/http_methods.h"
 #include "node-agent/probes/http_path.h"
 #include "node-agent/probes/http_request_text.h"
-#include "node-agent/probes/http_rows.h"
 
 bool http_record_valid(const struct http_record *record, size_t size)
 {

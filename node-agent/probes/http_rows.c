@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "bpf/lib/http_head.h"
+#include "node-agent/probes/http_methods.h"
 
 enum {
 	SERVER_DURATION,
@@ -78,19 +78,6 @@ static const struct series_family lost_families[] = {
 		"Requests that were to be told one by one and were not handed out."),
 };
 static const struct series_layout lost_layout = {lost_families, 1};
-
-static const char *const methods[HTTP_METHODS] = {
-	[HTTP_METHOD_OTHER] = "_OTHER",	   [HTTP_METHOD_GET] = "GET",
-	[HTTP_METHOD_HEAD] = "HEAD",	   [HTTP_METHOD_POST] = "POST",
-	[HTTP_METHOD_PUT] = "PUT",	   [HTTP_METHOD_DELETE] = "DELETE",
-	[HTTP_METHOD_CONNECT] = "CONNECT", [HTTP_METHOD_OPTIONS] = "OPTIONS",
-	[HTTP_METHOD_TRACE] = "TRACE",	   [HTTP_METHOD_PATCH] = "PATCH",
-};
-
-const char *http_method_name(unsigned int method)
-{
-	return methods[method < HTTP_METHODS ? method : HTTP_METHOD_OTHER];
-}
 
 /* OpenTelemetry's error.type: a status is an error from 500 on, to a client from 400 on. */
 static const char *error_type(const struct http_kind *kind, const char *status)

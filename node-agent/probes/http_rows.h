@@ -26,9 +26,6 @@ struct http_labels {
 void http_labels_of(const struct http_kind *kind, const char *route,
 		    struct http_labels *ret_labels);
 
-/* "GET"; "_OTHER" for what is none that is known. */
-const char *http_method_name(unsigned int method);
-
 /* Adds to `row` by how much the counters of a kind have grown from `before` to `now`. */
 void http_row_add(struct series_row *row, const struct http_kind *kind,
 		  const struct http_counters *before, const struct http_counters *now);
