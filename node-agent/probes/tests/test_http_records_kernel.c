@@ -213,21 +213,10 @@ static bool is_sampled(double sequence, uint32_t one_in)
 }
 
 /* Whoever tells fewer tells some of the same: a hash of the sequence number decides. */
-static void test_samples_are_the_same_at_both_ends(void **state)
+static void check_samples(void)
 {
 	size_t expected = 0;
 
-	asked_of[CLIENT].http = (struct http_settings){.sample_one_in = 1};
-	asked_of[SERVER].http = (struct http_settings){.sample_one_in = 4};
-	scene_begin(state, &loopback, IPV4);
-	for (int i = 0; i < SAMPLED_REQUESTS; i++) {
-		exchange(GET, OK);
-		if (i % 10)
-			continue;
-		scene_disconnect(CLIENT);
-		scene_disconnect(SERVER);
-		scene_connect();
-	}
 	assert_int_equal(count_events(CLIENT), SAMPLED_REQUESTS);
 	for (size_t i = 0; i < SAMPLED_REQUESTS; i++) {
 		const cJSON *event = event_at(CLIENT, i);
@@ -242,6 +231,43 @@ static void test_samples_are_the_same_at_both_ends(void **state)
 	}
 	assert_int_equal(count_events(SERVER), expected);
 	assert_in_range(expected, 1, SAMPLED_REQUESTS - 1);
+}
+
+static void begin_samples(void **state)
+{
+	asked_of[CLIENT].http = (struct http_settings){.sample_one_in = 1};
+	asked_of[SERVER].http = (struct http_settings){.sample_one_in = 4};
+	scene_begin(state, &loopback, IPV4);
+}
+
+static void test_samples_are_the_same_at_both_ends(void **state)
+{
+	begin_samples(state);
+	for (int i = 0; i < SAMPLED_REQUESTS; i++) {
+		exchange(GET, OK);
+		if (i % 10)
+			continue;
+		scene_disconnect(CLIENT);
+		scene_disconnect(SERVER);
+		scene_connect();
+	}
+	check_samples();
+}
+
+#define AT_ONCE 15
+
+static void test_samples_of_pipelined_requests(void **state)
+{
+	char requests[AT_ONCE * sizeof(GET)] = "", responses[AT_ONCE * sizeof(OK)] = "";
+
+	for (int i = 0; i < AT_ONCE; i++) {
+		strcat(requests, GET);
+		strcat(responses, OK);
+	}
+	begin_samples(state);
+	for (int i = 0; i < SAMPLED_REQUESTS; i += AT_ONCE)
+		exchange(requests, responses);
+	check_samples();
 }
 
 static void test_several_reasons(void **state)
@@ -491,6 +517,7 @@ int main(void)
 		TEST(test_statuses),
 		TEST(test_requests_without_an_answer),
 		TEST(test_samples_are_the_same_at_both_ends),
+		TEST(test_samples_of_pipelined_requests),
 		TEST(test_several_reasons),
 		TEST(test_pipelined_requests),
 		TEST(test_heads_cut_anywhere),
