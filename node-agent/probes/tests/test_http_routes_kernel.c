@@ -43,6 +43,18 @@ static void begin(void **state, const char *http)
 	probe_settings_free(PROBE_HTTP, &settings);
 }
 
+/* The same, and only the server is watched: many routes at both ends are more than a policy has
+ * room for.
+ */
+static void begin_server(void **state, const char *http)
+{
+	asked_of[SERVER] = settings_of(http);
+	scene_listen(state, &loopback, IPV4);
+	scene_watch(SERVER);
+	probe_settings_free(PROBE_HTTP, &asked_of[SERVER]);
+	scene_connect();
+}
+
 static void configure(const char *http)
 {
 	union probe_settings settings = settings_of(http);
@@ -215,19 +227,18 @@ static void test_beyond_the_cap_routes_are_others(void **state)
 {
 	char path[64];
 
-	begin(state, "{\"byRoute\":true}");
+	begin_server(state, "{\"byRoute\":true}");
 	for (int i = 0; i < HTTP_FOUND_BURST + 50; i++) {
 		snprintf(path, sizeof(path), "/page-%c%c%c", 'a' + i / 100, 'a' + i / 10 % 10,
 			 'a' + i % 10);
 		ask(path);
 	}
 	ask("/page-aaa");
-	assert_exchanged(ROUTE("/page-aaa"), 2);
-	assert_exchanged(ROUTE("/page-ajj"), 1);
+	assert_told(SERVER, SERVED, ROUTE("/page-aaa"), 2);
+	assert_told(SERVER, SERVED, ROUTE("/page-ajj"), 1);
 	/* A minute may pass meanwhile, and bring room for one more. */
 	assert_in_range(told(SERVER, SERVED, ROUTE("_OTHER")), 45, 50);
-	assert_in_range(told(CLIENT, ASKED, ROUTE("_OTHER")), 45, 50);
-	assert_exchanged("", HTTP_FOUND_BURST + 51);
+	assert_told(SERVER, SERVED, "", HTTP_FOUND_BURST + 51);
 }
 
 /* Requests whose responses are awaited on one connection at most. */
@@ -241,7 +252,7 @@ static void test_a_million_paths(void **state)
 	struct text text;
 	int rows = 0;
 
-	begin(state, "{\"byRoute\":true}");
+	begin_server(state, "{\"byRoute\":true}");
 	for (int i = 0; i < AT_ONCE; i++)
 		strcat(responses, OK);
 	for (int i = 0; i < MANY; i += AT_ONCE) {
@@ -254,7 +265,7 @@ static void test_a_million_paths(void **state)
 		say_bytes(CLIENT, requests, size);
 		say(SERVER, responses);
 	}
-	assert_exchanged("", MANY);
+	assert_told(SERVER, SERVED, "", MANY);
 	text = show_all();
 	for (const char *at = text.data; (at = strstr(at, SERVED "{")); at++)
 		rows++;
