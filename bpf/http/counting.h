@@ -160,11 +160,17 @@ static __always_inline __u64 ns_between(__u64 from_ns, __u64 to_ns)
 	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
+/* Not static: the verifier looks at its many ways once, and forgets them at each call. */
+__noinline int slot_of(__u32 us)
+{
+	return histogram_slot(us, HTTP_FIRST_BOUND, HTTP_SLOTS);
+}
+
 static __always_inline void observe(__u32 *slots, __u64 *sum, __u32 us)
 {
-	__u32 slot = histogram_slot(us, HTTP_FIRST_BOUND, HTTP_SLOTS);
+	__u32 slot = slot_of(us);
 
-	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
+	verifier_forget(slot);
 	if (slot >= HTTP_SLOTS)
 		return;
 	__sync_fetch_and_add(&slots[slot], 1);
