@@ -18,7 +18,6 @@
 #include "operator/status.h"
 
 #define API_VERSION	  "skep.dev/v1alpha1"
-#define KIND		  "ObservabilityPolicy"
 #define FIELD_MANAGER	  "skep-operator"
 #define LOOK_AGAIN_MS	  100 /* at what had to wait */
 #define RETRY_FIRST_MS	  500
@@ -69,7 +68,7 @@ static void tell_transitions(const struct policy *policy, struct kube_client *cl
 			     const cJSON *before, const cJSON *after)
 {
 	const struct kube_object_reference object = {.api_version = API_VERSION,
-						     .kind = KIND,
+						     .kind = policy_kinds[policy->scope].kind,
 						     .namespace = policy->namespace,
 						     .name = policy->name,
 						     .uid = policy->uid};
@@ -103,7 +102,7 @@ static void write_failed(struct record *record, const struct kube_response *resp
 		return;
 	if (delay_ms > RETRY_LIMIT_MS)
 		delay_ms = RETRY_LIMIT_MS;
-	log_warn("status of %s %s: %s; trying again in %llu ms", KIND, record->id, response->reason,
+	log_warn("status of policy %s: %s; trying again in %llu ms", record->id, response->reason,
 		 (unsigned long long)delay_ms);
 	record->failures++;
 	record->not_before_ms = uv_now(record->writer->loop) + delay_ms;
@@ -148,17 +147,29 @@ static cJSON *apply_body(const struct policy *policy, const cJSON *status)
 	cJSON *metadata;
 
 	if (!cJSON_AddStringToObject(body, "apiVersion", API_VERSION) ||
-	    !cJSON_AddStringToObject(body, "kind", KIND))
+	    !cJSON_AddStringToObject(body, "kind", policy_kinds[policy->scope].kind))
 		return NULL;
 	metadata = cJSON_AddObjectToObject(body, "metadata");
 	/* With the UID, the status of a deleted policy never lands on a new one of its name. */
-	if (!cJSON_AddStringToObject(metadata, "namespace", policy->namespace) ||
+	if ((policy->namespace &&
+	     !cJSON_AddStringToObject(metadata, "namespace", policy->namespace)) ||
 	    !cJSON_AddStringToObject(metadata, "name", policy->name) ||
 	    !cJSON_AddStringToObject(metadata, "uid", policy->uid))
 		return NULL;
 	if (!cJSON_AddItemReferenceToObject(body, "status", (cJSON *)status))
 		return NULL;
 	return take_pointer(body);
+}
+
+static void format_path(const struct policy *policy, char *path, size_t size)
+{
+	bool namespaced = policy->scope == POLICY_NAMESPACED;
+
+	snprintf(path, size,
+		 "/apis/" API_VERSION "/%s%s%s%s/%s/status?fieldManager=" FIELD_MANAGER
+		 "&force=true",
+		 namespaced ? "namespaces/" : "", namespaced ? policy->namespace : "",
+		 namespaced ? "/" : "", policy_kinds[policy->scope].resource, policy->name);
 }
 
 /* Starts the write of `status`, and takes it. */
@@ -168,16 +179,12 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 	struct error error;
 	char path[1024];
 
-	snprintf(path, sizeof(path),
-		 "/apis/" API_VERSION
-		 "/namespaces/%s/observabilitypolicies/%s/status?fieldManager=" FIELD_MANAGER
-		 "&force=true",
-		 policy->namespace, policy->name);
+	format_path(policy, path, sizeof(path));
 	record->sent = status;
 	if (body && kube_request(record->writer->client, "PATCH", path, KUBE_APPLY, body,
 				 on_written, record, &error) == 0)
 		return;
-	log_warn("status of %s %s cannot be sent: %s", KIND, record->id,
+	log_warn("status of policy %s cannot be sent: %s", record->id,
 		 body ? error.message : "out of memory");
 	cJSON_Delete(take_pointer(record->sent));
 	record->due = true;
@@ -220,7 +227,7 @@ static void look_at(struct status_writer *writer, struct record *record)
 		return;
 	status = compute_status(writer, policy, record->known, now_ms);
 	if (!status) {
-		log_error("status of %s %s: out of memory", KIND, record->id);
+		log_error("status of policy %s: out of memory", record->id);
 		return;
 	}
 	if (cJSON_Compare(status, record->known, true)) {
@@ -260,7 +267,7 @@ void status_writer_learn(struct status_writer *writer, const char *policy_id, co
 		record->id = strdup(policy_id);
 	if (!record || !record->id) {
 		free(record);
-		log_error("status of %s %s: out of memory", KIND, policy_id);
+		log_error("status of policy %s: out of memory", policy_id);
 		return;
 	}
 	record->writer = writer;
