@@ -24,7 +24,7 @@ struct cluster_namespace {
 	char *name;
 	bool exists; /* false: only pods and policies speak of it so far, or it was deleted */
 	struct labels labels;
-	struct pod *pods;	 /* list, by namespace_next */
+	struct pod *pods;	 /* list, by namespace_next; those of a node side by side */
 	struct policy *policies; /* list, by scope_next */
 	UT_hash_handle hh;
 };

@@ -40,6 +40,7 @@ struct fleet_node {
 	bool changed;		/* there is something for the next message */
 
 	bool connected;
+	void *session;	      /* of who is connected; for the agents' door */
 	uint64_t heard_ms;    /* when its agent was last known to be at work */
 	bool absence_told;    /* the policies concerned know that it is absent */
 	struct report report; /* of the last connection; epoch NULL while there is none */

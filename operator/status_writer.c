@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include <uthash.h>
+#include <utlist.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -19,7 +20,9 @@
 
 #define API_VERSION	  "skep.dev/v1alpha1"
 #define FIELD_MANAGER	  "skep-operator"
-#define LOOK_AGAIN_MS	  100 /* at what had to wait */
+#define LOOK_AGAIN_MS	  100	     /* at what had to wait */
+#define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
+#define REST_MS		  24	     /* after that */
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  30000
 #define RETRY_SHIFT_LIMIT 6
@@ -35,6 +38,8 @@ struct record {
 	uint64_t written_ms;
 	uint64_t not_before_ms; /* after a failure */
 	unsigned int failures;	/* in a row */
+	bool queued;
+	struct record *prev, *next; /* in the queue */
 	UT_hash_handle hh;
 };
 
@@ -45,6 +50,9 @@ struct status_writer {
 	uv_loop_t *loop;
 	uv_timer_t timer;
 	struct record *records;
+	struct record *queue; /* of those that are due and not being written */
+	unsigned int queue_length;
+	uint64_t rest_until_ms;
 	struct status_writer_stats stats;
 };
 
@@ -54,6 +62,24 @@ static struct record *find_record(const struct status_writer *writer, const char
 
 	HASH_FIND_STR(writer->records, id, record);
 	return record;
+}
+
+static void enqueue(struct status_writer *writer, struct record *record)
+{
+	if (record->queued)
+		return;
+	record->queued = true;
+	DL_APPEND(writer->queue, record);
+	writer->queue_length++;
+}
+
+static void dequeue(struct status_writer *writer, struct record *record)
+{
+	if (!record->queued)
+		return;
+	record->queued = false;
+	DL_DELETE(writer->queue, record);
+	writer->queue_length--;
 }
 
 static void free_record(struct record *record)
@@ -84,6 +110,10 @@ static void on_timer(uv_timer_t *timer);
 
 static void look_soon(struct status_writer *writer, uint64_t delay_ms)
 {
+	uint64_t now_ms = uv_now(writer->loop);
+
+	if (now_ms + delay_ms < writer->rest_until_ms)
+		delay_ms = writer->rest_until_ms - now_ms;
 	if (uv_is_active((uv_handle_t *)&writer->timer) &&
 	    uv_timer_get_due_in(&writer->timer) <= delay_ms)
 		return;
@@ -134,10 +164,12 @@ static void on_written(void *context, const struct kube_response *response)
 		write_succeeded(record);
 	cJSON_Delete(record->sent);
 	record->sent = NULL;
-	if (record->gone)
+	if (record->gone) {
 		free_record(record);
-	else if (record->due)
+	} else if (record->due) {
+		enqueue(writer, record);
 		look_soon(writer, 0);
+	}
 }
 
 /* What server-side apply sends: the object's identity and the whole status. */
@@ -241,19 +273,30 @@ static void look_at(struct status_writer *writer, struct record *record)
 	write_status(record, policy, take_pointer(status));
 }
 
+/*
+ * Looks at what is queued, each record once and for a bounded time: with many policies in motion,
+ * as when all agents come back, statuses would take the whole loop.
+ */
 static void on_timer(uv_timer_t *timer)
 {
 	struct status_writer *writer = timer->data;
-	struct record *record, *next;
-	bool waiting = false;
+	unsigned int left = writer->queue_length;
+	uint64_t end = uv_hrtime() + WORK_NS;
 
-	HASH_ITER(hh, writer->records, record, next) {
+	for (; left && uv_hrtime() < end; left--) {
+		struct record *record = writer->queue;
+
+		dequeue(writer, record);
+		look_at(writer, record);
 		if (record->due && !record->sent)
-			look_at(writer, record);
-		waiting |= record->due && !record->sent;
+			enqueue(writer, record);
 	}
-	if (waiting)
-		look_soon(writer, LOOK_AGAIN_MS);
+	if (left) {
+		uv_update_time(writer->loop);
+		writer->rest_until_ms = uv_now(writer->loop) + REST_MS;
+	}
+	if (writer->queue)
+		look_soon(writer, left ? 0 : LOOK_AGAIN_MS);
 }
 
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status)
@@ -282,6 +325,9 @@ void status_writer_touch(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	record->due = true;
+	if (record->sent)
+		return; /* the end of the write leads back here */
+	enqueue(writer, record);
 	look_soon(writer, 0);
 }
 
@@ -292,6 +338,7 @@ void status_writer_forget(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	HASH_DEL(writer->records, record);
+	dequeue(writer, record);
 	if (record->sent)
 		record->gone = true;
 	else
