@@ -58,16 +58,27 @@ static bool reaches(const struct policy *policy, const struct cluster_namespace 
 					namespace->exists ? &namespace->labels : NULL);
 }
 
+/* Whether the policy's selector takes the pod, so that what else it says matters to the pod. */
+static bool concerns(const struct policy *policy, const struct pod *pod)
+{
+	return policy && selector_matches(&policy->selector, &pod->labels);
+}
+
 void controller_compile_reach(struct controller *controller, const struct policy *policy,
 			      const struct policy *former)
 {
 	const struct cluster_namespace *namespace = controller->cluster.namespaces;
+	const struct pod *pod;
 
 	if (!controller_is_synced(controller))
 		return;
-	for (; namespace; namespace = namespace->hh.next)
-		if (reaches(policy, namespace) || reaches(former, namespace))
-			controller_compile_namespace(controller, namespace->name);
+	for (; namespace; namespace = namespace->hh.next) {
+		if (!reaches(policy, namespace) && !reaches(former, namespace))
+			continue;
+		for (pod = namespace->pods; pod; pod = pod->namespace_next)
+			if (concerns(policy, pod) || concerns(former, pod))
+				controller_compile(controller, pod);
+	}
 }
 
 void controller_compile_node(struct controller *controller, const char *name)

@@ -43,6 +43,14 @@ struct controller {
 	unsigned int closing;
 };
 
+/* What is watched, and what happens on what a watch tells; the context is the controller. */
+struct controller_watch {
+	const char *path;
+	struct kube_informer_handlers handlers;
+};
+
+extern const struct controller_watch controller_watches[WATCHES];
+
 /* Whether all first lists are complete. Before that, nothing is compiled or told. */
 bool controller_is_synced(const struct controller *controller);
 
