@@ -73,7 +73,7 @@ AGENT_OBJECTS := $(foreach kind,obj sanitized,$(call objects,$(kind),$(AGENT_SOU
 		   node-agent/main.c $(TEST_SOURCES) $(BENCH_SOURCES)))
 $(AGENT_OBJECTS): | $(SKELETONS)
 
-$(BUILD)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h bpf/lib/*.h)
+$(BUILD)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h bpf/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,BPF)
 	@$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -D__TARGET_ARCH_$(ARCH) \

@@ -146,7 +146,10 @@ static void add_to_namespace(struct cluster_namespace *namespace, const struct c
 
 	while (beside && strcmp(beside->namespace, pod->namespace) != 0)
 		beside = beside->node_next;
-	DL_APPEND_ELEM2(namespace->pods, beside, pod, namespace_prev, namespace_next);
+	if (beside)
+		DL_APPEND_ELEM2(namespace->pods, beside, pod, namespace_prev, namespace_next);
+	else
+		DL_APPEND2(namespace->pods, pod, namespace_prev, namespace_next);
 }
 
 int cluster_add_pod(struct cluster *cluster, struct pod *pod)

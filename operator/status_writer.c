@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include <uthash.h>
@@ -24,7 +25,7 @@
 #define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
 #define REST_MS		  24	     /* after that */
 #define RETRY_FIRST_MS	  500
-#define RETRY_LIMIT_MS	  30000
+#define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
 
 struct record {
@@ -41,6 +42,7 @@ struct record {
 	bool queued;
 	struct record *prev, *next; /* in the queue */
 	UT_hash_handle hh;
+	LIST_ENTRY(record) gone_entry;
 };
 
 struct status_writer {
@@ -53,6 +55,7 @@ struct status_writer {
 	struct record *queue; /* of those that are due and not being written */
 	unsigned int queue_length;
 	uint64_t rest_until_ms;
+	LIST_HEAD(, record) gone; /* which wait for their write to be over */
 	struct status_writer_stats stats;
 };
 
@@ -88,6 +91,12 @@ static void free_record(struct record *record)
 	cJSON_Delete(record->sent);
 	free(record->id);
 	free(record);
+}
+
+static void free_gone(struct record *record)
+{
+	LIST_REMOVE(record, gone_entry);
+	free_record(record);
 }
 
 static void tell_transitions(const struct policy *policy, struct kube_client *client,
@@ -132,6 +141,8 @@ static void write_failed(struct record *record, const struct kube_response *resp
 		return;
 	if (delay_ms > RETRY_LIMIT_MS)
 		delay_ms = RETRY_LIMIT_MS;
+	if (delay_ms < (uint64_t)response->retry_after_seconds * 1000)
+		delay_ms = (uint64_t)response->retry_after_seconds * 1000;
 	log_warn("status of policy %s: %s; trying again in %llu ms", record->id, response->reason,
 		 (unsigned long long)delay_ms);
 	record->failures++;
@@ -165,7 +176,7 @@ static void on_written(void *context, const struct kube_response *response)
 	cJSON_Delete(record->sent);
 	record->sent = NULL;
 	if (record->gone) {
-		free_record(record);
+		free_gone(record);
 	} else if (record->due) {
 		enqueue(writer, record);
 		look_soon(writer, 0);
@@ -339,10 +350,12 @@ void status_writer_forget(struct status_writer *writer, const char *policy_id)
 		return;
 	HASH_DEL(writer->records, record);
 	dequeue(writer, record);
-	if (record->sent)
+	if (record->sent) {
 		record->gone = true;
-	else
+		LIST_INSERT_HEAD(&writer->gone, record, gone_entry);
+	} else {
 		free_record(record);
+	}
 }
 
 struct status_writer_stats status_writer_stats(const struct status_writer *writer)
@@ -377,6 +390,8 @@ static void on_closed(uv_handle_t *handle)
 		HASH_DEL(writer->records, record);
 		free_record(record);
 	}
+	while (!LIST_EMPTY(&writer->gone))
+		free_gone(LIST_FIRST(&writer->gone));
 	free(writer);
 }
 

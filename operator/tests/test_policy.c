@@ -17,7 +17,8 @@ static void reads_what_is_asked(void **state)
 				      " 'nodeSelector': {'pool': 'canary'},"
 				      " 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec':"
 				      " {'arguments': 'Raw', 'failures': true}},"
-				      " {'type': 'DNS', 'dns': {'slowThreshold': '2s'}}]}");
+				      " {'type': 'DNS', 'dns': {'slowThreshold': '2s'}},"
+				      " {'type': 'HTTP', 'http': {'sampleOneIn': 100}}]}");
 
 	(void)state;
 	assert_string_equal(policy->id, "shop/checkout");
@@ -29,6 +30,7 @@ static void reads_what_is_asked(void **state)
 	assert_int_equal(policy->probes[PROBE_EXEC].settings.exec.arguments, EXEC_ARGUMENTS_RAW);
 	assert_true(policy->probes[PROBE_EXEC].settings.exec.failures);
 	assert_true(policy->probes[PROBE_DNS].settings.dns.slow_ns == 2000000000);
+	assert_int_equal(policy->probes[PROBE_HTTP].settings.http.sample_one_in, 100);
 	assert_false(policy->suspend);
 	policy_free(policy);
 }
@@ -82,6 +84,10 @@ static void refuses_with_field_and_remedy(void **state)
 		 "spec.probes[0]: exec: ", "must be an object"},
 		{"{'probes': [{'type': 'TCP', 'exec': {}}]}",
 		 "spec.probes[0]: exec: ", "goes with type Exec only"},
+		{"{'probes': [{'type': 'HTTP', 'http': {'report': ['6xx']}}]}",
+		 "spec.probes[0]: http.report: \"6xx\"", "no class (\"5xx\") and no status"},
+		{"{'probes': [{'type': 'TCP', 'http': {}}]}",
+		 "spec.probes[0]: http: ", "goes with type HTTP only"},
 		{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}",
 		 "spec.containers: ", "list of names"},
 		{"{'containers': [''], 'probes': [{'type': 'TCP'}]}",
