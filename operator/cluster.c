@@ -165,6 +165,7 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 		pod_free(pod);
 		return -ENOMEM;
 	}
+	pod_share_template(pod, &cluster->pod_templates);
 	HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
 	add_to_namespace(namespace, node, pod);
 	pod->namespace_labels = namespace->exists ? &namespace->labels : NULL;

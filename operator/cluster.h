@@ -43,6 +43,7 @@ struct cluster {
 	struct policy *policies;	      /* by id */
 	struct policy *cluster_policies;      /* those in no namespace: list, by scope_next */
 	struct pod *pods;		      /* by UID */
+	struct pod_template *pod_templates;   /* which the pods share */
 	struct service *services;	      /* by id */
 	struct cluster_node *nodes;	      /* by name */
 	struct cluster_namespace *namespaces; /* by name */

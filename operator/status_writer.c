@@ -24,6 +24,7 @@
 #define LOOK_AGAIN_MS	  100	     /* at what had to wait */
 #define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
 #define REST_MS		  24	     /* after that */
+#define WRITES_LIMIT	  32	     /* under way at one time */
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
@@ -54,6 +55,7 @@ struct status_writer {
 	struct record *records;
 	struct record *queue; /* of those that are due and not being written */
 	unsigned int queue_length;
+	unsigned int writes; /* under way */
 	uint64_t rest_until_ms;
 	LIST_HEAD(, record) gone; /* which wait for their write to be over */
 	struct status_writer_stats stats;
@@ -169,6 +171,7 @@ static void on_written(void *context, const struct kube_response *response)
 	struct record *record = context;
 	struct status_writer *writer = record->writer;
 
+	writer->writes--;
 	if (response->reason)
 		write_failed(record, response);
 	else
@@ -179,8 +182,9 @@ static void on_written(void *context, const struct kube_response *response)
 		free_gone(record);
 	} else if (record->due) {
 		enqueue(writer, record);
-		look_soon(writer, 0);
 	}
+	if (writer->queue)
+		look_soon(writer, 0);
 }
 
 /* What server-side apply sends: the object's identity and the whole status. */
@@ -225,8 +229,10 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 	format_path(policy, path, sizeof(path));
 	record->sent = status;
 	if (body && kube_request(record->writer->client, "PATCH", path, KUBE_APPLY, body,
-				 on_written, record, &error) == 0)
+				 on_written, record, &error) == 0) {
+		record->writer->writes++;
 		return;
+	}
 	log_warn("status of policy %s cannot be sent: %s", record->id,
 		 body ? error.message : "out of memory");
 	cJSON_Delete(take_pointer(record->sent));
@@ -294,7 +300,7 @@ static void on_timer(uv_timer_t *timer)
 	unsigned int left = writer->queue_length;
 	uint64_t end = uv_hrtime() + WORK_NS;
 
-	for (; left && uv_hrtime() < end; left--) {
+	for (; left && uv_hrtime() < end && writer->writes < WRITES_LIMIT; left--) {
 		struct record *record = writer->queue;
 
 		dequeue(writer, record);
@@ -302,6 +308,8 @@ static void on_timer(uv_timer_t *timer)
 		if (record->due && !record->sent)
 			enqueue(writer, record);
 	}
+	if (writer->writes == WRITES_LIMIT)
+		return; /* the end of a write leads on */
 	if (left) {
 		uv_update_time(writer->loop);
 		writer->rest_until_ms = uv_now(writer->loop) + REST_MS;

@@ -14,10 +14,17 @@
 #include "lib/link/client.h"
 #include "lib/link/message.h"
 #include "lib/link/report.h"
+#include "lib/net/context.h"
 
 #include "bench/fleet/api.h"
 
 #define SERVER_NAME "skep-operator.skep-system.svc"
+
+/*
+ * Agents that share a context of libwebsockets, which goes through a list of all its connections
+ * whenever one of them sets a timer.
+ */
+#define CONTEXT_AGENTS 250
 
 /* One pod that an agent observes. */
 struct observed {
@@ -41,7 +48,6 @@ struct agent {
 struct agents {
 	const struct world *world;
 	uv_loop_t *loop;
-	uint32_t count;
 	struct agents_totals totals;
 	struct agent agents[];
 };
@@ -229,21 +235,34 @@ static void start(struct agent *agent, struct net_context *net, const char *fold
 	}
 }
 
-struct agents *agents_start(struct net_context *net, const struct world *world, const char *ca,
+static struct net_context *open_context(uv_loop_t *loop)
+{
+	struct net_context *net;
+	struct error error;
+
+	if (net_context_new(loop, CONTEXT_AGENTS + 8, &net, &error) == 0)
+		return net;
+	fprintf(stderr, "fleet: %s\n", error.message);
+	exit(EXIT_FAILURE);
+}
+
+struct agents *agents_start(uv_loop_t *loop, const struct world *world, const char *ca,
 			    const char *folder, int port)
 {
 	uint32_t count = world->sizes.counts[WORLD_NODES];
 	struct agents *agents = calloc(1, sizeof(*agents) + count * sizeof(struct agent));
+	struct net_context *net = NULL;
 	char ca_file[256];
 
 	if (!agents)
 		abort();
 	agents->world = world;
-	agents->loop = net_context_loop(net);
-	agents->count = count;
+	agents->loop = loop;
 	snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", folder);
 	write_file(ca_file, ca);
 	for (uint32_t node = 0; node < count; node++) {
+		if (node % CONTEXT_AGENTS == 0)
+			net = open_context(loop);
 		agents->agents[node].agents = agents;
 		agents->agents[node].node = node;
 		start(&agents->agents[node], net, folder, port);

@@ -8,8 +8,9 @@
 #ifndef SKEP_BENCH_FLEET_AGENTS_H
 #define SKEP_BENCH_FLEET_AGENTS_H
 
+#include <uv.h>
+
 #include "bench/fleet/world.h"
-#include "lib/net/context.h"
 
 struct agents;
 
@@ -24,7 +25,7 @@ struct agents_totals {
 };
 
 /* Starts an agent for each node; `folder` holds their tokens and the CA from now on. */
-struct agents *agents_start(struct net_context *net, const struct world *world, const char *ca,
+struct agents *agents_start(uv_loop_t *loop, const struct world *world, const char *ca,
 			    const char *folder, int port);
 
 struct agents_totals agents_totals(const struct agents *agents);

@@ -21,7 +21,6 @@
 #include "bench/fleet/world.h"
 #include "lib/base/log.h"
 #include "lib/base/options.h"
-#include "lib/net/context.h"
 
 #define PATIENCE_MS	  300000
 #define SETTLED_MS	  1500 /* without a written status: all are written */
@@ -35,7 +34,6 @@
 struct bench {
 	uv_loop_t loop;
 	uv_timer_t tick; /* makes the loop look at the time */
-	struct net_context *net;
 	struct world world;
 	struct api *api;
 	int api_port;
@@ -155,6 +153,12 @@ static uint64_t pods_of(const struct bench *bench)
 	return bench->world.sizes.counts[WORLD_PODS];
 }
 
+static void tell_lists(struct bench *bench, const char *what, uint64_t ms)
+{
+	row(what, "%" PRIu64 " ms, %" PRIu64 " ms of the operator's CPU", ms,
+	    process_cpu_ms(&bench->operator));
+}
+
 /* Memory: nothing, then pods, then policies on all of them. */
 static void measure_memory(struct bench *bench)
 {
@@ -169,7 +173,7 @@ static void measure_memory(struct bench *bench)
 
 	for (int kind = 0; kind < WORLD_KINDS; kind++)
 		hidden[kind] = kind == WORLD_POLICIES;
-	row("first lists, without policies", "%" PRIu64 " ms", start_operator(bench));
+	tell_lists(bench, "first lists, without policies", start_operator(bench));
 	pods = process_rss(&bench->operator);
 	row("memory, nothing in the cluster", "%.1f MiB", (double)empty / 1024);
 	row("memory, no policies", "%.1f MiB, %.0f B a pod", (double)pods / 1024,
@@ -178,23 +182,34 @@ static void measure_memory(struct bench *bench)
 	process_kill(&bench->operator);
 
 	hidden[WORLD_POLICIES] = false;
-	row("first lists, with policies", "%" PRIu64 " ms", start_operator(bench));
+	tell_lists(bench, "first lists, with policies", start_operator(bench));
 	policies = process_rss(&bench->operator);
 	row("memory, all pods selected, no agents", "%.1f MiB, %.0f B a pod",
 	    (double)policies / 1024, (double)(policies - empty) * 1024 / (double)pods_of(bench));
 	process_kill(&bench->operator);
 }
 
+static void tell_last_status(struct bench *bench, uint64_t start)
+{
+	uint64_t last = api_last_status_ms(bench->api);
+
+	if (last < start)
+		row("  last status written", "none: all stay as they were");
+	else
+		row("  last status written", "%" PRIu64 " ms", last - start);
+}
+
 /* All agents come to an operator that begins. */
 static void measure_begin(struct bench *bench, const char *what)
 {
 	uint64_t start = now_ms(bench), listed = start_operator(bench);
+	uint64_t cpu = process_cpu_ms(&bench->operator);
 	uint32_t nodes = bench->world.sizes.counts[WORLD_NODES];
 	uint64_t before = bench->agents ? agents_totals(bench->agents).snapshots : 0;
 	struct agents_totals totals;
 
 	if (!bench->agents)
-		bench->agents = agents_start(bench->net, &bench->world, api_ca(bench->api),
+		bench->agents = agents_start(&bench->loop, &bench->world, api_ca(bench->api),
 					     bench->folder, bench->operator.agent_port);
 	run_until(bench, "all agents have their selections",
 		  agents_totals(bench->agents).snapshots >= before + nodes &&
@@ -202,9 +217,9 @@ static void measure_begin(struct bench *bench, const char *what)
 	totals = agents_totals(bench->agents);
 	run_until(bench, "statuses are written", is_settled(bench));
 	printf("\n%s\n", what);
-	row("  lists read", "%" PRIu64 " ms", listed);
+	row("  lists read", "%" PRIu64 " ms, %" PRIu64 " ms of the operator's CPU", listed, cpu);
 	row("  last agent has its selection", "%" PRIu64 " ms", totals.last_ms - start);
-	row("  last status written", "%" PRIu64 " ms", api_last_status_ms(bench->api) - start);
+	tell_last_status(bench, start);
 	row("  CPU of the operator", "%" PRIu64 " ms", process_cpu_ms(&bench->operator));
 	row("  memory", "%.1f MiB, at most %.1f MiB", (double)process_rss(&bench->operator) / 1024,
 	    (double)process_peak(&bench->operator) / 1024);
@@ -369,8 +384,7 @@ static void measure_rolling(struct bench *bench)
 	row("  until the last agent has followed", "%" PRIu64 " ms", after.at_ms - start);
 	run_until(bench, "statuses are written", is_settled(bench));
 	after = figures_now(bench);
-	row("  until the last status is written", "%" PRIu64 " ms",
-	    api_last_status_ms(bench->api) - start);
+	tell_last_status(bench, start);
 	row("  watch events", "%u", replaced * REPLACE_STEPS);
 	row("  pods compiled", "%.0f", after.compiled - before.compiled);
 	row("  messages to agents", "%" PRIu64, after.agents.deltas - before.agents.deltas);
@@ -441,7 +455,6 @@ static void read_options(int argc, char *argv[], struct bench *bench)
 static void begin(struct bench *bench)
 {
 	struct rlimit files = {0};
-	struct error error;
 
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
@@ -455,11 +468,6 @@ static void begin(struct bench *bench)
 	uv_loop_init(&bench->loop);
 	uv_timer_init(&bench->loop, &bench->tick);
 	uv_timer_start(&bench->tick, on_tick, 5, 5);
-	if (net_context_new(&bench->loop, bench->world.sizes.counts[WORLD_NODES] + 64, &bench->net,
-			    &error) < 0) {
-		fprintf(stderr, "fleet: %s\n", error.message);
-		exit(EXIT_FAILURE);
-	}
 	bench->api = api_open(&bench->loop, &bench->world, &bench->api_port);
 }
 
