@@ -46,7 +46,7 @@ void controller_push_soon(struct controller *controller)
 
 static void on_agent_changed(void *context, struct fleet_node *node)
 {
-	controller_touch_node(context, node->name);
+	controller_touch_news(context, node);
 }
 
 /* Beginning: certificates and all first lists, in any order; then the doors are opened. */

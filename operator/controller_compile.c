@@ -131,6 +131,17 @@ void controller_touch_node(struct controller *controller, const char *name)
 		controller_touch_pod(controller, pod);
 }
 
+void controller_touch_news(struct controller *controller, struct fleet_node *fleet_node)
+{
+	const struct cluster_node *node = cluster_find_node(&controller->cluster, fleet_node->name);
+
+	if (!node)
+		return;
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		if (fleet_node_news(fleet_node, pod_cgroup_uid(pod)))
+			controller_touch_pod(controller, pod);
+}
+
 void controller_touch_cluster_policies(struct controller *controller)
 {
 	const struct policy *policy = controller->cluster.cluster_policies;

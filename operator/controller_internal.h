@@ -69,9 +69,11 @@ void controller_compile_reach(struct controller *controller, const struct policy
 /* The pod is gone: nothing is to be done on it any more. */
 void controller_deselect(struct controller *controller, const struct pod *pod);
 
-/* Statuses: what is said of a pod, of a node's pods, or by policies, may have changed. */
+/* Statuses: what is said of a pod, of a node's pods, of those of which its agent has told news, or
+ * by policies, may have changed. */
 void controller_touch_pod(struct controller *controller, const struct pod *pod);
 void controller_touch_node(struct controller *controller, const char *name);
+void controller_touch_news(struct controller *controller, struct fleet_node *node);
 void controller_touch_cluster_policies(struct controller *controller);
 void controller_touch_all(struct controller *controller);
 

@@ -30,6 +30,7 @@ struct link_server {
 	const char *certificate_pem, *key_pem; /* while it is made */
 	struct link_peer *peers;
 	struct link_peer *arriving; /* while libwebsockets takes its socket */
+	int strangers;		    /* among the peers */
 	struct link_server_stats stats;
 	int holds; /* what still points here: the timer and the virtual host */
 };
@@ -101,19 +102,16 @@ static void server_tick(uv_timer_t *tick)
 		uv_timer_stop(tick);
 }
 
-static unsigned int strangers_count(const struct link_server *server)
+void link_server_count_strangers(struct link_server *server, int change)
 {
-	const struct link_peer *peer;
-	unsigned int count = 0;
-
-	DL_FOREACH(server->peers, peer)
-		count += link_peer_is_stranger(peer);
-	return count;
+	server->strangers += change;
 }
 
 static void server_forget(struct link_server *server, struct link_peer *peer)
 {
 	link_peer_announce_closed(peer);
+	if (link_peer_is_stranger(peer))
+		link_server_count_strangers(server, -1);
 	DL_DELETE(server->peers, peer);
 	server->stats.connections--;
 	link_peer_free(peer);
@@ -143,7 +141,7 @@ static void server_arrived(void *context, int socket, const char *address)
 	uint64_t deadline = uv_now(server->tick.loop) + LINK_ADMISSION_SECONDS * 1000;
 	struct link_peer *peer = NULL;
 
-	if (strangers_count(server) < LINK_STRANGER_LIMIT)
+	if (server->strangers < LINK_STRANGER_LIMIT)
 		peer = link_peer_new(server, address, deadline);
 	if (!peer) {
 		server->stats.refused++;
@@ -151,6 +149,7 @@ static void server_arrived(void *context, int socket, const char *address)
 		return;
 	}
 	DL_APPEND(server->peers, peer);
+	link_server_count_strangers(server, 1);
 	server->stats.connections++;
 	if (!uv_is_active((uv_handle_t *)&server->tick))
 		uv_timer_start(&server->tick, server_tick, TICK_MS, TICK_MS);

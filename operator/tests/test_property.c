@@ -497,7 +497,7 @@ static void agent_connect(struct world *world, unsigned int number)
 	agent->connected = true;
 	agent->reported = false;
 	agent_receive(agent, fleet_node_snapshot(&world->controller->fleet, node));
-	controller_touch_node(world->controller, name);
+	controller_touch_news(world->controller, node);
 }
 
 static void agent_leave(struct world *world, unsigned int number)
@@ -508,7 +508,7 @@ static void agent_leave(struct world *world, unsigned int number)
 		return;
 	fleet_node_connect(node, false, world->now_ms);
 	world->agents[number].connected = false;
-	controller_touch_node(world->controller, node->name);
+	controller_touch_news(world->controller, node);
 }
 
 static void push(struct world *world, unsigned int number)
@@ -541,7 +541,7 @@ static void agent_report(struct world *world, unsigned int number)
 	}
 	agent->reported = true;
 	fleet_node_take_report(&world->controller->fleet, node, &report);
-	controller_touch_node(world->controller, node->name);
+	controller_touch_news(world->controller, node);
 }
 
 /* What must hold. */
