@@ -131,6 +131,7 @@ static void on_tick(uv_timer_t *timer)
 	open_doors(controller); /* where that has failed */
 	if (!controller_is_synced(controller))
 		return;
+	controller_check_expiry(controller);
 	edges_expire(&controller->edges, uv_now(controller->loop));
 	HASH_ITER(hh, controller->fleet.nodes, node, next) {
 		if (is_left_over(controller, node))

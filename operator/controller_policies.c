@@ -4,10 +4,12 @@
 /* What the watches tell of policies, of both scopes. */
 
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "operator/controller_internal.h"
+#include "operator/expiry.h"
 
 /* Puts the policy in the place of `former`, which may be NULL, and takes both. */
 static void replace_policy(struct controller *controller, struct policy *former,
@@ -36,6 +38,7 @@ static void on_policy(struct controller *controller, enum policy_scope scope, co
 		log_error("a policy cannot be read: out of memory, or an object without a name");
 		return;
 	}
+	expiry_begin(policy, json_find(object, "status"), time(NULL));
 	former = cluster_find_policy(&controller->cluster, policy->id);
 	if (former && strcmp(former->uid, policy->uid) == 0 &&
 	    former->generation == policy->generation)
@@ -70,4 +73,16 @@ void controller_on_policy_gone(void *context, const char *namespace, const char 
 	cluster_take_policy(&controller->cluster, policy);
 	controller_compile_reach(controller, NULL, policy);
 	policy_free(policy);
+}
+
+void controller_check_expiry(struct controller *controller)
+{
+	struct policy *policy = controller->cluster.policies;
+
+	for (; policy; policy = policy->hh.next) {
+		if (!expiry_check(policy, time(NULL)))
+			continue;
+		controller_compile_reach(controller, policy, NULL);
+		status_writer_touch(controller->status_writer, policy->id);
+	}
 }

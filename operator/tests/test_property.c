@@ -254,7 +254,8 @@ static const char *random_spec(struct world *world, char spec[TEXT_SIZE])
 		"{'type': 'TCP'}", "{'type': 'DNS'}", "{'type': 'TCP'}, {'type': 'Exec'}",
 		"{'type': 'Exec', 'exec': {'arguments': 'Raw'}}",
 		"{'type': 'HTTP'}, {'type': 'DNS', 'dns': {'slowThreshold': '5ms'}}"};
-	static const char *const rest[] = {"", "", "", ", 'suspend': true"};
+	static const char *const rest[] = {
+		"", "", "", "", ", 'suspend': true", ", 'mode': 'Preview'"};
 
 	snprintf(spec, TEXT_SIZE, "{'selector': %s%s%s, 'probes': [%s]%s", pick(world, selectors),
 		 pick(world, nodes), pick(world, containers), pick(world, probes),
@@ -660,7 +661,7 @@ static void check_long_way(const struct aggregate *is, const struct policy *poli
 		unsigned int matched = 0;
 
 		for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
-			matched += policy_selects_pod(policy, pod);
+			matched += policy_matches_pod(policy, pod);
 		pods += taken ? matched : 0;
 		nodes += taken && matched;
 		skipped += !taken && matched;
