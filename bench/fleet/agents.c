@@ -26,6 +26,9 @@
  */
 #define CONTEXT_AGENTS 250
 
+#define DIALLING_LIMIT 48 /* of the 64 that the operator has room for before they are let in */
+#define DIAL_MS	       2
+
 /* One pod that an agent observes. */
 struct observed {
 	uint32_t pod;
@@ -38,7 +41,9 @@ struct observed {
 struct agent {
 	struct agents *agents;
 	struct link_client *client;
+	struct net_context *net;
 	uint32_t node;
+	bool dialling; /* for the first time since it was woken */
 	char epoch[32];
 	uint64_t revision;
 	bool answered;
@@ -48,7 +53,13 @@ struct agent {
 struct agents {
 	const struct world *world;
 	uv_loop_t *loop;
+	uint32_t count;
 	struct agents_totals totals;
+	uv_timer_t dial;
+	uint32_t next; /* to dial */
+	uint32_t dialling;
+	int port;
+	char folder[128];
 	struct agent agents[];
 };
 
@@ -77,6 +88,10 @@ static void set_answered(struct agent *agent, bool answered)
 {
 	agent->agents->totals.answered += (unsigned int)answered - (unsigned int)agent->answered;
 	agent->answered = answered;
+	if (!answered || !agent->dialling)
+		return;
+	agent->dialling = false;
+	agent->agents->dialling--;
 }
 
 static void on_connected(void *context)
@@ -211,27 +226,59 @@ static void write_file(const char *path, const char *text)
 	}
 }
 
-static void start(struct agent *agent, struct net_context *net, const char *folder, int port)
+static void dial(struct agent *agent)
 {
 	static const struct link_client_handlers handlers = {
 		.connected = on_connected, .message = on_message, .disconnected = on_disconnected};
-	char ca_file[256], token_file[256], token[WORLD_NAME_SIZE];
+	const struct agents *agents = agent->agents;
+	char ca_file[256], token_file[256];
 	const struct link_client_settings settings = {
 		.host = "127.0.0.1",
-		.port = port,
+		.port = agents->port,
 		.server_name = SERVER_NAME,
 		.ca_file = ca_file,
 		.token_file = token_file,
 	};
 	struct error error;
 
-	snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", folder);
-	snprintf(token_file, sizeof(token_file), "%s/token-%u", folder, agent->node);
-	api_token(agent->node, token);
-	write_file(token_file, token);
-	if (link_client_new(net, &settings, &handlers, agent, &agent->client, &error) < 0) {
+	snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", agents->folder);
+	snprintf(token_file, sizeof(token_file), "%s/token-%u", agents->folder, agent->node);
+	if (link_client_new(agent->net, &settings, &handlers, agent, &agent->client, &error) < 0) {
 		fprintf(stderr, "fleet: agent %u: %s\n", agent->node, error.message);
 		exit(EXIT_FAILURE);
+	}
+}
+
+static void on_dial(uv_timer_t *timer)
+{
+	struct agents *agents = timer->data;
+
+	while (agents->next < agents->count && agents->dialling < DIALLING_LIMIT) {
+		struct agent *agent = &agents->agents[agents->next++];
+
+		agent->dialling = true;
+		agents->dialling++;
+		dial(agent);
+	}
+	if (agents->next == agents->count)
+		uv_timer_stop(timer);
+}
+
+void agents_wake(struct agents *agents)
+{
+	agents->next = agents->dialling = 0;
+	uv_timer_start(&agents->dial, on_dial, 0, DIAL_MS);
+}
+
+void agents_rest(struct agents *agents)
+{
+	uv_timer_stop(&agents->dial);
+	for (uint32_t i = 0; i < agents->count; i++) {
+		struct agent *agent = &agents->agents[i];
+
+		agent->client = link_client_free(agent->client);
+		agent->dialling = false;
+		set_answered(agent, false);
 	}
 }
 
@@ -246,26 +293,40 @@ static struct net_context *open_context(uv_loop_t *loop)
 	exit(EXIT_FAILURE);
 }
 
-struct agents *agents_start(uv_loop_t *loop, const struct world *world, const char *ca,
-			    const char *folder, int port)
+static void write_token(const struct agents *agents, uint32_t node)
+{
+	char file[256], token[WORLD_NAME_SIZE];
+
+	snprintf(file, sizeof(file), "%s/token-%u", agents->folder, node);
+	api_token(node, token);
+	write_file(file, token);
+}
+
+struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *ca,
+			  const char *folder, int port)
 {
 	uint32_t count = world->sizes.counts[WORLD_NODES];
 	struct agents *agents = calloc(1, sizeof(*agents) + count * sizeof(struct agent));
-	struct net_context *net = NULL;
 	char ca_file[256];
 
 	if (!agents)
 		abort();
 	agents->world = world;
 	agents->loop = loop;
+	agents->count = count;
+	agents->port = port;
+	snprintf(agents->folder, sizeof(agents->folder), "%s", folder);
 	snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", folder);
 	write_file(ca_file, ca);
+	uv_timer_init(loop, &agents->dial);
+	agents->dial.data = agents;
 	for (uint32_t node = 0; node < count; node++) {
-		if (node % CONTEXT_AGENTS == 0)
-			net = open_context(loop);
-		agents->agents[node].agents = agents;
-		agents->agents[node].node = node;
-		start(&agents->agents[node], net, folder, port);
+		struct agent *agent = &agents->agents[node];
+
+		agent->agents = agents;
+		agent->node = node;
+		agent->net = node % CONTEXT_AGENTS ? agent[-1].net : open_context(loop);
+		write_token(agents, node);
 	}
 	return agents;
 }

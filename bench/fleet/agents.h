@@ -24,9 +24,21 @@ struct agents_totals {
 	uint64_t last_ms;	 /* when the last selection was carried out, in ms of the loop */
 };
 
-/* Starts an agent for each node; `folder` holds their tokens and the CA from now on. */
-struct agents *agents_start(uv_loop_t *loop, const struct world *world, const char *ca,
-			    const char *folder, int port);
+/*
+ * Makes an agent for each node; `folder` holds their tokens and the CA from now on. They rest at
+ * first.
+ */
+struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *ca,
+			  const char *folder, int port);
+
+/*
+ * Has all of them dial, a few at one time: as fast as the operator lets them in. Thousands that try
+ * again and again would take this machine's processors, where each has one of its own in a cluster.
+ */
+void agents_wake(struct agents *agents);
+
+/* Ends all connections, without a word. What they were told they keep. */
+void agents_rest(struct agents *agents);
 
 struct agents_totals agents_totals(const struct agents *agents);
 

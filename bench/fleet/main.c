@@ -209,8 +209,9 @@ static void measure_begin(struct bench *bench, const char *what)
 	struct agents_totals totals;
 
 	if (!bench->agents)
-		bench->agents = agents_start(&bench->loop, &bench->world, api_ca(bench->api),
-					     bench->folder, bench->operator.agent_port);
+		bench->agents = agents_new(&bench->loop, &bench->world, api_ca(bench->api),
+					   bench->folder, bench->operator.agent_port);
+	agents_wake(bench->agents);
 	run_until(bench, "all agents have their selections",
 		  agents_totals(bench->agents).snapshots >= before + nodes &&
 			  agents_totals(bench->agents).answered == nodes);
@@ -405,6 +406,7 @@ static void measure_all(struct bench *bench)
 	measure_time(bench, "a minute in which pods are replaced besides", true);
 	measure_rolling(bench);
 	process_kill(&bench->operator);
+	agents_rest(bench->agents);
 	measure_begin(bench, "operator killed and started anew");
 }
 
