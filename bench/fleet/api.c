@@ -16,13 +16,16 @@
 #include "lib/base/json.h"
 
 #define WAITING_LIMIT	(1 << 20) /* bytes of a watch that the client has not taken yet */
+#define WATCH_SECONDS	1800	  /* of a watch that names no end */
+#define TICK_MS		1000
 #define SERVICE_ACCOUNT "system:serviceaccount:skep-system:skep-node-agent"
 
 struct watch {
 	struct http_peer *peer;
 	struct world *world;
-	enum world_kind kind;
+	int kind;    /* enum world_kind, or -1 of a collection that is empty */
 	size_t next; /* change to tell */
+	uint64_t end_ms;
 	struct watch *prev, *following;
 };
 
@@ -35,6 +38,7 @@ struct stored {
 
 struct api {
 	struct http_door door;
+	uv_timer_t tick;
 	struct world *world;
 	struct watch *watches;
 	struct stored *stored;
@@ -100,7 +104,7 @@ static void watch_pump(struct watch *watch)
 	       http_waiting(watch->peer) + lines.length < WAITING_LIMIT) {
 		const struct world_change *change = &world->changes[watch->next++];
 
-		if (change->kind == watch->kind)
+		if ((int)change->kind == watch->kind)
 			write_event(world, change, &lines);
 	}
 	if (lines.length)
@@ -124,6 +128,22 @@ static void on_gone(void *context, struct http_peer *peer)
 	DL_DELETE2(api->watches, watch, prev, following);
 	free(watch);
 	http_set_data(peer, NULL);
+}
+
+/* Watches end when the client wished them to. */
+static void on_tick(uv_timer_t *tick)
+{
+	struct api *api = tick->data;
+	struct watch *watch, *next;
+
+	DL_FOREACH_SAFE2(api->watches, watch, next, following) {
+		struct http_peer *peer = watch->peer;
+
+		if (uv_now(tick->loop) < watch->end_ms)
+			continue;
+		on_gone(api, peer);
+		http_stream_end(peer);
+	}
 }
 
 static void on_world_changed(void *context)
@@ -158,16 +178,16 @@ static void start_watch(struct api *api, struct http_peer *peer, const char *que
 
 	api->counts[API_WATCHES]++;
 	http_stream(peer);
-	if (kind < 0)
-		return;
 	watch = calloc(1, sizeof(*watch));
 	if (!watch)
 		abort();
 	*watch = (struct watch){
 		.peer = peer,
 		.world = api->world,
-		.kind = (enum world_kind)kind,
+		.kind = kind,
 		.next = change_after(api->world, query_number(query, "resourceVersion", 0)),
+		.end_ms = uv_now(api->door.tcp.loop) +
+			  1000 * query_number(query, "timeoutSeconds", WATCH_SECONDS),
 	};
 	http_set_data(peer, watch);
 	DL_APPEND2(api->watches, watch, prev, following);
@@ -424,6 +444,9 @@ struct api *api_open(uv_loop_t *loop, struct world *world, int *ret_port)
 	api->world = world;
 	api->door = (struct http_door){
 		.requested = on_request, .ready = on_ready, .closed = on_gone, .context = api};
+	uv_timer_init(loop, &api->tick);
+	api->tick.data = api;
+	uv_timer_start(&api->tick, on_tick, TICK_MS, TICK_MS);
 	world->changed = on_world_changed;
 	world->context = api;
 	*ret_port = http_door_open(&api->door, loop);

@@ -109,6 +109,15 @@ void http_stream_send(struct http_peer *peer, struct text *piece)
 	peer_send(peer, &chunk);
 }
 
+void http_stream_end(struct http_peer *peer)
+{
+	struct text end = TEXT_EMPTY;
+
+	peer->streaming = false;
+	text_append_string(&end, "0\r\n\r\n");
+	peer_send(peer, &end);
+}
+
 size_t http_waiting(const struct http_peer *peer)
 {
 	return uv_stream_get_write_queue_size((const uv_stream_t *)&peer->tcp);

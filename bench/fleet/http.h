@@ -44,6 +44,9 @@ void http_answer(struct http_peer *peer, int status, struct text *body);
 void http_stream(struct http_peer *peer);
 void http_stream_send(struct http_peer *peer, struct text *piece);
 
+/* Ends the stream as it should; the connection stays for further requests. */
+void http_stream_end(struct http_peer *peer);
+
 /* Bytes that the client has not taken yet. */
 size_t http_waiting(const struct http_peer *peer);
 

@@ -141,7 +141,8 @@ static void server_arrived(void *context, int socket, const char *address)
 	uint64_t deadline = uv_now(server->tick.loop) + LINK_ADMISSION_SECONDS * 1000;
 	struct link_peer *peer = NULL;
 
-	if (server->strangers < LINK_STRANGER_LIMIT)
+	if (server->strangers < LINK_STRANGER_LIMIT &&
+	    server->stats.connections < LINK_CONNECTION_LIMIT)
 		peer = link_peer_new(server, address, deadline);
 	if (!peer) {
 		server->stats.refused++;
