@@ -156,6 +156,7 @@ void controller_begin(struct controller *controller)
 	log_info("the cluster is known: %u policies, %u pods, %u nodes, %u Services",
 		 HASH_COUNT(controller->cluster.policies), HASH_COUNT(controller->cluster.pods),
 		 HASH_COUNT(controller->cluster.nodes), HASH_COUNT(controller->cluster.services));
+	controller_judge_all(controller);
 	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
 		controller_compile(controller, pod);
 	controller_touch_all(controller);

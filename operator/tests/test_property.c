@@ -310,6 +310,19 @@ static void renew_policy(struct world *world)
 	object_put(world, WATCH_POLICIES, json);
 }
 
+static void put_quota(struct world *world)
+{
+	static const char *const specs[] = {
+		"{}", "{'policiesPerNamespace': 1}", "{'allowedProbes': ['TCP', 'DNS']}",
+		"{'text': 'None'}",
+		"{'namespaceSelector': {'matchLabels': {'env': 'x'}}, 'policiesPerNamespace': 2}"};
+
+	object_put(world, WATCH_QUOTAS,
+		   json_format("{'metadata': {'name': 'q%u', 'uid': 'quota', 'generation': %u},"
+			       " 'spec': %s}",
+			       chance(world, 2), ++world->serial, pick(world, specs)));
+}
+
 static void put_namespace(struct world *world)
 {
 	static const char *const labels[] = {"{}", "{'env': 'x'}"};
@@ -400,14 +413,24 @@ static void put_pod(struct world *world)
 			       random_status(world, status)));
 }
 
+/* A namespace goes when all that was in it has gone. */
+static bool is_inhabited(const struct world *world, const struct object *object)
+{
+	for (size_t i = 0; i < world->count; i++)
+		if (object->kind == WATCH_NAMESPACES &&
+		    strcmp(world->objects[i].namespace, object->name) == 0)
+			return true;
+	return false;
+}
+
 static void remove_any(struct world *world)
 {
 	static const enum watch kinds[] = {
-		WATCH_PODS,  WATCH_PODS, WATCH_PODS,	   WATCH_POLICIES,	  WATCH_SERVICES,
-		WATCH_NODES, WATCH_PODS, WATCH_NAMESPACES, WATCH_CLUSTER_POLICIES};
+		WATCH_PODS,  WATCH_PODS,   WATCH_PODS,	     WATCH_POLICIES,	    WATCH_SERVICES,
+		WATCH_NODES, WATCH_QUOTAS, WATCH_NAMESPACES, WATCH_CLUSTER_POLICIES};
 	struct object *object = object_any(world, pick(world, kinds));
 
-	if (object)
+	if (object && !is_inhabited(world, object))
 		object_remove(world, object);
 }
 
@@ -565,8 +588,10 @@ static struct controller *recompute(struct world *world)
 /* What is to be done on a pod, as the message would say it; NULL for nothing. */
 static char *compile_text(const struct controller *fresh, const struct pod *pod)
 {
+	const struct cluster_namespace *namespace =
+		cluster_find_namespace(&fresh->cluster, pod->namespace);
 	const struct policy_lists policies = {
-		.of_namespace = cluster_find_namespace(&fresh->cluster, pod->namespace)->policies,
+		.of_namespace = namespace->policies,
 		.of_cluster = fresh->cluster.cluster_policies,
 	};
 	const struct cluster_node *node = cluster_find_node(&fresh->cluster, pod->node);
@@ -574,7 +599,8 @@ static char *compile_text(const struct controller *fresh, const struct pod *pod)
 	cJSON *json;
 	char *text;
 
-	if (!node)
+	/* Before a namespace is known, nobody knows which quotas bind it. */
+	if (!node || !namespace->exists)
 		return NULL;
 	assert_int_equal(compile_pod(&policies, pod, &node->labels, &selected), 0);
 	if (!selected)
@@ -756,6 +782,17 @@ static void remember(const struct world *world, struct before *before)
 	writer.count = 0;
 }
 
+/* Nothing is said of a policy before it is known which quotas bind its namespace. */
+static bool is_judged(const struct world *world, const struct policy *policy)
+{
+	const struct cluster_namespace *namespace;
+
+	if (policy->scope == POLICY_CLUSTER)
+		return true;
+	namespace = cluster_find_namespace(&world->controller->cluster, policy->namespace);
+	return namespace->exists;
+}
+
 static bool counts_differ(const struct aggregate *a, const struct aggregate *b)
 {
 	return memcmp(&a->pods, &b->pods, sizeof(a->pods)) != 0 ||
@@ -782,7 +819,7 @@ static void check_touched(const struct world *world, const struct before *before
 			cluster_find_policy(&world->controller->cluster, before->ids[i]);
 		struct aggregate now;
 
-		if (!policy)
+		if (!policy || !is_judged(world, policy))
 			continue;
 		now = aggregate_policy(policy, &world->controller->cluster,
 				       &world->controller->fleet, world->now_ms);
@@ -825,6 +862,8 @@ static void step_objects(struct world *world)
 		{"node", put_node},
 		{"Service", put_service},
 		{"namespace", put_namespace},
+		{"namespace", put_namespace},
+		{"quota", put_quota},
 		{"end of an object", remove_any},
 		{"end of an object", remove_any},
 	};
