@@ -27,7 +27,7 @@
 #define CONTEXT_AGENTS 250
 
 #define DIALLING_LIMIT 48 /* of the 64 that the operator has room for before they are let in */
-#define DIAL_MS	       2
+#define DIAL_MS	       5
 
 /* One pod that an agent observes. */
 struct observed {
@@ -43,7 +43,8 @@ struct agent {
 	struct link_client *client;
 	struct net_context *net;
 	uint32_t node;
-	bool dialling; /* for the first time since it was woken */
+	bool queued;   /* to dial */
+	bool dialling; /* and not connected yet */
 	char epoch[32];
 	uint64_t revision;
 	bool answered;
@@ -56,7 +57,6 @@ struct agents {
 	uint32_t count;
 	struct agents_totals totals;
 	uv_timer_t dial;
-	uint32_t next; /* to dial */
 	uint32_t dialling;
 	int port;
 	char folder[128];
@@ -99,12 +99,14 @@ static void on_connected(void *context)
 	say_hello(context);
 }
 
+/* One that had its selection waits for its turn again; others try again by themselves. */
 static void on_disconnected(void *context, const char *why)
 {
 	struct agent *agent = context;
 
-	(void)why; /* an operator that is ended, or too many at one time: it is tried again */
-	agent->agents->totals.disconnections++;
+	if (agent->answered && agent->agents->totals.disconnections++ == 0)
+		fprintf(stderr, "fleet: agent %u lost its connection: %s\n", agent->node, why);
+	agent->queued |= agent->answered;
 	set_answered(agent, false);
 }
 
@@ -253,31 +255,37 @@ static void on_dial(uv_timer_t *timer)
 {
 	struct agents *agents = timer->data;
 
-	while (agents->next < agents->count && agents->dialling < DIALLING_LIMIT) {
-		struct agent *agent = &agents->agents[agents->next++];
+	for (uint32_t i = 0; i < agents->count; i++) {
+		struct agent *agent = &agents->agents[i];
 
+		if (!agent->queued)
+			continue;
+		agent->client = link_client_free(agent->client);
+		if (agents->dialling == DIALLING_LIMIT)
+			continue;
+		agent->queued = false;
 		agent->dialling = true;
 		agents->dialling++;
 		dial(agent);
 	}
-	if (agents->next == agents->count)
-		uv_timer_stop(timer);
 }
 
 void agents_wake(struct agents *agents)
 {
-	agents->next = agents->dialling = 0;
+	for (uint32_t i = 0; i < agents->count; i++)
+		agents->agents[i].queued = true;
 	uv_timer_start(&agents->dial, on_dial, 0, DIAL_MS);
 }
 
 void agents_rest(struct agents *agents)
 {
 	uv_timer_stop(&agents->dial);
+	agents->dialling = 0;
 	for (uint32_t i = 0; i < agents->count; i++) {
 		struct agent *agent = &agents->agents[i];
 
 		agent->client = link_client_free(agent->client);
-		agent->dialling = false;
+		agent->dialling = agent->queued = false;
 		set_answered(agent, false);
 	}
 }

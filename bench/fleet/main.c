@@ -387,6 +387,8 @@ static void measure_rolling(struct bench *bench)
 	run_until(bench, "statuses are written", is_settled(bench));
 	after = figures_now(bench);
 	tell_last_status(bench, start);
+	row("  connections of agents lost", "%" PRIu64,
+	    after.agents.disconnections - before.agents.disconnections);
 	row("  watch events", "%u", replaced * REPLACE_STEPS);
 	row("  pods compiled", "%.0f", after.compiled - before.compiled);
 	row("  messages to agents", "%" PRIu64, after.agents.deltas - before.agents.deltas);
