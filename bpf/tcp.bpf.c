@@ -112,7 +112,10 @@ static __always_inline struct tcp_counters *edge_find(struct tcp_edge_key *key)
 	return bpf_map_lookup_elem(&tcp_others, key);
 }
 
-/* Makes the edge if it is new and the target may know another one; otherwise as edge_find(). */
+/*
+ * Makes the edge if it is new and the target may know another one; otherwise as edge_find(). A
+ * connection of the others stays with them: their key stands for rows of tcp_others alone.
+ */
 static __always_inline struct tcp_counters *edge_ensure(struct tcp_edge_key *key,
 							struct tcp_target *target)
 {
@@ -120,8 +123,8 @@ static __always_inline struct tcp_counters *edge_ensure(struct tcp_edge_key *key
 
 	if (edge)
 		return edge;
-	if (rate_limit_take(&target->edges_full_at, bpf_ktime_get_ns(), TCP_EDGE_INTERVAL_NS,
-			    TCP_EDGE_BURST))
+	if (key->port && rate_limit_take(&target->edges_full_at, bpf_ktime_get_ns(),
+					 TCP_EDGE_INTERVAL_NS, TCP_EDGE_BURST))
 		bpf_map_update_elem(&tcp_edges, key, &zero, BPF_NOEXIST);
 	return edge_find(key);
 }

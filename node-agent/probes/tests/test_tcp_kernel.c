@@ -441,6 +441,13 @@ static void test_retransmissions_are_the_kernels_own(void **state)
 	fixture_detach(fixture, attachment);
 }
 
+/* On a loaded machine the last FINs are taken in after their sender has ended. */
+static void wait_until_closed(struct fixture *fixture, struct probe_attachment *attachment)
+{
+	for (int i = 0; i < 100 && fixture_sum(fixture, attachment, OPEN) > 0; i++)
+		usleep(10000);
+}
+
 #define CONNECTIONS 300
 
 /* Two processes on as many CPUs as there are: no update of a counter gets lost. */
@@ -471,9 +478,7 @@ static void test_counters_are_exact_under_load(void **state)
 	}
 	while (wait(&status) > 0)
 		assert_int_equal(status, 0);
-	/* On a loaded machine the last FINs are taken in after their sender has ended. */
-	for (int i = 0; i < 100 && fixture_sum(fixture, attachment, OPEN) > 0; i++)
-		usleep(10000);
+	wait_until_closed(fixture, attachment);
 	assert_value(fixture, attachment, OPENED, 2 * CONNECTIONS);
 	assert_value(fixture, attachment, ACCEPTED, 2 * CONNECTIONS);
 	assert_value(fixture, attachment, SENT, 2 * CONNECTIONS * 20 * 4000);
@@ -556,6 +561,76 @@ static void test_connections_of_others_end_there(void **state)
 	assert_value(fixture, server, RECEIVED, 1000);
 	close(pairs[0].listener);
 	fixture_detach(fixture, server);
+}
+
+/* A listener at all addresses of this machine. */
+static void listen_everywhere(struct fixture *fixture, struct pair *pair)
+{
+	set_address(pair, IPV4);
+	((struct sockaddr_in *)&pair->address)->sin_addr.s_addr = INADDR_ANY;
+	pair->listener = socket_in(fixture, fixture->mount, AF_INET);
+	assert_return_code(
+		bind(pair->listener, (struct sockaddr *)&pair->address, pair->address_size), errno);
+	assert_return_code(listen(pair->listener, 16), errno);
+	getsockname(pair->listener, (struct sockaddr *)&pair->address, &pair->address_size);
+}
+
+/* Begins a connection to one of many addresses, where one listener answers. */
+static void begin_connection_to(struct fixture *fixture, struct pair *pair, const char *cgroup,
+				int number)
+{
+	struct sockaddr_in server = *(const struct sockaddr_in *)&pair->address;
+
+	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + (uint32_t)number);
+	pair->client = socket_in(fixture, cgroup, AF_INET);
+	assert_return_code(fcntl(pair->client, F_SETFL, O_NONBLOCK), errno);
+	if (connect(pair->client, (struct sockaddr *)&server, sizeof(server)) < 0)
+		assert_int_equal(errno, EINPROGRESS);
+}
+
+static void end_connection_to(struct pair *pair)
+{
+	pair->server = accept(pair->listener, NULL, NULL);
+	assert_return_code(pair->server, errno);
+}
+
+/* By the time that its SYN comes through, there is room for one more edge. */
+static void connect_late(struct fixture *fixture, struct pair *pair, const char *cgroup)
+{
+	struct sock_filter drop_all[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+	struct sock_fprog filter = {1, drop_all};
+
+	setsockopt(pair->listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+	begin_connection_to(fixture, pair, cgroup, NEWCOMER);
+	usleep(2 * TCP_EDGE_INTERVAL_NS / 1000);
+	setsockopt(pair->listener, SOL_SOCKET, SO_DETACH_FILTER, &filter, sizeof(filter));
+	end_connection_to(pair);
+}
+
+static void test_connection_of_others_stays_with_them(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *cgroup = fixture_cgroup(fixture, "/client");
+	struct probe_attachment *client = fixture_attach(fixture, cgroup, &none);
+	struct pair pairs[PEERS];
+
+	listen_everywhere(fixture, &pairs[0]);
+	for (int i = 0; i < NEWCOMER; i++) {
+		pairs[i] = pairs[0];
+		begin_connection_to(fixture, &pairs[i], cgroup, i);
+		end_connection_to(&pairs[i]);
+	}
+	pairs[NEWCOMER] = pairs[0];
+	connect_late(fixture, &pairs[NEWCOMER], cgroup);
+	assert_value(fixture, client, OPENED, PEERS);
+	assert_value(fixture, client, OPEN, PEERS);
+	for (int i = 0; i < PEERS; i++)
+		close_pair(&pairs[i]);
+	wait_until_closed(fixture, client);
+	assert_value(fixture, client, OPENED, PEERS);
+	assert_value(fixture, client, OPEN, 0);
+	close(pairs[0].listener);
+	fixture_detach(fixture, client);
 }
 
 static void test_older_connections_beyond_the_limit(void **state)
@@ -672,6 +747,7 @@ int main(void)
 		case_of(test_retransmissions_are_the_kernels_own),
 		case_of(test_counters_are_exact_under_load),
 		case_of(test_connections_of_others_end_there),
+		case_of(test_connection_of_others_stays_with_them),
 		case_of(test_older_connections_beyond_the_limit),
 		case_of(test_attaches_where_all_edges_are_taken),
 		case_of(test_targets_share_programs_and_leave_nothing),
