@@ -357,6 +357,16 @@ int agents_new(struct net_context *net, struct kube_client *client,
 	return 0;
 }
 
+void agents_shut(struct agents *agents, const char *why)
+{
+	link_server_suspend(agents->server, why);
+}
+
+int agents_reopen(struct agents *agents, struct error *error)
+{
+	return link_server_resume(agents->server, error);
+}
+
 struct agents *agents_free(struct agents *agents)
 {
 	struct session *session, *next;

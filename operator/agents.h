@@ -47,6 +47,13 @@ int agents_new(struct net_context *net, struct kube_client *client,
 	       const struct agents_books *books, agents_handler changed, void *context,
 	       struct agents **ret_agents, struct error *error);
 
+/*
+ * Shuts the door: every agent is cut off. And opens it again; what the books hold may be another by
+ * then.
+ */
+void agents_shut(struct agents *agents, const char *why);
+int agents_reopen(struct agents *agents, struct error *error);
+
 /* To be called after kube_client_free(). Returns NULL. */
 struct agents *agents_free(struct agents *agents);
 

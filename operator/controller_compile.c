@@ -20,12 +20,12 @@ void controller_compile(struct controller *controller, const struct pod *pod)
 	struct selected_pod *selected = NULL;
 	int result;
 
-	if (!controller_is_synced(controller) || !namespace || !node)
+	if (!controller_is_at_work(controller) || !namespace || !node)
 		return;
 	controller->compiled++;
 	result = compile_pod(namespace->policies, pod, &node->labels, &selected);
 	fleet_node = selected ? fleet_ensure_node(&controller->fleet, node->name,
-						  uv_now(controller->loop))
+						  controller_heard_ms(controller))
 			      : fleet_find_node(&controller->fleet, node->name);
 	if (result == 0 && selected && !fleet_node) {
 		selected_pod_free(selected);
@@ -75,7 +75,7 @@ void controller_touch_pod(struct controller *controller, const struct pod *pod)
 	const struct cluster_namespace *namespace =
 		cluster_find_namespace(&controller->cluster, pod->namespace);
 
-	if (!controller_is_synced(controller) || !namespace)
+	if (!controller_is_at_work(controller) || !namespace)
 		return;
 	for (const struct policy *policy = namespace->policies; policy;
 	     policy = policy->namespace_next)

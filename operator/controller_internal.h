@@ -29,8 +29,12 @@ struct controller {
 	struct lookups lookups;
 	struct edges edges;
 	struct certificates *certificates;
-	struct agents *agents; /* NULL until certificates and first lists are there */
-	struct api *api;       /* likewise */
+	struct agents *agents; /* NULL until it leads for the first time */
+	bool agents_open;
+	struct api *api;       /* NULL until certificates and first lists are there */
+	struct leader *leader; /* NULL until the first lists are there */
+	bool leading;
+	uint64_t settled_ms; /* until then, agents are on their way from another leader */
 	struct status_writer *status_writer;
 	const struct pki_bundle *bundle;
 
@@ -43,8 +47,15 @@ struct controller {
 	unsigned int closing;
 };
 
-/* Whether all first lists are complete. Before that, nothing is compiled or told. */
-bool controller_is_synced(const struct controller *controller);
+/* Whether all first lists are complete and this operator leads. Else nothing is compiled or told.
+ */
+bool controller_is_at_work(const struct controller *controller);
+
+/*
+ * When the agent of a node of which nothing is known yet counts as heard of last: when this
+ * operator has only begun to lead, agents have some time to notice.
+ */
+uint64_t controller_heard_ms(const struct controller *controller);
 
 /* Tells agents what changed for them, once this burst of changes is over. */
 void controller_push_soon(struct controller *controller);
@@ -62,8 +73,8 @@ void controller_touch_pod(struct controller *controller, const struct pod *pod);
 void controller_touch_node(struct controller *controller, const char *name);
 void controller_touch_all(struct controller *controller);
 
-/* Starts to follow all that is watched; calls controller_begin() when all lists are complete. */
+/* Starts to follow all that is watched; calls controller_synced() when all lists are complete. */
 int controller_start_watches(struct controller *controller, struct error *error);
-void controller_begin(struct controller *controller);
+void controller_synced(struct controller *controller);
 
 #endif

@@ -28,6 +28,9 @@ static void on_policy(void *context, const cJSON *object)
 		return;
 	}
 	old = cluster_find_policy(&controller->cluster, policy->id);
+	if (old && !controller_is_at_work(controller)) /* the leader has written it */
+		status_writer_learn(controller->status_writer, policy->id,
+				    json_find(object, "status"));
 	if (old && strcmp(old->uid, policy->uid) == 0 && old->generation == policy->generation) {
 		policy_free(policy); /* only its status changed: our own write comes back */
 		return;
@@ -40,7 +43,7 @@ static void on_policy(void *context, const cJSON *object)
 	}
 	status_writer_learn(controller->status_writer, policy->id, json_find(object, "status"));
 	controller_compile_namespace(controller, policy->namespace);
-	if (controller_is_synced(controller))
+	if (controller_is_at_work(controller))
 		status_writer_touch(controller->status_writer, policy->id);
 }
 
@@ -230,8 +233,8 @@ static void on_synced(void *context)
 	struct controller *controller = context;
 
 	controller->synced++;
-	if (controller_is_synced(controller))
-		controller_begin(controller);
+	if (controller->synced == WATCHES)
+		controller_synced(controller);
 }
 
 /* What is watched, by enum watch. */

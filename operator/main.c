@@ -20,10 +20,12 @@
 #include "operator/options.h"
 
 #define CONNECTIONS_LIMIT 8192 /* at one time: agents, strangers and scrapers */
+#define RETIRE_MS	  2000 /* for the API server to hear that the lead is free */
 
 struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[2];
+	uv_timer_t ending; /* runs from the signal on */
 	struct net_context *net;
 	struct kube_client *client;
 	struct controller *controller;
@@ -77,6 +79,16 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 		.agents = {.address = options->agent_listen.host,
 			   .port = options->agent_listen.port},
 		.api = {.address = options->api_listen.host, .port = options->api_listen.port},
+		.leader = {.namespace = options->namespace,
+			   .elect = options->leader_elect,
+			   .pod = options->pod,
+			   .pod_uid = options->pod_uid,
+			   .address = options->pod_address,
+			   .agents_port = options->agent_listen.port,
+			   .api_port = options->api_listen.port,
+			   .duration_ms = options->lease_duration_ms,
+			   .deadline_ms = options->lease_deadline_ms,
+			   .retry_ms = options->lease_retry_ms},
 	};
 	char service_account[512];
 
@@ -104,6 +116,7 @@ static void stop(struct daemon *daemon)
 {
 	for (int i = 0; i < 2; i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	uv_close((uv_handle_t *)&daemon->ending, NULL);
 	daemon->http = http_server_free(daemon->http);
 	if (daemon->controller)
 		controller_stop(daemon->controller);
@@ -112,10 +125,28 @@ static void stop(struct daemon *daemon)
 	daemon->net = net_context_free(daemon->net);
 }
 
+static void on_ending(uv_timer_t *timer)
+{
+	stop(timer->data);
+}
+
+/* Not from within: this may be called by the client that stop() frees. */
+static void on_retired(void *context)
+{
+	struct daemon *daemon = context;
+
+	uv_timer_start(&daemon->ending, on_ending, 0, 0);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
+	struct daemon *daemon = handle->data;
+
+	if (uv_is_active((uv_handle_t *)&daemon->ending))
+		return;
 	log_info("ending on signal %d", number);
-	stop(handle->data);
+	uv_timer_start(&daemon->ending, on_ending, RETIRE_MS, 0);
+	controller_retire(daemon->controller, on_retired, daemon);
 }
 
 static void watch_signals(struct daemon *daemon)
@@ -123,6 +154,8 @@ static void watch_signals(struct daemon *daemon)
 	static const int numbers[2] = {SIGTERM, SIGINT};
 
 	signal(SIGPIPE, SIG_IGN);
+	uv_timer_init(&daemon->loop, &daemon->ending);
+	daemon->ending.data = daemon;
 	for (int i = 0; i < 2; i++) {
 		uv_signal_init(&daemon->loop, &daemon->signals[i]);
 		daemon->signals[i].data = daemon;

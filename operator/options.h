@@ -6,6 +6,7 @@
 #define SKEP_OPERATOR_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "lib/base/endpoint.h"
@@ -20,6 +21,11 @@ struct operator_options {
 	struct endpoint agent_listen;
 	struct endpoint api_listen;
 	struct endpoint http_listen;
+	bool leader_elect;
+	const char *pod; /* "" outside of one; likewise its UID and address */
+	const char *pod_uid;
+	const char *pod_address;
+	uint32_t lease_duration_ms, lease_deadline_ms, lease_retry_ms; /* see lib/kube/lease.h */
 	enum log_level log_level;
 	bool help;
 	bool version;

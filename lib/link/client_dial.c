@@ -16,8 +16,8 @@
 #include "lib/net/tls.h"
 #include "lib/link/wire.h"
 
-#define PING_SECONDS   15
-#define HANGUP_SECONDS 25
+#define PING_SECONDS   5
+#define HANGUP_SECONDS 12
 
 const lws_retry_bo_t link_client_keepalive = {
 	.secs_since_valid_ping = PING_SECONDS,

@@ -22,7 +22,10 @@
 
 struct link_server {
 	uv_timer_t tick;
-	struct net_listener *listener;
+	struct net_context *net;
+	struct net_listener *listener; /* NULL while it is suspended */
+	char *address;
+	int port;
 	struct lws_vhost *vhost;
 	SSL_CTX *no_client; /* of the virtual host, which dials nobody */
 	struct link_server_handlers handlers;
@@ -42,6 +45,7 @@ static const lws_retry_bo_t keepalive = {
 static void server_free_memory(struct link_server *server)
 {
 	SSL_CTX_free(server->no_client);
+	free(server->address);
 	free(server);
 }
 
@@ -317,11 +321,15 @@ static void tick_closed(uv_handle_t *tick)
 	server_release(tick->data);
 }
 
-static int server_start(struct link_server *server, struct net_context *net, const char *address,
-			int port, struct error *error)
+int link_server_resume(struct link_server *server, struct error *error)
 {
-	int result = net_listener_new(net_context_loop(net), address, port, server_arrived, server,
-				      &server->listener, error);
+	return net_listener_new(net_context_loop(server->net), server->address, server->port,
+				server_arrived, server, &server->listener, error);
+}
+
+static int server_start(struct link_server *server, struct net_context *net, struct error *error)
+{
+	int result = link_server_resume(server, error);
 
 	if (result < 0)
 		return result;
@@ -347,13 +355,19 @@ int link_server_new(struct net_context *net, const char *address, int port,
 	if (result < 0)
 		return error_wrap(error, result, "start the server for agents");
 	server = calloc(1, sizeof(*server));
-	if (!server)
+	if (server)
+		server->address = strdup(address);
+	if (!server || !server->address) {
+		free(server);
 		return error_set_errno(error, ENOMEM, "start the server for agents");
+	}
+	server->net = net;
+	server->port = port;
 	server->handlers = *handlers;
 	server->context = context;
 	server->certificate_pem = certificate_pem;
 	server->key_pem = key_pem;
-	result = server_start(server, net, address, port, error);
+	result = server_start(server, net, error);
 	server->certificate_pem = server->key_pem = NULL;
 	if (result < 0) {
 		server_free_memory(server);
@@ -363,17 +377,22 @@ int link_server_new(struct net_context *net, const char *address, int port,
 	return 0;
 }
 
-struct link_server *link_server_free(struct link_server *server)
+void link_server_suspend(struct link_server *server, const char *why)
 {
 	struct link_peer *peer, *next;
 
-	if (!server)
-		return NULL;
 	server->listener = net_listener_free(server->listener);
 	DL_FOREACH_SAFE(server->peers, peer, next) {
-		link_peer_cut(peer, "the server ends");
+		link_peer_cut(peer, why);
 		link_peer_announce_closed(peer);
 	}
+}
+
+struct link_server *link_server_free(struct link_server *server)
+{
+	if (!server)
+		return NULL;
+	link_server_suspend(server, "the server ends");
 	uv_close((uv_handle_t *)&server->tick, tick_closed);
 	if (!server->stats.connections)
 		lws_vhost_destroy(server->vhost);
