@@ -367,6 +367,12 @@ int agents_reopen(struct agents *agents, struct error *error)
 	return link_server_resume(agents->server, error);
 }
 
+int agents_set_certificate(struct agents *agents, const struct pki_bundle *bundle,
+			   struct error *error)
+{
+	return link_server_set_certificate(agents->server, bundle->certificate, bundle->key, error);
+}
+
 struct agents *agents_free(struct agents *agents)
 {
 	struct session *session, *next;

@@ -54,6 +54,10 @@ int agents_new(struct net_context *net, struct kube_client *client,
 void agents_shut(struct agents *agents, const char *why);
 int agents_reopen(struct agents *agents, struct error *error);
 
+/* Serves agents that come from now on with another certificate. */
+int agents_set_certificate(struct agents *agents, const struct pki_bundle *bundle,
+			   struct error *error);
+
 /* To be called after kube_client_free(). Returns NULL. */
 struct agents *agents_free(struct agents *agents);
 

@@ -336,6 +336,11 @@ int api_new(uv_loop_t *loop, struct kube_client *client, const struct api_settin
 	return 0;
 }
 
+int api_set_certificate(struct api *api, const struct pki_bundle *bundle, struct error *error)
+{
+	return http_server_set_certificate(api->server, bundle->certificate, bundle->key, error);
+}
+
 struct api *api_free(struct api *api)
 {
 	struct asking *asking, *next;

@@ -35,6 +35,9 @@ int api_new(uv_loop_t *loop, struct kube_client *client, const struct api_settin
 	    const struct edges *edges, const struct leader *leader, struct api **ret_api,
 	    struct error *error);
 
+/* Serves who comes from now on with another certificate. */
+int api_set_certificate(struct api *api, const struct pki_bundle *bundle, struct error *error);
+
 /* To be called after kube_client_free(). Returns NULL. */
 struct api *api_free(struct api *api);
 

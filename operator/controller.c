@@ -124,12 +124,33 @@ static void on_address_changed(void *context, const struct ip_address *address)
 	controller_push_soon(controller);
 }
 
+/* Who is connected stays so; who comes from now on sees the new one. */
+static void change_certificate(struct controller *controller, const struct pki_bundle *bundle)
+{
+	struct error error;
+	int result = 0;
+
+	if (controller->agents)
+		result = agents_set_certificate(controller->agents, bundle, &error);
+	if (result == 0 && controller->api)
+		result = api_set_certificate(controller->api, bundle, &error);
+	if (result < 0)
+		log_error("cannot serve with the new certificate: %s", error.message);
+	else
+		log_info("serving with a new certificate");
+}
+
 static void on_certificates(void *context, const struct pki_bundle *bundle)
 {
 	struct controller *controller = context;
 
+	bool is_first = !controller->bundle;
+
 	controller->bundle = bundle;
-	open_doors(controller);
+	if (is_first)
+		open_doors(controller);
+	else
+		change_certificate(controller, bundle);
 }
 
 /* Makes the name of this lead: 64 random bits. */
@@ -299,6 +320,19 @@ static void free_settings(struct controller_settings *settings)
 	free((char *)settings->api.address);
 }
 
+static int start_certificates(struct controller *controller,
+			      const struct controller_settings *settings, struct error *error)
+{
+	if (*settings->certificate_paths.certificate)
+		return certificate_files_new(controller->client, controller->loop,
+					     settings->namespace, &settings->certificate_paths,
+					     on_certificates, controller,
+					     &controller->certificate_files, error);
+	return certificates_new(controller->client, controller->loop, settings->namespace,
+				&settings->lives, on_certificates, controller,
+				&controller->certificates, error);
+}
+
 static int start(struct controller *controller, const struct controller_settings *settings,
 		 struct error *error)
 {
@@ -309,9 +343,7 @@ static int start(struct controller *controller, const struct controller_settings
 					   &controller->cluster, &controller->fleet, may_write,
 					   controller, &controller->status_writer, error);
 	if (result == 0)
-		result = certificates_new(controller->client, controller->loop, settings->namespace,
-					  on_certificates, controller, &controller->certificates,
-					  error);
+		result = start_certificates(controller, settings, error);
 	return result < 0 ? result : controller_start_watches(controller, error);
 }
 
@@ -384,6 +416,7 @@ struct controller *controller_free(struct controller *controller)
 	controller->agents = agents_free(controller->agents);
 	controller->api = api_free(controller->api);
 	controller->certificates = certificates_free(controller->certificates);
+	controller->certificate_files = certificate_files_free(controller->certificate_files);
 	controller->status_writer = status_writer_free(controller->status_writer);
 	controller->closing = 2;
 	uv_close((uv_handle_t *)&controller->push_timer, on_timer_closed);

@@ -18,6 +18,7 @@
 #include "lib/net/context.h"
 #include "operator/agents.h"
 #include "operator/api.h"
+#include "operator/certificate_files.h"
 #include "operator/leader.h"
 
 struct controller;
@@ -26,7 +27,10 @@ struct controller_settings {
 	const char *namespace; /* the operator's own */
 	struct agents_settings agents;
 	struct api_settings api;
-	struct leader_settings leader; /* its strings must outlive the controller */
+	/* Of these, strings must outlive the controller. */
+	struct leader_settings leader;
+	struct pki_lives lives;			    /* of certificates that are made here */
+	struct certificate_paths certificate_paths; /* of those that are given; "": none are */
 };
 
 /* Starts to watch: `settings` are copied. End it with controller_free(). */

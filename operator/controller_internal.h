@@ -8,6 +8,7 @@
 #include "lib/kube/informer.h"
 #include "operator/addresses.h"
 #include "operator/api.h"
+#include "operator/certificate_files.h"
 #include "operator/certificates.h"
 #include "operator/cluster.h"
 #include "operator/controller.h"
@@ -28,7 +29,8 @@ struct controller {
 	struct fleet fleet;
 	struct lookups lookups;
 	struct edges edges;
-	struct certificates *certificates;
+	struct certificates *certificates; /* one of the two is NULL */
+	struct certificate_files *certificate_files;
 	struct agents *agents; /* NULL until it leads for the first time */
 	bool agents_open;
 	struct api *api;       /* NULL until certificates and first lists are there */

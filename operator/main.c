@@ -89,9 +89,14 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 			   .duration_ms = options->lease_duration_ms,
 			   .deadline_ms = options->lease_deadline_ms,
 			   .retry_ms = options->lease_retry_ms},
+		.lives = pki_lives,
+		.certificate_paths = {.certificate = options->tls_certificate,
+				      .key = options->tls_key,
+				      .ca = options->tls_ca},
 	};
 	char service_account[512];
 
+	settings.lives.certificate = options->tls_life;
 	snprintf(service_account, sizeof(service_account), "%s:%s", options->namespace,
 		 options->agent_service_account);
 	settings.agents.service_account = service_account;

@@ -20,6 +20,10 @@ enum option_name {
 	OPTION_AGENT_LISTEN,
 	OPTION_API_LISTEN,
 	OPTION_HTTP_LISTEN,
+	OPTION_TLS_CERTIFICATE,
+	OPTION_TLS_KEY,
+	OPTION_TLS_CA,
+	OPTION_TLS_LIFETIME,
 	OPTION_LEADER_ELECT,
 	OPTION_LEASE_DURATION,
 	OPTION_LEASE_DEADLINE,
@@ -42,6 +46,16 @@ static const struct option_row rows[OPTION_COUNT] = {
 			       "serve /api/v1/edges here, over TLS"},
 	[OPTION_HTTP_LISTEN] = {"http-listen", "[ADDR]:PORT", ":8080",
 				"address of /healthz, /readyz and /metrics"},
+	[OPTION_TLS_CERTIFICATE] = {"tls-certificate", "FILE", "",
+				    "serve with this certificate (PEM, read again when it changes; "
+				    "without it, the operator makes its own)"},
+	[OPTION_TLS_KEY] = {"tls-key", "FILE", "", "its key (PEM)"},
+	[OPTION_TLS_CA] = {"tls-ca", "FILE", "",
+			   "the CA (PEM) to publish for agents with it (without: they know it "
+			   "otherwise)"},
+	[OPTION_TLS_LIFETIME] = {"tls-certificate-lifetime", "TIME", "8760h",
+				 "how long certificates hold that the operator makes (30s to "
+				 "8760h)"},
 	[OPTION_LEADER_ELECT] = {"leader-elect", "BOOL", "true",
 				 "of several operators, one works: the one that holds the Lease "
 				 "skep-operator"},
@@ -144,6 +158,30 @@ static int take_lease_values(const char *const values[OPTION_COUNT],
 	return result < 0 ? result : check_lease(options, error);
 }
 
+static int take_tls_values(const char *const values[OPTION_COUNT], struct operator_options *options,
+			   struct error *error)
+{
+	const char *life = values[OPTION_TLS_LIFETIME];
+	uint64_t ns = 0;
+	int result = duration_parse(life, &ns, error);
+
+	if (result < 0)
+		return error_wrap(error, -EINVAL, "--tls-certificate-lifetime");
+	if (ns < 30 * DURATION_SECOND || ns > 365 * 24 * DURATION_HOUR)
+		return error_set(error, EINVAL,
+				 "--tls-certificate-lifetime=%s: must be from 30s to 8760h", life);
+	options->tls_life = (time_t)(ns / DURATION_SECOND);
+	options->tls_certificate = values[OPTION_TLS_CERTIFICATE];
+	options->tls_key = values[OPTION_TLS_KEY];
+	options->tls_ca = values[OPTION_TLS_CA];
+	if (!*options->tls_certificate != !*options->tls_key ||
+	    (*options->tls_ca && !*options->tls_certificate))
+		return error_set(error, EINVAL,
+				 "--tls-certificate and --tls-key belong together, and --tls-ca "
+				 "to both");
+	return 0;
+}
+
 static int take_values(const char *const values[OPTION_COUNT], struct operator_options *options,
 		       struct error *error)
 {
@@ -161,6 +199,8 @@ static int take_values(const char *const values[OPTION_COUNT], struct operator_o
 					       &options->log_level, error);
 	if (result == 0)
 		result = take_lease_values(values, options, error);
+	if (result == 0)
+		result = take_tls_values(values, options, error);
 	options->pod = environment("POD_NAME");
 	options->pod_uid = environment("POD_UID");
 	options->pod_address = environment("POD_IP");

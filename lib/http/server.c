@@ -56,7 +56,8 @@ struct http_server {
 	uv_timer_t tick;
 	struct net_listener *listener;
 	struct lws_vhost *vhost;
-	SSL_CTX *no_client; /* of a virtual host with TLS, which dials nobody */
+	SSL_CTX *tls_settings; /* the virtual host's, or NULL */
+	SSL_CTX *no_client;    /* of a virtual host with TLS, which dials nobody */
 	struct http_route *routes;
 	size_t route_count;
 	struct http_receiver *receivers;
@@ -423,6 +424,7 @@ static int connection_event(struct http_connection *connection, enum lws_callbac
 
 static int tls_set(struct http_server *server, SSL_CTX *tls)
 {
+	server->tls_settings = tls;
 	return net_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
 }
 
@@ -582,6 +584,16 @@ int http_server_new(struct net_context *net, const char *address, int port,
 static void tick_closed(uv_handle_t *tick)
 {
 	server_release(tick->data);
+}
+
+int http_server_set_certificate(struct http_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error)
+{
+	int result = net_tls_server_check(certificate_pem, key_pem, error);
+
+	if (result < 0)
+		return result;
+	return net_tls_server_set(server->tls_settings, certificate_pem, key_pem, error);
 }
 
 struct http_server *http_server_free(struct http_server *server)

@@ -19,6 +19,7 @@
 struct link_client;
 
 #define LINK_CLIENT_MESSAGE_LIMIT (64 << 20) /* bytes of one message from the operator */
+#define LINK_CONNECT_MS		  3000 /* for the operator's machine to answer at all */
 #define LINK_RETRY_FIRST_MS	  100
 #define LINK_RETRY_LIMIT_MS	  5000
 

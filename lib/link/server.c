@@ -27,7 +27,8 @@ struct link_server {
 	char *address;
 	int port;
 	struct lws_vhost *vhost;
-	SSL_CTX *no_client; /* of the virtual host, which dials nobody */
+	SSL_CTX *tls_settings; /* the virtual host's */
+	SSL_CTX *no_client;    /* of the virtual host, which dials nobody */
 	struct link_server_handlers handlers;
 	void *context;
 	const char *certificate_pem, *key_pem; /* while it is made */
@@ -258,6 +259,7 @@ static int peer_event(struct link_peer *peer, struct lws *wsi, enum lws_callback
 
 static int tls_set(struct link_server *server, SSL_CTX *tls)
 {
+	server->tls_settings = tls;
 	return net_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
 }
 
@@ -386,6 +388,16 @@ void link_server_suspend(struct link_server *server, const char *why)
 		link_peer_cut(peer, why);
 		link_peer_announce_closed(peer);
 	}
+}
+
+int link_server_set_certificate(struct link_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error)
+{
+	int result = net_tls_server_check(certificate_pem, key_pem, error);
+
+	if (result < 0)
+		return result;
+	return net_tls_server_set(server->tls_settings, certificate_pem, key_pem, error);
 }
 
 struct link_server *link_server_free(struct link_server *server)

@@ -58,6 +58,13 @@ struct link_server *link_server_free(struct link_server *server);
 void link_server_suspend(struct link_server *server, const char *why);
 int link_server_resume(struct link_server *server, struct error *error);
 
+/*
+ * Serves with another certificate from now on; connections that are there go on. On failure,
+ * nothing has changed.
+ */
+int link_server_set_certificate(struct link_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error);
+
 struct link_server_stats link_server_stats(const struct link_server *server);
 
 /* Lets the peer in: its messages are delivered from now on. */
