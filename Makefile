@@ -40,7 +40,7 @@ objects           = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 say = @printf '  %-4s %s\n' $(1) $@
 
 .PHONY: all
-all: $(BUILD)/skep-operator $(BUILD)/skep-node-agent ## build both daemons into build/
+all: $(BUILD)/skep-operator $(BUILD)/skep-node-agent crds/clusterobservabilitypolicies.skep.dev.yaml ## build both daemons into build/
 
 $(BUILD)/skep-operator: $(call objects,obj,operator/main.c $(OPERATOR_SOURCES) $(LIB_SOURCES))
 	$(call say,LINK)
@@ -50,6 +50,11 @@ $(BUILD)/skep-node-agent: $(call objects,obj,node-agent/main.c $(AGENT_SOURCES) 
 			  $(filter-out lib/kube/%,$(LIB_SOURCES)))
 	$(call say,LINK)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+
+# Policies of both scopes share all but their scope.
+crds/cluster%: crds/% crds/make-cluster-policy
+	$(call say,YAML)
+	@crds/make-cluster-policy
 
 # Objects of the daemons, and the same with sanitizers for tests.
 $(BUILD)/obj/%.o: %.c
@@ -67,7 +72,7 @@ AGENT_OBJECTS := $(foreach kind,obj sanitized,$(call objects,$(kind),$(AGENT_SOU
 		   node-agent/main.c $(TEST_SOURCES) $(BENCH_SOURCES)))
 $(AGENT_OBJECTS): | $(SKELETONS)
 
-$(BUILD)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h bpf/lib/*.h)
+$(BUILD)/%.bpf.o: %.bpf.c $(wildcard bpf/*.h bpf/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,BPF)
 	@$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I. -D__TARGET_ARCH_$(ARCH) \

@@ -49,19 +49,22 @@ static bool comes_before(const struct aggregate_failure *a, const struct aggrega
 	int order = strcmp(a->node, b->node);
 
 	if (order == 0)
+		order = strcmp(a->namespace, b->namespace);
+	if (order == 0)
 		order = strcmp(a->pod, b->pod);
 	return order < 0 || (order == 0 && a->probe < b->probe);
 }
 
 /*
- * Keeps the first failures by node, pod and probe, so that the same failures are told in the same
- * order whatever order they came in.
+ * Keeps the first failures by node, namespace, pod and probe, so that the same failures are told in
+ * the same order whatever order they came in.
  */
 static void add_failure(struct aggregate *aggregate, const struct pod *pod, enum probe_type type,
 			const struct standing *standing)
 {
 	const struct aggregate_failure failure = {
 		.node = pod->node,
+		.namespace = pod->namespace,
 		.pod = pod->name,
 		.probe = type,
 		.reason = standing->reason,

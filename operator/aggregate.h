@@ -30,6 +30,7 @@ struct standing_counts {
 /* Strings belong to the cluster and the fleet, and live until either changes. */
 struct aggregate_failure {
 	const char *node;
+	const char *namespace;
 	const char *pod;
 	enum probe_type probe;
 	const char *reason;

@@ -70,9 +70,10 @@ static struct cluster_namespace *ensure_namespace(struct cluster *cluster, const
 
 static void drop_namespace_if_empty(struct cluster *cluster, struct cluster_namespace *namespace)
 {
-	if (namespace->pods || namespace->policies)
+	if (namespace->exists || namespace->pods || namespace->policies)
 		return;
 	HASH_DEL(cluster->namespaces, namespace);
+	labels_free(&namespace->labels);
 	free(namespace->name);
 	free(namespace);
 }
@@ -107,23 +108,33 @@ static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *nod
 
 int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 {
-	struct cluster_namespace *namespace = ensure_namespace(cluster, policy->namespace);
+	struct cluster_namespace *namespace = NULL;
 
-	if (!namespace) {
-		policy_free(policy);
-		return -ENOMEM;
+	if (policy->scope == POLICY_NAMESPACED) {
+		namespace = ensure_namespace(cluster, policy->namespace);
+		if (!namespace) {
+			policy_free(policy);
+			return -ENOMEM;
+		}
+		DL_APPEND2(namespace->policies, policy, scope_prev, scope_next);
+	} else {
+		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
 	}
 	HASH_ADD_KEYPTR(hh, cluster->policies, policy->id, strlen(policy->id), policy);
-	DL_APPEND2(namespace->policies, policy, namespace_prev, namespace_next);
 	return 0;
 }
 
 void cluster_take_policy(struct cluster *cluster, struct policy *policy)
 {
-	struct cluster_namespace *namespace = cluster_find_namespace(cluster, policy->namespace);
+	struct cluster_namespace *namespace;
 
 	HASH_DEL(cluster->policies, policy);
-	DL_DELETE2(namespace->policies, policy, namespace_prev, namespace_next);
+	if (policy->scope == POLICY_CLUSTER) {
+		DL_DELETE2(cluster->cluster_policies, policy, scope_prev, scope_next);
+		return;
+	}
+	namespace = cluster_find_namespace(cluster, policy->namespace);
+	DL_DELETE2(namespace->policies, policy, scope_prev, scope_next);
 	drop_namespace_if_empty(cluster, namespace);
 }
 
@@ -142,6 +153,7 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 	}
 	HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
 	DL_APPEND2(namespace->pods, pod, namespace_prev, namespace_next);
+	pod->namespace_labels = namespace->exists ? &namespace->labels : NULL;
 	if (node)
 		DL_APPEND2(node->pods, pod, node_prev, node_next);
 	return 0;
@@ -154,11 +166,51 @@ void cluster_take_pod(struct cluster *cluster, struct pod *pod)
 
 	HASH_DEL(cluster->pods, pod);
 	DL_DELETE2(namespace->pods, pod, namespace_prev, namespace_next);
+	pod->namespace_labels = NULL;
 	drop_namespace_if_empty(cluster, namespace);
 	if (node) {
 		DL_DELETE2(node->pods, pod, node_prev, node_next);
 		drop_node_if_empty(cluster, node);
 	}
+}
+
+/* Lets the pods know it as it is now. */
+static void tell_pods(struct cluster_namespace *namespace)
+{
+	struct pod *pod;
+
+	DL_FOREACH2(namespace->pods, pod, namespace_next)
+		pod->namespace_labels = namespace->exists ? &namespace->labels : NULL;
+}
+
+int cluster_set_namespace(struct cluster *cluster, const char *name, struct labels *labels,
+			  bool *ret_changed)
+{
+	struct cluster_namespace *namespace = ensure_namespace(cluster, name);
+
+	if (!namespace) {
+		labels_free(labels);
+		return -ENOMEM;
+	}
+	*ret_changed = !namespace->exists || !labels_equal(&namespace->labels, labels);
+	namespace->exists = true;
+	labels_free(&namespace->labels);
+	namespace->labels = *labels;
+	*labels = (struct labels){0};
+	tell_pods(namespace);
+	return 0;
+}
+
+void cluster_remove_namespace(struct cluster *cluster, const char *name)
+{
+	struct cluster_namespace *namespace = cluster_find_namespace(cluster, name);
+
+	if (!namespace)
+		return;
+	namespace->exists = false;
+	labels_free(&namespace->labels);
+	tell_pods(namespace);
+	drop_namespace_if_empty(cluster, namespace);
 }
 
 int cluster_set_node(struct cluster *cluster, const char *name, struct labels *labels,
@@ -248,6 +300,7 @@ void cluster_clear(struct cluster *cluster)
 	struct pod *pod, *next_pod;
 	struct service *service, *next_service;
 	struct cluster_node *node, *next_node;
+	struct cluster_namespace *namespace, *next_namespace;
 
 	HASH_ITER(hh, cluster->policies, policy, next_policy) {
 		cluster_take_policy(cluster, policy);
@@ -265,4 +318,6 @@ void cluster_clear(struct cluster *cluster)
 		node->exists = false;
 		drop_node_if_empty(cluster, node);
 	}
+	HASH_ITER(hh, cluster->namespaces, namespace, next_namespace)
+		cluster_remove_namespace(cluster, namespace->name);
 }

@@ -2,9 +2,9 @@
 /* Copyright The Skep Authors */
 
 /*
- * The operator's picture of the cluster: policies, pods, nodes and Services as the watches told
- * them, with the pods and policies of a namespace and the pods of a node at hand. No I/O, no
- * decisions.
+ * The operator's picture of the cluster: policies, namespaces, pods, nodes and Services as the
+ * watches told them, with the pods and policies of a namespace and the pods of a node at hand. No
+ * I/O, no decisions.
  */
 #ifndef SKEP_OPERATOR_CLUSTER_H
 #define SKEP_OPERATOR_CLUSTER_H
@@ -22,8 +22,10 @@
 
 struct cluster_namespace {
 	char *name;
+	bool exists; /* false: only pods and policies speak of it so far, or it was deleted */
+	struct labels labels;
 	struct pod *pods;	 /* list, by namespace_next */
-	struct policy *policies; /* list, by namespace_next */
+	struct policy *policies; /* list, by scope_next */
 	UT_hash_handle hh;
 };
 
@@ -39,6 +41,7 @@ struct cluster_node {
 
 struct cluster {
 	struct policy *policies;	      /* by id */
+	struct policy *cluster_policies;      /* those in no namespace: list, by scope_next */
 	struct pod *pods;		      /* by UID */
 	struct service *services;	      /* by id */
 	struct cluster_node *nodes;	      /* by name */
@@ -61,6 +64,14 @@ void cluster_add_service(struct cluster *cluster, struct service *service);
 void cluster_take_policy(struct cluster *cluster, struct policy *policy);
 void cluster_take_pod(struct cluster *cluster, struct pod *pod);
 void cluster_take_service(struct cluster *cluster, struct service *service);
+
+/*
+ * Sets the labels of a namespace and takes them. *ret_changed says whether they differ from those
+ * before. Returns 0, or -ENOMEM with the labels freed.
+ */
+int cluster_set_namespace(struct cluster *cluster, const char *name, struct labels *labels,
+			  bool *ret_changed);
+void cluster_remove_namespace(struct cluster *cluster, const char *name);
 
 /*
  * Sets a node's labels and takes them. *ret_changed says whether they differ from those before.

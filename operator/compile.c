@@ -102,20 +102,32 @@ static void sort_policies(struct selected_pod *selected)
 		strings_sort(&selected->probes[type].policies);
 }
 
-int compile_pod(const struct policy *policies, const struct pod *pod,
+/* Adds what the policies of a list ask to *selected, which is made for the first of them. */
+static int merge_policies(const struct policy *policies, const struct pod *pod,
+			  const struct labels *node_labels, struct selected_pod **selected)
+{
+	for (const struct policy *policy = policies; policy; policy = policy->scope_next) {
+		if (!policy_selects_pod(policy, pod) || !policy_selects_node(policy, node_labels))
+			continue;
+		if (!*selected)
+			*selected = selected_pod_of(pod);
+		if (!*selected || merge_policy(policy, pod, *selected) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int compile_pod(const struct policy_lists *policies, const struct pod *pod,
 		const struct labels *node_labels, struct selected_pod **ret_pod)
 {
 	struct selected_pod *selected = NULL;
+	int result = merge_policies(policies->of_namespace, pod, node_labels, &selected);
 
-	for (const struct policy *policy = policies; policy; policy = policy->namespace_next) {
-		if (!policy_selects_pod(policy, pod) || !policy_selects_node(policy, node_labels))
-			continue;
-		if (!selected)
-			selected = selected_pod_of(pod);
-		if (!selected || merge_policy(policy, pod, selected) < 0) {
-			selected_pod_free(selected);
-			return -ENOMEM;
-		}
+	if (result == 0)
+		result = merge_policies(policies->of_cluster, pod, node_labels, &selected);
+	if (result < 0) {
+		selected_pod_free(selected);
+		return result;
 	}
 	if (selected)
 		sort_policies(selected);

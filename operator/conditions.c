@@ -66,9 +66,9 @@ static void judge_failed(const struct aggregate *aggregate, const struct standin
 	bool hopeless = counts->failed == 0 && counts->pending == 0;
 
 	judge(ready, false, first->reason,
-	      "%u of %u pods are observed in full; node %s, pod %s, probe %s: %s",
-	      aggregate->pods.attached, aggregate->pods.matched, first->node, first->pod,
-	      probe_type_name(first->probe), first->message);
+	      "%u of %u pods are observed in full; node %s, pod %s/%s, probe %s: %s",
+	      aggregate->pods.attached, aggregate->pods.matched, first->node, first->namespace,
+	      first->pod, probe_type_name(first->probe), first->message);
 	copy_verdict(&verdicts[CONDITION_DEGRADED], true, ready);
 	if (hopeless)
 		copy_verdict(&verdicts[CONDITION_STALLED], true, ready);
@@ -87,6 +87,11 @@ static void judge_progressing(const struct aggregate *aggregate,
 	copy_verdict(&verdicts[CONDITION_RECONCILING], true, ready);
 }
 
+static const char *and_has_container(const struct policy *policy)
+{
+	return policy->containers.count ? " and has a container of spec.containers" : "";
+}
+
 static void judge_unmatched(const struct policy *policy, const struct aggregate *aggregate,
 			    struct verdict verdicts[CONDITIONS])
 {
@@ -96,10 +101,15 @@ static void judge_unmatched(const struct policy *policy, const struct aggregate 
 		judge(ready, true, "NoMatchingNodes",
 		      "spec.nodeSelector leaves out all %u node%s that have matching pods",
 		      aggregate->nodes.skipped, plural(aggregate->nodes.skipped));
-	else
+	else if (policy->scope == POLICY_NAMESPACED)
 		judge(ready, true, "NoMatchingPods",
 		      "no scheduled pod in namespace %s matches spec.selector%s", policy->namespace,
-		      policy->containers.count ? " and has a container of spec.containers" : "");
+		      and_has_container(policy));
+	else
+		judge(ready, true, "NoMatchingPods",
+		      "no scheduled pod in a namespace that spec.namespaceSelector takes matches "
+		      "spec.selector%s",
+		      and_has_container(policy));
 }
 
 static void judge_attached(const struct aggregate *aggregate, struct verdict verdicts[CONDITIONS])

@@ -16,6 +16,7 @@ void controller_compile(struct controller *controller, const struct pod *pod)
 	const struct cluster_namespace *namespace =
 		cluster_find_namespace(&controller->cluster, pod->namespace);
 	const struct cluster_node *node = cluster_find_node(&controller->cluster, pod->node);
+	struct policy_lists policies = {.of_cluster = controller->cluster.cluster_policies};
 	struct fleet_node *fleet_node;
 	struct selected_pod *selected = NULL;
 	int result;
@@ -23,7 +24,8 @@ void controller_compile(struct controller *controller, const struct pod *pod)
 	if (!controller_is_at_work(controller) || !namespace || !node)
 		return;
 	controller->compiled++;
-	result = compile_pod(namespace->policies, pod, &node->labels, &selected);
+	policies.of_namespace = namespace->policies;
+	result = compile_pod(&policies, pod, &node->labels, &selected);
 	fleet_node = selected ? fleet_ensure_node(&controller->fleet, node->name,
 						  controller_heard_ms(controller))
 			      : fleet_find_node(&controller->fleet, node->name);
@@ -50,6 +52,24 @@ void controller_compile_namespace(struct controller *controller, const char *nam
 		controller_compile(controller, pod);
 }
 
+static bool reaches(const struct policy *policy, const struct cluster_namespace *namespace)
+{
+	return policy && policy_reaches(policy, namespace->name,
+					namespace->exists ? &namespace->labels : NULL);
+}
+
+void controller_compile_reach(struct controller *controller, const struct policy *policy,
+			      const struct policy *former)
+{
+	const struct cluster_namespace *namespace = controller->cluster.namespaces;
+
+	if (!controller_is_at_work(controller))
+		return;
+	for (; namespace; namespace = namespace->hh.next)
+		if (reaches(policy, namespace) || reaches(former, namespace))
+			controller_compile_namespace(controller, namespace->name);
+}
+
 void controller_compile_node(struct controller *controller, const char *name)
 {
 	const struct cluster_node *node = cluster_find_node(&controller->cluster, name);
@@ -70,6 +90,15 @@ void controller_deselect(struct controller *controller, const struct pod *pod)
 
 /* Statuses. */
 
+/* Those of a list by scope_next that are about the pod. */
+static void touch_policies(struct controller *controller, const struct policy *policies,
+			   const struct pod *pod)
+{
+	for (const struct policy *policy = policies; policy; policy = policy->scope_next)
+		if (policy_selects_pod(policy, pod))
+			status_writer_touch(controller->status_writer, policy->id);
+}
+
 void controller_touch_pod(struct controller *controller, const struct pod *pod)
 {
 	const struct cluster_namespace *namespace =
@@ -77,10 +106,8 @@ void controller_touch_pod(struct controller *controller, const struct pod *pod)
 
 	if (!controller_is_at_work(controller) || !namespace)
 		return;
-	for (const struct policy *policy = namespace->policies; policy;
-	     policy = policy->namespace_next)
-		if (policy_selects_pod(policy, pod))
-			status_writer_touch(controller->status_writer, policy->id);
+	touch_policies(controller, namespace->policies, pod);
+	touch_policies(controller, controller->cluster.cluster_policies, pod);
 }
 
 void controller_touch_node(struct controller *controller, const char *name)
@@ -91,6 +118,14 @@ void controller_touch_node(struct controller *controller, const char *name)
 		return;
 	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
 		controller_touch_pod(controller, pod);
+}
+
+void controller_touch_cluster_policies(struct controller *controller)
+{
+	const struct policy *policy = controller->cluster.cluster_policies;
+
+	for (; policy; policy = policy->scope_next)
+		status_writer_touch(controller->status_writer, policy->id);
 }
 
 void controller_touch_all(struct controller *controller)

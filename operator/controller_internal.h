@@ -67,13 +67,24 @@ void controller_compile(struct controller *controller, const struct pod *pod);
 void controller_compile_namespace(struct controller *controller, const char *name);
 void controller_compile_node(struct controller *controller, const char *name);
 
+/* And all pods in reach of a policy, or of what it was before; either may be NULL. */
+void controller_compile_reach(struct controller *controller, const struct policy *policy,
+			      const struct policy *former);
+
 /* The pod is gone: nothing is to be done on it any more. */
 void controller_deselect(struct controller *controller, const struct pod *pod);
 
-/* Statuses: what policies say of a pod, of a node's pods, or at all, may have changed. */
+/* Statuses: what is said of a pod, of a node's pods, or by policies, may have changed. */
 void controller_touch_pod(struct controller *controller, const struct pod *pod);
 void controller_touch_node(struct controller *controller, const char *name);
+void controller_touch_cluster_policies(struct controller *controller);
 void controller_touch_all(struct controller *controller);
+
+/* What watches tell of policies: handlers of an informer, whose context is the controller. */
+void controller_on_policy(void *controller, const cJSON *object);
+void controller_on_cluster_policy(void *controller, const cJSON *object);
+void controller_on_policy_gone(void *controller, const char *namespace, const char *name,
+			       const char *uid);
 
 /* Starts to follow all that is watched; calls controller_synced() when all lists are complete. */
 int controller_start_watches(struct controller *controller, struct error *error);

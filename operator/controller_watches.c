@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-/* What the watches tell: it goes into the cluster's picture, and whom it concerns is told. */
+/*
+ * What the watches tell: it goes into the cluster's picture, and whom it concerns is told. Policies
+ * are in controller_policies.c.
+ */
 
 #include <stdio.h>
 #include <string.h>
@@ -9,59 +12,6 @@
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "operator/controller_internal.h"
-
-/* Policies. */
-
-static void drop_policy(struct controller *controller, struct policy *policy)
-{
-	cluster_take_policy(&controller->cluster, policy);
-	policy_free(policy);
-}
-
-static void on_policy(void *context, const cJSON *object)
-{
-	struct controller *controller = context;
-	struct policy *policy, *old;
-
-	if (policy_decode(object, &policy) < 0) {
-		log_error("a policy cannot be read: out of memory, or an object without a name");
-		return;
-	}
-	old = cluster_find_policy(&controller->cluster, policy->id);
-	if (old && !controller_is_at_work(controller)) /* the leader has written it */
-		status_writer_learn(controller->status_writer, policy->id,
-				    json_find(object, "status"));
-	if (old && strcmp(old->uid, policy->uid) == 0 && old->generation == policy->generation) {
-		policy_free(policy); /* only its status changed: our own write comes back */
-		return;
-	}
-	if (old)
-		drop_policy(controller, old);
-	if (cluster_add_policy(&controller->cluster, policy) < 0) {
-		log_error("a policy cannot be kept: out of memory");
-		return;
-	}
-	status_writer_learn(controller->status_writer, policy->id, json_find(object, "status"));
-	controller_compile_namespace(controller, policy->namespace);
-	if (controller_is_at_work(controller))
-		status_writer_touch(controller->status_writer, policy->id);
-}
-
-static void on_policy_gone(void *context, const char *namespace, const char *name, const char *uid)
-{
-	struct controller *controller = context;
-	char id[2 * POLICY_NAME_LIMIT + 2];
-	struct policy *policy;
-
-	(void)uid;
-	snprintf(id, sizeof(id), "%s/%s", namespace, name);
-	policy = cluster_find_policy(&controller->cluster, id);
-	if (!policy)
-		return;
-	status_writer_forget(controller->status_writer, id);
-	drop_policy(controller, policy);
-	controller_compile_namespace(controller, namespace);
-}
 
 /* Pods. */
 
@@ -228,6 +178,49 @@ static void on_node_gone(void *context, const char *namespace, const char *name,
 	controller_compile_node(controller, name);
 }
 
+/* Namespaces. */
+
+/* Not set by API servers before 1.21: a namespace is selected by its name with it. */
+#define NAME_LABEL "kubernetes.io/metadata.name"
+
+static void on_namespace_changed(struct controller *controller, const char *name)
+{
+	controller_compile_namespace(controller, name);
+	if (controller_is_at_work(controller))
+		controller_touch_cluster_policies(controller);
+}
+
+static void on_namespace(void *context, const cJSON *object)
+{
+	struct controller *controller = context;
+	const char *name = json_text(object, "metadata", "name");
+	struct labels labels = {0};
+	bool changed;
+	int result = labels_decode(json_find(object, "metadata", "labels"), &labels);
+
+	if (result == 0)
+		result = labels_set_default(&labels, NAME_LABEL, name);
+	if (result < 0)
+		labels_free(&labels);
+	else
+		result = cluster_set_namespace(&controller->cluster, name, &labels, &changed);
+	if (result < 0)
+		log_error("namespace %.80s cannot be kept: out of memory", name);
+	else if (changed)
+		on_namespace_changed(controller, name);
+}
+
+static void on_namespace_gone(void *context, const char *namespace, const char *name,
+			      const char *uid)
+{
+	struct controller *controller = context;
+
+	(void)namespace;
+	(void)uid;
+	cluster_remove_namespace(&controller->cluster, name);
+	on_namespace_changed(controller, name);
+}
+
 static void on_synced(void *context)
 {
 	struct controller *controller = context;
@@ -243,7 +236,17 @@ static const struct {
 	struct kube_informer_handlers handlers;
 } watches[WATCHES] = {
 	[WATCH_POLICIES] = {"/apis/skep.dev/v1alpha1/observabilitypolicies",
-			    {.upsert = on_policy, .remove = on_policy_gone, .synced = on_synced}},
+			    {.upsert = controller_on_policy,
+			     .remove = controller_on_policy_gone,
+			     .synced = on_synced}},
+	[WATCH_CLUSTER_POLICIES] = {"/apis/skep.dev/v1alpha1/clusterobservabilitypolicies",
+				    {.upsert = controller_on_cluster_policy,
+				     .remove = controller_on_policy_gone,
+				     .synced = on_synced}},
+	[WATCH_NAMESPACES] = {"/api/v1/namespaces",
+			      {.upsert = on_namespace,
+			       .remove = on_namespace_gone,
+			       .synced = on_synced}},
 	[WATCH_PODS] = {"/api/v1/pods",
 			{.upsert = on_pod, .remove = on_pod_gone, .synced = on_synced}},
 	[WATCH_NODES] = {"/api/v1/nodes",

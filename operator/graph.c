@@ -31,7 +31,7 @@ static void resolve_service(struct making *making, const char *protocol, struct 
 	struct service *service = backends_find_service(
 		making->cluster, view->destination.namespace, view->destination.name);
 	const struct service_port *port =
-		service ? service_find_port(service, protocol, view->port) : NULL;
+		service ? service_find_port(service, edge_transport(protocol), view->port) : NULL;
 	const struct pod *pod;
 
 	if (!port || !port->target)

@@ -118,7 +118,8 @@ static bool add_figures(cJSON *json, const char *member, const struct graph_edge
 		return cJSON_AddNullToObject(json, member);
 	object = cJSON_AddObjectToObject(json, member);
 	for (int i = 0; i < EDGE_FIGURES; i++)
-		if (!cJSON_AddNumberToObject(object, edge_figure_name((enum edge_figure)i),
+		if (edge_has_figure(edge->protocol, (enum edge_figure)i) &&
+		    !cJSON_AddNumberToObject(object, edge_figure_name((enum edge_figure)i),
 					     edge->figures[side][i]))
 			return false;
 	return true;

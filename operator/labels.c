@@ -49,6 +49,27 @@ int labels_decode(const cJSON *json, struct labels *ret_labels)
 	return 0;
 }
 
+int labels_set_default(struct labels *labels, const char *key, const char *otherwise)
+{
+	struct label *items;
+
+	if (labels_get(labels, key))
+		return 0;
+	items = realloc(labels->items, (labels->count + 1) * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	labels->items = items;
+	items[labels->count] = (struct label){.key = strdup(key), .value = strdup(otherwise)};
+	if (!items[labels->count].key || !items[labels->count].value) {
+		free(items[labels->count].key);
+		free(items[labels->count].value);
+		return -ENOMEM;
+	}
+	labels->count++;
+	qsort(items, labels->count, sizeof(*items), compare_labels);
+	return 0;
+}
+
 const char *labels_get(const struct labels *labels, const char *key)
 {
 	const struct label wanted = {.key = (char *)key};

@@ -23,6 +23,11 @@ struct labels {
 /* Reads {"key": "value", ...}; members that are no strings are left out. Returns 0 or -ENOMEM. */
 int labels_decode(const cJSON *json, struct labels *ret_labels);
 
+/*
+ * Gives a label the value `otherwise` unless it has one. Returns 0, or -ENOMEM with all as it was.
+ */
+int labels_set_default(struct labels *labels, const char *key, const char *otherwise);
+
 /* The value of `key`, or NULL. */
 const char *labels_get(const struct labels *labels, const char *key);
 

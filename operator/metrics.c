@@ -19,6 +19,8 @@ static void write_watches(struct text *out, const char *name, enum metric_type t
 {
 	static const char *const resources[WATCHES] = {
 		[WATCH_POLICIES] = "observabilitypolicies",
+		[WATCH_CLUSTER_POLICIES] = "clusterobservabilitypolicies",
+		[WATCH_NAMESPACES] = "namespaces",
 		[WATCH_PODS] = "pods",
 		[WATCH_NODES] = "nodes",
 		[WATCH_SERVICES] = "services",
@@ -54,8 +56,8 @@ static uint64_t watch_bad_objects(const struct kube_informer_stats *stats)
 
 static void write_objects(const struct operator_figures *figures, struct text *out)
 {
-	write_one(out, "skep_operator_policies", METRIC_GAUGE, "Policies in the cluster.",
-		  figures->policies);
+	write_one(out, "skep_operator_policies", METRIC_GAUGE,
+		  "Policies in the cluster, of both scopes.", figures->policies);
 	write_one(out, "skep_operator_pods", METRIC_GAUGE, "Pods in the cluster.", figures->pods);
 	write_one(out, "skep_operator_nodes", METRIC_GAUGE, "Nodes in the cluster.",
 		  figures->nodes);

@@ -14,8 +14,15 @@
 #include "operator/status_writer.h"
 
 /* What the operator watches. */
-enum watch { WATCH_POLICIES, WATCH_PODS, WATCH_NODES, WATCH_SERVICES };
-#define WATCHES 4
+enum watch {
+	WATCH_POLICIES,
+	WATCH_CLUSTER_POLICIES,
+	WATCH_NAMESPACES,
+	WATCH_PODS,
+	WATCH_NODES,
+	WATCH_SERVICES,
+};
+#define WATCHES 6
 
 struct operator_figures {
 	unsigned int policies;

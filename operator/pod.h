@@ -32,6 +32,7 @@ struct pod {
 	char *workload_kind;
 	char *workload_name;
 	struct labels labels;
+	const struct labels *namespace_labels; /* cluster: NULL before its namespace is known */
 	struct pod_container *containers;
 	size_t container_count;
 	int64_t started; /* seconds since 1970; 0 before the kubelet took it */

@@ -10,6 +10,18 @@
 
 #include "lib/base/json.h"
 
+const struct policy_kind policy_kinds[POLICY_SCOPES] = {
+	[POLICY_NAMESPACED] = {"ObservabilityPolicy", "observabilitypolicies"},
+	[POLICY_CLUSTER] = {"ClusterObservabilityPolicy", "clusterobservabilitypolicies"},
+};
+
+void policy_format_id(const char *namespace, const char *name, char id[POLICY_ID_SIZE])
+{
+	bool named = namespace && *namespace;
+
+	snprintf(id, POLICY_ID_SIZE, "%s%s%s", named ? namespace : "", named ? "/" : "", name);
+}
+
 struct policy *policy_free(struct policy *policy)
 {
 	if (!policy)
@@ -18,6 +30,7 @@ struct policy *policy_free(struct policy *policy)
 	free(policy->namespace);
 	free(policy->name);
 	free(policy->id);
+	selector_free(&policy->namespace_selector);
 	selector_free(&policy->selector);
 	selector_free(&policy->node_selector);
 	strings_free(&policy->containers);
@@ -91,9 +104,15 @@ static int decode_suspend(const cJSON *json, struct policy *policy, struct error
 
 static int decode_spec(const cJSON *spec, struct policy *policy, struct error *error)
 {
-	int result = selector_decode(json_find(spec, "selector"), "spec.selector",
-				     &policy->selector, error);
+	int result = 0;
 
+	if (policy->scope == POLICY_CLUSTER)
+		result = selector_decode(json_find(spec, "namespaceSelector"),
+					 "spec.namespaceSelector", &policy->namespace_selector,
+					 error);
+	if (result == 0)
+		result = selector_decode(json_find(spec, "selector"), "spec.selector",
+					 &policy->selector, error);
 	if (result == 0)
 		result = selector_decode_labels(json_find(spec, "nodeSelector"),
 						"spec.nodeSelector", &policy->node_selector, error);
@@ -109,25 +128,32 @@ static int decode_spec(const cJSON *spec, struct policy *policy, struct error *e
 static int decode_metadata(const cJSON *object, struct policy *policy)
 {
 	const cJSON *metadata = json_find(object, "metadata");
+	const char *namespace = json_text(metadata, "namespace");
+	const char *name = json_text(metadata, "name");
+	bool namespaced = policy->scope == POLICY_NAMESPACED;
+	char id[POLICY_ID_SIZE];
 
-	policy->uid = strdup(json_text(metadata, "uid"));
-	policy->namespace = strdup(json_text(metadata, "namespace"));
-	policy->name = strdup(json_text(metadata, "name"));
-	policy->generation = json_integer(metadata, 0, "generation");
-	if (!policy->uid || !policy->namespace || !policy->name)
-		return -ENOMEM;
-	if (!*policy->uid || !*policy->namespace || !*policy->name)
+	if (!*json_text(metadata, "uid") || !*name || (*namespace != '\0') != namespaced)
 		return -EINVAL;
-	return asprintf(&policy->id, "%s/%s", policy->namespace, policy->name) < 0 ? -ENOMEM : 0;
+	policy_format_id(namespace, name, id);
+	policy->uid = strdup(json_text(metadata, "uid"));
+	policy->namespace = namespaced ? strdup(namespace) : NULL;
+	policy->name = strdup(name);
+	policy->id = strdup(id);
+	policy->generation = json_integer(metadata, 0, "generation");
+	if (!policy->uid || (namespaced && !policy->namespace) || !policy->name || !policy->id)
+		return -ENOMEM;
+	return 0;
 }
 
-int policy_decode(const cJSON *object, struct policy **ret_policy)
+int policy_decode(const cJSON *object, enum policy_scope scope, struct policy **ret_policy)
 {
 	struct policy *policy = calloc(1, sizeof(*policy));
 	int result;
 
 	if (!policy)
 		return -ENOMEM;
+	policy->scope = scope;
 	result = decode_metadata(object, policy);
 	if (result == 0) {
 		result = decode_spec(json_find(object, "spec"), policy, &policy->refusal);
@@ -152,10 +178,18 @@ static bool has_named_container(const struct policy *policy, const struct pod *p
 	return policy->containers.count == 0;
 }
 
+bool policy_reaches(const struct policy *policy, const char *namespace,
+		    const struct labels *namespace_labels)
+{
+	if (policy->scope == POLICY_NAMESPACED)
+		return strcmp(policy->namespace, namespace) == 0;
+	return namespace_labels && selector_matches(&policy->namespace_selector, namespace_labels);
+}
+
 bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
 {
 	return policy->accepted && !policy->suspend && !pod->finished && *pod->node &&
-	       strcmp(policy->namespace, pod->namespace) == 0 &&
+	       policy_reaches(policy, pod->namespace, pod->namespace_labels) &&
 	       selector_matches(&policy->selector, &pod->labels) &&
 	       has_named_container(policy, pod);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copyright The Skep Authors */
 
-/* An ObservabilityPolicy, read and checked. */
+/* An ObservabilityPolicy or a ClusterObservabilityPolicy, read and checked. */
 #ifndef SKEP_OPERATOR_POLICY_H
 #define SKEP_OPERATOR_POLICY_H
 
@@ -20,6 +20,19 @@
 
 #define POLICY_CONTAINERS_LIMIT 32
 #define POLICY_NAME_LIMIT	253 /* as of any object's name */
+#define POLICY_ID_SIZE		(2 * POLICY_NAME_LIMIT + 2)
+
+/* Which pods a policy may be about: those of its own namespace, or of all namespaces it selects. */
+enum policy_scope { POLICY_NAMESPACED, POLICY_CLUSTER };
+#define POLICY_SCOPES 2
+
+/* How the API calls policies of one scope. */
+struct policy_kind {
+	const char *kind;     /* "ObservabilityPolicy" */
+	const char *resource; /* "observabilitypolicies" */
+};
+
+extern const struct policy_kind policy_kinds[POLICY_SCOPES];
 
 /* What a policy asks of one probe. */
 struct policy_probe {
@@ -28,32 +41,48 @@ struct policy_probe {
 };
 
 struct policy {
+	enum policy_scope scope;
 	char *uid;
-	char *namespace;
+	char *namespace; /* NULL for one of the cluster */
 	char *name;
-	char *id; /* "namespace/name" */
+	char *id; /* as policy_format_id() makes it */
 	int64_t generation;
 
 	bool accepted;
 	struct error refusal; /* why not: the field and the remedy */
 
 	/* Meaningful only when it is accepted. */
+	struct selector namespace_selector; /* of one of the cluster */
 	struct selector selector;
 	struct selector node_selector;
 	struct strings containers; /* empty: every container */
 	struct policy_probe probes[PROBE_TYPES];
 	bool suspend;
 
-	UT_hash_handle hh;				/* cluster: all policies by id */
-	struct policy *namespace_prev, *namespace_next; /* cluster: those of the namespace */
+	UT_hash_handle hh;			/* cluster: all policies by id */
+	struct policy *scope_prev, *scope_next; /* cluster: those of its namespace, or of none */
 };
 
 /*
- * Reads an ObservabilityPolicy. A spec that cannot be carried out gives a policy that is not
+ * Writes the name under which metrics and events know a policy: "namespace/name", or "name" alone
+ * for one of the cluster (`namespace` is NULL or ""). No two policies share one, as no name holds a
+ * slash.
+ */
+void policy_format_id(const char *namespace, const char *name, char id[POLICY_ID_SIZE]);
+
+/*
+ * Reads a policy of this scope. A spec that cannot be carried out gives a policy that is not
  * accepted, with the reason. Returns 0 with *ret_policy; -EINVAL for an object without name or UID,
  * -ENOMEM.
  */
-int policy_decode(const cJSON *object, struct policy **ret_policy);
+int policy_decode(const cJSON *object, enum policy_scope scope, struct policy **ret_policy);
+
+/*
+ * Whether pods of this namespace are within the policy's reach. `namespace_labels` is NULL while
+ * the namespace is not known: what might be forbidden there is not done.
+ */
+bool policy_reaches(const struct policy *policy, const char *namespace,
+		    const struct labels *namespace_labels);
 
 /*
  * Whether the policy is about this pod, whatever node it is on. A suspended one is about none; one

@@ -87,6 +87,7 @@ static bool add_failures(cJSON *status, const struct aggregate *aggregate)
 		cJSON *item = json_append_object(array);
 
 		if (!cJSON_AddStringToObject(item, "node", failure->node) ||
+		    !cJSON_AddStringToObject(item, "namespace", failure->namespace) ||
 		    !cJSON_AddStringToObject(item, "pod", failure->pod) ||
 		    !cJSON_AddStringToObject(item, "probe", probe_type_name(failure->probe)) ||
 		    !add_text(item, "reason", failure->reason) ||

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include <uthash.h>
@@ -19,11 +20,10 @@
 #include "operator/status.h"
 
 #define API_VERSION	  "skep.dev/v1alpha1"
-#define KIND		  "ObservabilityPolicy"
 #define FIELD_MANAGER	  "skep-operator"
 #define LOOK_AGAIN_MS	  100 /* at what had to wait */
 #define RETRY_FIRST_MS	  500
-#define RETRY_LIMIT_MS	  30000
+#define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
 
 struct record {
@@ -39,6 +39,7 @@ struct record {
 	uint64_t not_before_ms; /* after a failure */
 	unsigned int failures;	/* in a row */
 	UT_hash_handle hh;
+	LIST_ENTRY(record) gone_entry;
 };
 
 struct status_writer {
@@ -52,6 +53,7 @@ struct status_writer {
 	bool resting;
 	uint64_t settled_ms;
 	struct record *records;
+	LIST_HEAD(, record) gone; /* which wait for their write to be over */
 	struct status_writer_stats stats;
 };
 
@@ -71,11 +73,17 @@ static void free_record(struct record *record)
 	free(record);
 }
 
+static void free_gone(struct record *record)
+{
+	LIST_REMOVE(record, gone_entry);
+	free_record(record);
+}
+
 static void tell_transitions(const struct policy *policy, struct kube_client *client,
 			     const cJSON *before, const cJSON *after)
 {
 	const struct kube_object_reference object = {.api_version = API_VERSION,
-						     .kind = KIND,
+						     .kind = policy_kinds[policy->scope].kind,
 						     .namespace = policy->namespace,
 						     .name = policy->name,
 						     .uid = policy->uid};
@@ -109,7 +117,9 @@ static void write_failed(struct record *record, const struct kube_response *resp
 		return;
 	if (delay_ms > RETRY_LIMIT_MS)
 		delay_ms = RETRY_LIMIT_MS;
-	log_warn("status of %s %s: %s; trying again in %llu ms", KIND, record->id, response->reason,
+	if (delay_ms < (uint64_t)response->retry_after_seconds * 1000)
+		delay_ms = (uint64_t)response->retry_after_seconds * 1000;
+	log_warn("status of policy %s: %s; trying again in %llu ms", record->id, response->reason,
 		 (unsigned long long)delay_ms);
 	record->failures++;
 	record->not_before_ms = uv_now(record->writer->loop) + delay_ms;
@@ -143,7 +153,7 @@ static void on_written(void *context, const struct kube_response *response)
 	cJSON_Delete(record->sent);
 	record->sent = NULL;
 	if (record->gone)
-		free_record(record);
+		free_gone(record);
 	else if (record->due)
 		look_soon(writer, 0);
 }
@@ -155,17 +165,29 @@ static cJSON *apply_body(const struct policy *policy, const cJSON *status)
 	cJSON *metadata;
 
 	if (!cJSON_AddStringToObject(body, "apiVersion", API_VERSION) ||
-	    !cJSON_AddStringToObject(body, "kind", KIND))
+	    !cJSON_AddStringToObject(body, "kind", policy_kinds[policy->scope].kind))
 		return NULL;
 	metadata = cJSON_AddObjectToObject(body, "metadata");
 	/* With the UID, the status of a deleted policy never lands on a new one of its name. */
-	if (!cJSON_AddStringToObject(metadata, "namespace", policy->namespace) ||
+	if ((policy->namespace &&
+	     !cJSON_AddStringToObject(metadata, "namespace", policy->namespace)) ||
 	    !cJSON_AddStringToObject(metadata, "name", policy->name) ||
 	    !cJSON_AddStringToObject(metadata, "uid", policy->uid))
 		return NULL;
 	if (!cJSON_AddItemReferenceToObject(body, "status", (cJSON *)status))
 		return NULL;
 	return take_pointer(body);
+}
+
+static void format_path(const struct policy *policy, char *path, size_t size)
+{
+	bool namespaced = policy->scope == POLICY_NAMESPACED;
+
+	snprintf(path, size,
+		 "/apis/" API_VERSION "/%s%s%s%s/%s/status?fieldManager=" FIELD_MANAGER
+		 "&force=true",
+		 namespaced ? "namespaces/" : "", namespaced ? policy->namespace : "",
+		 namespaced ? "/" : "", policy_kinds[policy->scope].resource, policy->name);
 }
 
 /* Starts the write of `status`, and takes it. */
@@ -183,16 +205,12 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 	};
 	struct error error;
 
-	snprintf(path, sizeof(path),
-		 "/apis/" API_VERSION
-		 "/namespaces/%s/observabilitypolicies/%s/status?fieldManager=" FIELD_MANAGER
-		 "&force=true",
-		 policy->namespace, policy->name);
+	format_path(policy, path, sizeof(path));
 	record->sent = status;
 	if (body &&
 	    kube_transfer_start(record->writer->client, &request, &record->transfer, &error) == 0)
 		return;
-	log_warn("status of %s %s cannot be sent: %s", KIND, record->id,
+	log_warn("status of policy %s cannot be sent: %s", record->id,
 		 body ? error.message : "out of memory");
 	cJSON_Delete(take_pointer(record->sent));
 	record->due = true;
@@ -238,7 +256,7 @@ static void look_at(struct status_writer *writer, struct record *record)
 		return;
 	status = compute_status(writer, policy, record->known, now_ms);
 	if (!status) {
-		log_error("status of %s %s: out of memory", KIND, record->id);
+		log_error("status of policy %s: out of memory", record->id);
 		return;
 	}
 	if (cJSON_Compare(status, record->known, true)) {
@@ -317,7 +335,7 @@ void status_writer_learn(struct status_writer *writer, const char *policy_id, co
 		record->id = strdup(policy_id);
 	if (!record || !record->id) {
 		free(record);
-		log_error("status of %s %s: out of memory", KIND, policy_id);
+		log_error("status of policy %s: out of memory", policy_id);
 		return;
 	}
 	record->writer = writer;
@@ -342,10 +360,12 @@ void status_writer_forget(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	HASH_DEL(writer->records, record);
-	if (record->sent)
+	if (record->sent) {
 		record->gone = true;
-	else
+		LIST_INSERT_HEAD(&writer->gone, record, gone_entry);
+	} else {
 		free_record(record);
+	}
 }
 
 struct status_writer_stats status_writer_stats(const struct status_writer *writer)
@@ -383,6 +403,8 @@ static void on_closed(uv_handle_t *handle)
 		HASH_DEL(writer->records, record);
 		free_record(record);
 	}
+	while (!LIST_EMPTY(&writer->gone))
+		free_gone(LIST_FIRST(&writer->gone));
 	free(writer);
 }
 

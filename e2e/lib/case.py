@@ -44,6 +44,14 @@ class ClusterTest(unittest.TestCase):
         manifest = pods.pod(namespace or self.namespace, name, labels, **how)
         return pods.start(manifest)[0]
 
+    def apply_cluster_policy(self, name, namespace_labels, labels=None, **how):
+        """A policy of the cluster, gone after the test; `name` is made its own. Returns that."""
+        name = f"{self.namespace}-{name}"
+        cluster.apply(policies.cluster_policy(name, namespace_labels, labels, **how))
+        resource = policies.resource(None)
+        self.addCleanup(cluster.kubectl, "delete", resource, name, "--ignore-not-found")
+        return name
+
     def apply_policy(self, name, labels=None, probes=(policies.TCP,), namespace=None, **spec):
         manifest = policies.policy(namespace or self.namespace, name, labels, probes, **spec)
         cluster.apply(manifest)

@@ -7,6 +7,7 @@ from lib.shell import wait_until
 
 API_VERSION = "skep.dev/v1alpha1"
 KIND = "ObservabilityPolicy"
+CLUSTER_KIND = "ClusterObservabilityPolicy"
 TCP = {"type": "TCP"}
 EXEC = {"type": "Exec"}
 
@@ -25,12 +26,25 @@ def policy(namespace, name, labels=None, probes=(TCP,), **spec):
     }
 
 
+def cluster_policy(name, namespace_labels, labels=None, probes=(TCP,), **spec):
+    """The manifest of a policy of the cluster, for namespaces with these labels."""
+    spec = {"namespaceSelector": {"matchLabels": namespace_labels}, **spec}
+    manifest = policy(None, name, labels, probes, **spec)
+    return {**manifest, "kind": CLUSTER_KIND, "metadata": {"name": name}}
+
+
+def resource(namespace):
+    return "observabilitypolicies" if namespace else "clusterobservabilitypolicies"
+
+
 def get(namespace, name):
-    return cluster.get("observabilitypolicies", name, namespace)
+    """A policy; of the cluster, where no namespace is given. So with the functions below."""
+    return cluster.get(resource(namespace), name, namespace)
 
 
 def delete(namespace, name):
-    cluster.kubectl("delete", "observabilitypolicies", name, "-n", namespace)
+    where = ("-n", namespace) if namespace else ()
+    cluster.kubectl("delete", resource(namespace), name, *where)
 
 
 def condition(shown, kind):
@@ -50,7 +64,7 @@ def wait_condition(namespace, name, kind, status="True", reason=None, seconds=15
         assert current and right, f"it is {found or 'absent'}"
         return shown
 
-    return wait_until(f"{kind}={status} {reason or ''} of {namespace}/{name}", holds, seconds)
+    return wait_until(f"{kind}={status} {reason or ''} of {namespace or ''}/{name}", holds, seconds)
 
 
 def wait_ready(namespace, name, reason=None, seconds=15):

@@ -73,7 +73,7 @@ class Status(ClusterTest):
         self.start_pod("watched", WATCHED)
         self.apply_policy("tcp", WATCHED)
         policies.wait_ready(self.namespace, "tcp", "Attached")
-        wait_until("an Event of the policy", lambda: self.events("tcp"), 5)
+        wait_until("an Event of the policy", lambda: self.events("tcp"), 15)
 
     def events(self, name):
         return [

@@ -14,6 +14,7 @@
 #include <cjson/cJSON.h>
 
 #include "lib/base/error.h"
+#include "lib/intent/http_status_set.h"
 
 enum probe_type { PROBE_TCP, PROBE_EXEC, PROBE_DNS, PROBE_HTTP };
 #define PROBE_TYPES 4
@@ -35,10 +36,30 @@ struct dns_settings {
 	bool failures;	  /* and those that fail */
 };
 
+/* Bounds of http.slowThreshold, in ns, and of the other settings of HTTP. */
+#define HTTP_SLOW_LEAST	 1000000ULL
+#define HTTP_SLOW_MOST	 600000000000ULL
+#define HTTP_PORTS_LIMIT 16
+#define HTTP_SAMPLE_MOST 1000000
+
+/* What of a path may be told, least first. */
+enum http_paths { HTTP_PATHS_NONE, HTTP_PATHS_NORMALIZED, HTTP_PATHS_RAW };
+
+struct http_settings {
+	uint64_t slow_ns;	       /* requests that take as long are told one by one; 0: none */
+	struct http_status_set report; /* and those that are answered so */
+	uint32_t sample_one_in;	       /* and one of so many; 0: none */
+	uint16_t ports[HTTP_PORTS_LIMIT]; /* of the server: only these, sorted */
+	uint8_t port_count;		  /* 0: every port */
+	enum http_paths paths;
+	bool by_route;
+};
+
 /* The settings of one probe; which member holds is said by the probe's type. */
 union probe_settings {
 	struct exec_settings exec;
 	struct dns_settings dns;
+	struct http_settings http;
 };
 
 /* The name of a type as the API writes it: "TCP", "Exec", "DNS", "HTTP". */

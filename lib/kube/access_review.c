@@ -3,14 +3,17 @@
 
 #include "lib/kube/access_review.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
-#include "lib/kube/transfer.h"
+#include "lib/kube/review.h"
 
-#define ACCESS_REVIEW_PATH "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+static const struct review_kind access_review = {
+	.path = "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+	.api_version = "authorization.k8s.io/v1",
+	.kind = "SubjectAccessReview",
+};
 
 struct review {
 	kube_access_review_handler handler;
@@ -53,39 +56,27 @@ static bool add_resource(cJSON *spec, const struct kube_access_question *questio
 	       cJSON_AddStringToObject(attributes, "namespace", question->namespace);
 }
 
-static cJSON *review_json(const struct kube_access_question *question)
+static cJSON *spec_json(const struct kube_access_question *question)
 {
-	cleanup_json cJSON *review = cJSON_CreateObject();
-	cJSON *spec = cJSON_AddObjectToObject(review, "spec");
+	cleanup_json cJSON *spec = cJSON_CreateObject();
 
-	if (!cJSON_AddStringToObject(review, "apiVersion", "authorization.k8s.io/v1") ||
-	    !cJSON_AddStringToObject(review, "kind", "SubjectAccessReview") ||
-	    !add_user(spec, question->user) || !add_resource(spec, question))
+	if (!add_user(spec, question->user) || !add_resource(spec, question))
 		return NULL;
-	return take_pointer(review);
+	return take_pointer(spec);
+}
+
+static struct review *review_new(kube_access_review_handler handler, void *context)
+{
+	struct review *review = malloc(sizeof(*review));
+
+	if (review)
+		*review = (struct review){.handler = handler, .context = context};
+	return review;
 }
 
 int kube_access_review(struct kube_client *client, const struct kube_access_question *question,
 		       kube_access_review_handler handler, void *context, struct error *error)
 {
-	cleanup_json cJSON *body = review_json(question);
-	cleanup_free struct review *review = malloc(sizeof(*review));
-	const struct kube_transfer_request request = {
-		.method = "POST",
-		.path = ACCESS_REVIEW_PATH,
-		.content_type = KUBE_JSON,
-		.body = body,
-		.done = on_reviewed,
-		.release = free,
-		.context = review,
-	};
-	int result;
-
-	if (!body || !review)
-		return error_set_errno(error, ENOMEM, "access review");
-	*review = (struct review){.handler = handler, .context = context};
-	result = kube_transfer_start(client, &request, NULL, error);
-	if (result == 0)
-		(void)take_pointer(review); /* the transfer's now */
-	return result;
+	return review_send(client, &access_review, spec_json(question), on_reviewed,
+			   review_new(handler, context), error);
 }

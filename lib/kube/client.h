@@ -23,14 +23,16 @@ struct kube_response {
 	int status;		 /* HTTP status; 0 when no whole answer came */
 	const cJSON *body;	 /* the decoded body; NULL where there is none or it is no JSON */
 	const char *reason;	 /* why it failed, fit for a log line; NULL on success (2xx) */
-	int retry_after_seconds; /* from Retry-After; 0 when not given */
+	int retry_after_seconds; /* from Retry-After, 0 to KUBE_RETRY_AFTER_LIMIT */
 };
 
 typedef void (*kube_response_handler)(void *context, const struct kube_response *response);
 
 /* Bounds of one client. */
 #define KUBE_REQUEST_TIMEOUT_SECONDS 30
-#define KUBE_BODY_LIMIT		     (64 << 20) /* bytes of one answer or watch line */
+#define KUBE_RETRY_AFTER_LIMIT	     60 /* seconds; who asks for more patience gets no more */
+#define KUBE_OBJECT_LIMIT	     (4 << 20)	/* bytes of one object of a list or watch */
+#define KUBE_BODY_LIMIT		     (16 << 20) /* bytes of an answer that are kept at a time */
 
 /*
  * Makes a client on `loop`; copies what it needs of `config`. Returns 0 with *ret_client, which the

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "lib/kube/client_internal.h"
 #include "lib/kube/informer_internal.h"
 
-/* A server that asks for more patience than this, in seconds, is asked again all the same. */
-#define RETRY_AFTER_LIMIT 300
+/* What stands around the object in a line of a watch, in bytes. */
+#define WATCH_LINE_FRAME 64
 
 int informer_set_string(char **string, const char *value)
 {
@@ -45,8 +46,6 @@ void informer_pause(struct kube_informer *informer, int retry_after_seconds)
 	uint32_t random = settings->random(settings->random_context);
 	uint64_t wait = backoff_next(&informer->backoff, random);
 
-	if (retry_after_seconds > RETRY_AFTER_LIMIT)
-		retry_after_seconds = RETRY_AFTER_LIMIT;
 	wait += (uint64_t)retry_after_seconds * 1000;
 	uv_update_time(informer->uv);
 	uv_timer_start(&informer->timer, on_pause_over, wait, 0);
@@ -77,6 +76,18 @@ void informer_count_bad(struct kube_informer *informer, const char *reason)
 	if (!informer->is_bad_object_logged)
 		log_warn("%s: skipped what could not be read: %s", informer->path, reason);
 	informer->is_bad_object_logged = true;
+}
+
+void informer_count_oversized(struct kube_informer *informer, const cJSON *object)
+{
+	const cJSON *metadata = json_find(object, "metadata");
+	struct error error;
+
+	error_set(&error, EMSGSIZE,
+		  "object \"%.64s/%.253s\" is larger than %u bytes and taken for absent",
+		  json_text(metadata, "namespace"), json_text(metadata, "name"),
+		  informer->settings.object_limit);
+	informer_count_bad(informer, error.message);
 }
 
 void informer_tell_removed(void *context, const struct object_identity *identity)
@@ -122,6 +133,20 @@ int informer_learn(struct kube_informer *informer, const cJSON *object, struct e
 	return 0;
 }
 
+int informer_drop(struct kube_informer *informer, const cJSON *object, struct error *error)
+{
+	struct object_identity identity;
+	struct known_object *known;
+	int result = object_identity_read(object, &identity, error);
+
+	if (result < 0)
+		return result;
+	known = object_table_find(&informer->objects, &identity);
+	if (known)
+		remove_known(informer, known);
+	return 0;
+}
+
 int informer_unlearn(struct kube_informer *informer, const cJSON *object, struct error *error)
 {
 	struct object_identity identity;
@@ -150,7 +175,8 @@ static int informer_init(struct kube_informer *informer, const char *path, const
 		result = informer_set_string(&informer->query, query);
 	informer->backoff.least = settings->backoff_least;
 	informer->backoff.most = settings->backoff_most;
-	informer->decoder.line_limit = settings->line_limit;
+	informer->page_decoder.object_limit = settings->object_limit;
+	informer->decoder.line_limit = settings->object_limit + WATCH_LINE_FRAME;
 	uv_timer_init(informer->uv, &informer->timer);
 	informer->timer.data = informer;
 	return result;
@@ -196,6 +222,7 @@ struct kube_informer *kube_informer_free(struct kube_informer *informer)
 	if (!informer)
 		return NULL;
 	kube_transfer_cancel(informer->transfer);
+	list_decoder_reset(&informer->page_decoder);
 	watch_decoder_reset(&informer->decoder);
 	object_table_free(&informer->objects);
 	free(informer->path);
@@ -203,6 +230,7 @@ struct kube_informer *kube_informer_free(struct kube_informer *informer)
 	free(informer->resource_version);
 	free(informer->list_version);
 	free(informer->list_token);
+	free(informer->next_token);
 	uv_close((uv_handle_t *)&informer->timer, on_timer_closed);
 	return NULL;
 }

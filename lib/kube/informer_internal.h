@@ -15,6 +15,7 @@
 
 #include "lib/base/backoff.h"
 #include "lib/kube/informer_settings.h"
+#include "lib/kube/list_decoder.h"
 #include "lib/kube/object_table.h"
 #include "lib/kube/transfer.h"
 #include "lib/kube/watch_decoder.h"
@@ -29,7 +30,7 @@ struct kube_informer {
 	void *context;
 	struct kube_informer_stats stats;
 	struct object_table objects;
-	uv_timer_t timer; /* the next try, or the silence of the watch */
+	uv_timer_t timer; /* the next try, or the end of the watch */
 	struct backoff backoff;
 	uint32_t failures_in_row;
 	bool is_synced;
@@ -39,7 +40,10 @@ struct kube_informer {
 	char *resource_version; /* where to watch from; NULL: list first */
 
 	char *list_version; /* of the list that is under way */
-	char *list_token;   /* of its next page */
+	char *list_token;   /* of the page that is under way; NULL for the first */
+	char *next_token;   /* of the page after it, as far as it is known */
+	bool page_is_whole;
+	struct list_decoder page_decoder;
 
 	struct watch_decoder decoder;
 	uint32_t watch_seconds;	 /* that the watch was asked to last */
@@ -72,6 +76,9 @@ void informer_forget_version(struct kube_informer *informer);
 /* Learns an object that is there; tells the handlers if it is news. 0, -ENOMEM, or -EINVAL. */
 int informer_learn(struct kube_informer *informer, const cJSON *object, struct error *error);
 
+/* Forgets an object of that name, whatever its UID; returns as above. */
+int informer_drop(struct kube_informer *informer, const cJSON *object, struct error *error);
+
 /* Learns that an object is gone; tells the handlers if it was known. Returns as above. */
 int informer_unlearn(struct kube_informer *informer, const cJSON *object, struct error *error);
 
@@ -80,6 +87,9 @@ void informer_tell_removed(void *informer, const struct object_identity *identit
 
 /* Counts what could not be decoded, and logs the first of a list or watch. */
 void informer_count_bad(struct kube_informer *informer, const char *reason);
+
+/* Counts an object that is too large; `object` is what oversized_object() made, or NULL. */
+void informer_count_oversized(struct kube_informer *informer, const cJSON *object);
 
 /* Replaces a string by a copy. Returns 0, or -ENOMEM with the string NULL. */
 int informer_set_string(char **string, const char *value);

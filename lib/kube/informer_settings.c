@@ -22,12 +22,13 @@ struct kube_informer_settings kube_informer_default_settings(void)
 	return (struct kube_informer_settings){
 		.page_limit = 500,
 		.backoff_least = 100,
-		.backoff_most = 30000,
+		.backoff_most = 10000,
 		.watch_least_seconds = 300,
 		.watch_most_seconds = 600,
-		.idle_margin = 30000,
+		.watch_margin = 30000,
+		.page_seconds = 60,
 		.sound_after = 10000,
-		.line_limit = KUBE_BODY_LIMIT,
+		.object_limit = KUBE_OBJECT_LIMIT,
 		.random = kernel_random,
 	};
 }

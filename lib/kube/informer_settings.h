@@ -15,9 +15,10 @@ struct kube_informer_settings {
 	uint32_t backoff_most;	      /* ms, which the wait doubles up to */
 	uint32_t watch_least_seconds; /* a watch is asked to last between these two, so that */
 	uint32_t watch_most_seconds;  /* the watches of many clients do not end together */
-	uint32_t idle_margin;	      /* ms of silence beyond the watch's own end: it is dead */
+	uint32_t watch_margin;	      /* ms beyond its own end, after which a watch is dead */
+	uint32_t page_seconds;	      /* that one page of a list may take */
 	uint32_t sound_after;	      /* ms after which a watch without events was a success */
-	uint32_t line_limit;	      /* bytes of one line of a watch */
+	uint32_t object_limit;	      /* bytes of one object; larger ones are as if not there */
 	uint32_t (*random)(void *context);
 	void *random_context;
 };

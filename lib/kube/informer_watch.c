@@ -6,6 +6,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
+#include "lib/kube/client_internal.h"
 #include "lib/kube/collection_path.h"
 #include "lib/kube/informer_internal.h"
 
@@ -53,28 +54,43 @@ static void end_corrupted(struct kube_informer *informer, const char *reason)
 	end_watch(informer, &end);
 }
 
-static void on_silence(uv_timer_t *timer)
+static void on_overdue(uv_timer_t *timer)
 {
-	const struct watch_end end = {.reason = "the watch went silent beyond its time"};
+	const struct watch_end end = {.reason = "the watch did not end when it should have"};
+	struct kube_informer *informer = timer->data;
 
-	end_watch(timer->data, &end);
+	end_watch(informer, &end);
+	kube_client_suspect(informer->client,
+			    informer->watch_started + (uint64_t)informer->watch_seconds * 1000);
 }
 
-static void expect_data(struct kube_informer *informer)
+/*
+ * The server ends a watch when its time is over. One that is still there long after that is dead,
+ * or fed byte by byte by somebody who means no good; either way nothing is to be waited for.
+ */
+static void expect_end(struct kube_informer *informer)
 {
-	uint64_t limit = (uint64_t)informer->watch_seconds * 1000 + informer->settings.idle_margin;
+	uint64_t limit = (uint64_t)informer->watch_seconds * 1000 + informer->settings.watch_margin;
 
-	uv_timer_start(&informer->timer, on_silence, limit, 0);
+	uv_timer_start(&informer->timer, on_overdue, limit, 0);
+}
+
+/* The numbers of a Status are from outside. */
+static int64_t clamp(int64_t number, int64_t most)
+{
+	return number > most ? most : number < 0 ? 0 : number;
 }
 
 /* The object of an ERROR event is a Status. */
 static int end_by_error_event(struct kube_informer *informer, const cJSON *status)
 {
 	const struct watch_end end = {
-		.status = (int)json_integer(status, 0, "code"),
+		.status = (int)clamp(json_integer(status, 0, "code"), 999),
 		.reason = json_string(status, "message") ? json_string(status, "message")
 							 : "the watch ended with an error event",
-		.retry_after_seconds = (int)json_integer(status, 0, "details", "retryAfterSeconds"),
+		.retry_after_seconds =
+			(int)clamp(json_integer(status, 0, "details", "retryAfterSeconds"),
+				   KUBE_RETRY_AFTER_LIMIT),
 	};
 
 	end_watch(informer, &end);
@@ -90,10 +106,22 @@ static int note_version(struct kube_informer *informer, const cJSON *object)
 	return informer_set_string(&informer->resource_version, version);
 }
 
+/* The object is as good as gone: nobody can read what became of it. */
+static int apply_oversized(struct kube_informer *informer, const struct watch_event *event,
+			   struct error *error)
+{
+	if (event->type == WATCH_EVENT_DELETED)
+		return informer_unlearn(informer, event->object, error);
+	informer_count_oversized(informer, event->object);
+	return informer_drop(informer, event->object, error);
+}
+
 /* Lets the informer learn what an event about an object says. */
 static int apply_event(struct kube_informer *informer, const struct watch_event *event,
 		       struct error *error)
 {
+	if (event->is_oversized)
+		return apply_oversized(informer, event, error);
 	switch (event->type) {
 	case WATCH_EVENT_ADDED:
 	case WATCH_EVENT_MODIFIED:
@@ -156,7 +184,6 @@ static void on_stream(void *context, const char *data, size_t length)
 {
 	struct kube_informer *informer = context;
 
-	expect_data(informer);
 	if (watch_decoder_push(&informer->decoder, data, length) < 0) {
 		end_corrupted(informer, "memory ran out");
 		return;
@@ -203,7 +230,12 @@ void informer_watch(struct kube_informer *informer)
 {
 	cleanup_free char *path = NULL;
 	struct kube_transfer_request request = {
-		.method = "GET", .stream = on_stream, .done = on_end, .context = informer};
+		.method = "GET",
+		.is_endless = true,
+		.stream = on_stream,
+		.done = on_end,
+		.context = informer,
+	};
 	struct error error;
 
 	reset_watch(informer);
@@ -216,6 +248,6 @@ void informer_watch(struct kube_informer *informer)
 		informer_fail(informer, error.message, 0);
 	else {
 		informer->stats.watches++;
-		expect_data(informer);
+		expect_end(informer);
 	}
 }

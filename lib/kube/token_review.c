@@ -3,15 +3,18 @@
 
 #include "lib/kube/token_review.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
-#include "lib/kube/transfer.h"
+#include "lib/kube/review.h"
 
-#define TOKEN_REVIEW_PATH "/apis/authentication.k8s.io/v1/tokenreviews"
+static const struct review_kind token_review = {
+	.path = "/apis/authentication.k8s.io/v1/tokenreviews",
+	.api_version = "authentication.k8s.io/v1",
+	.kind = "TokenReview",
+};
 
 /* What the API server adds about a token that is bound to a pod. */
 #define POD_NAME_KEY "authentication.kubernetes.io/pod-name"
@@ -76,17 +79,14 @@ static void on_reviewed(void *context, const struct kube_response *response)
 			!response->reason && status);
 }
 
-static cJSON *review_json(const char *token, const char *audience)
+static cJSON *spec_json(const char *token, const char *audience)
 {
-	cleanup_json cJSON *review = cJSON_CreateObject();
-	cJSON *spec = cJSON_AddObjectToObject(review, "spec");
+	cleanup_json cJSON *spec = cJSON_CreateObject();
 
-	if (!cJSON_AddStringToObject(review, "apiVersion", "authentication.k8s.io/v1") ||
-	    !cJSON_AddStringToObject(review, "kind", "TokenReview") ||
-	    !cJSON_AddStringToObject(spec, "token", token) ||
+	if (!cJSON_AddStringToObject(spec, "token", token) ||
 	    !json_add_item(spec, "audiences", cJSON_CreateStringArray(&audience, *audience != 0)))
 		return NULL;
-	return take_pointer(review);
+	return take_pointer(spec);
 }
 
 static struct review *review_new(const char *audience, kube_token_review_handler handler,
@@ -105,23 +105,6 @@ static struct review *review_new(const char *audience, kube_token_review_handler
 int kube_token_review(struct kube_client *client, const char *token, const char *audience,
 		      kube_token_review_handler handler, void *context, struct error *error)
 {
-	cleanup_json cJSON *body = review_json(token, audience);
-	cleanup_free struct review *review = review_new(audience, handler, context);
-	const struct kube_transfer_request request = {
-		.method = "POST",
-		.path = TOKEN_REVIEW_PATH,
-		.content_type = KUBE_JSON,
-		.body = body,
-		.done = on_reviewed,
-		.release = free,
-		.context = review,
-	};
-	int result;
-
-	if (!body || !review)
-		return error_set_errno(error, ENOMEM, "token review");
-	result = kube_transfer_start(client, &request, NULL, error);
-	if (result == 0)
-		(void)take_pointer(review); /* the transfer's now */
-	return result;
+	return review_send(client, &token_review, spec_json(token, audience), on_reviewed,
+			   review_new(audience, handler, context), error);
 }

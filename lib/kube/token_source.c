@@ -4,7 +4,6 @@
 #include "lib/kube/token_source.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,12 +16,6 @@ int token_source_init(struct token_source *source, const char *path, const char 
 		return 0;
 	source->token = strdup(token);
 	return source->token ? 0 : -ENOMEM;
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 static int read_token(struct token_source *source, struct error *error)
@@ -39,21 +32,23 @@ static int read_token(struct token_source *source, struct error *error)
 
 int token_source_get(struct token_source *source, const char **ret_token, struct error *error)
 {
-	struct stat now;
-	int result = 0;
+	struct file_mark now = source->read;
+	int result = source->path ? file_mark_take(source->path, &now) : 0;
 
-	if (source->path) {
-		if (stat(source->path, &now) < 0)
-			return error_set_errno(error, errno, "read token file \"%s\"",
-					       source->path);
-		if (!source->token || !same_file(&now, &source->read))
-			result = read_token(source, error);
-		if (result < 0)
-			return result;
-		source->read = now;
-	}
+	if (result < 0)
+		return error_set_errno(error, -result, "read token file \"%s\"", source->path);
+	if (source->path && !file_mark_equal(&now, &source->read))
+		result = read_token(source, error);
+	if (result < 0)
+		return result;
+	source->read = now;
 	*ret_token = source->token;
 	return 0;
+}
+
+void token_source_distrust(struct token_source *source)
+{
+	source->read = (struct file_mark){0};
 }
 
 void token_source_free(struct token_source *source)

@@ -5,16 +5,15 @@
 #ifndef SKEP_LIB_KUBE_TOKEN_SOURCE_H
 #define SKEP_LIB_KUBE_TOKEN_SOURCE_H
 
-#include <sys/stat.h>
-
 #include "lib/base/error.h"
+#include "lib/kube/file_mark.h"
 
 #define TOKEN_SIZE_LIMIT (64 << 10) /* bytes */
 
 struct token_source {
-	const char *path; /* the file, the caller's; NULL for a fixed token or none */
-	char *token;	  /* owned; NULL where there is none */
-	struct stat read; /* the file as it was when it was read */
+	const char *path;      /* the file, the caller's; NULL for a fixed token or none */
+	char *token;	       /* owned; NULL where there is none */
+	struct file_mark read; /* the file as it was when it was read */
 };
 
 /*
@@ -29,6 +28,9 @@ int token_source_init(struct token_source *source, const char *path, const char 
  * projected token is replaced by a new file). Returns 0 or a negative errno.
  */
 int token_source_get(struct token_source *source, const char **ret_token, struct error *error);
+
+/* The server refused the token: the file is read again at the next call, changed or not. */
+void token_source_distrust(struct token_source *source);
 
 void token_source_free(struct token_source *source);
 

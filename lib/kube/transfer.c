@@ -14,10 +14,13 @@
 #include "lib/kube/client_internal.h"
 #include "lib/kube/transfer_options.h"
 
-#define HTTP_OK 200
+#define HTTP_OK		  200
+#define HTTP_UNAUTHORIZED 401
 
 struct kube_transfer {
 	struct kube_client *client;
+	struct curl_loop *curl_loop; /* over whose connections it goes */
+	uint64_t started_ms;	     /* uv_now() */
 	CURL *easy;
 	struct curl_slist *headers;
 	char *method;
@@ -68,6 +71,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
 	struct kube_transfer *transfer = context;
 	size_t length = size * count;
 
+	transfer->client->heard_ms = uv_now(transfer->client->uv);
 	transfer->too_large = transfer->answer.length + length > KUBE_BODY_LIMIT;
 	if (transfer->too_large)
 		return 0;
@@ -77,6 +81,16 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
 	if (is_stream(transfer) && status_of(transfer) == HTTP_OK)
 		set_received(transfer, true);
 	return length;
+}
+
+/* CURLOPT_HEADERFUNCTION */
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+	struct kube_transfer *transfer = context;
+
+	(void)data; /* that there is any is what matters */
+	transfer->client->heard_ms = uv_now(transfer->client->uv);
+	return size * count;
 }
 
 static void transfer_free(struct kube_transfer *transfer)
@@ -94,7 +108,7 @@ static void transfer_free(struct kube_transfer *transfer)
 /* Takes the transfer from curl and the client, so that nothing reaches it any more. */
 static void transfer_detach(struct kube_transfer *transfer)
 {
-	curl_multi_remove_handle(curl_loop_multi(transfer->client->curl_loop), transfer->easy);
+	curl_multi_remove_handle(curl_loop_multi(transfer->curl_loop), transfer->easy);
 	set_received(transfer, false);
 	TAILQ_REMOVE(&transfer->client->transfers, transfer, entry);
 }
@@ -139,12 +153,15 @@ static void describe_refusal(const struct kube_transfer *transfer,
 		  response->body ? json_text(response->body, "message") : "no reason given");
 }
 
+/* It may be a date, also one that has passed, which curl tells as less than nothing. */
 static int retry_after_of(const struct kube_transfer *transfer)
 {
 	curl_off_t seconds = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &seconds);
-	return seconds > INT_MAX ? INT_MAX : (int)seconds;
+	if (seconds < 0)
+		return 0;
+	return seconds > KUBE_RETRY_AFTER_LIMIT ? KUBE_RETRY_AFTER_LIMIT : (int)seconds;
 }
 
 static cJSON *decode_answer(struct kube_transfer *transfer)
@@ -176,6 +193,26 @@ static void read_response(struct kube_transfer *transfer, CURLcode code, cJSON *
 	response->reason = reason->message;
 }
 
+/* Whether it was sent, and its time ran out before an answer came. */
+static bool is_unanswered(const struct kube_transfer *transfer, CURLcode code)
+{
+	curl_off_t sent_after = 0;
+
+	curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_after);
+	return code == CURLE_OPERATION_TIMEDOUT && sent_after;
+}
+
+/* What the result says about the connection and about who we are. */
+static void judge_connection(const struct kube_transfer *transfer, CURLcode code, int status)
+{
+	struct kube_client *client = transfer->client;
+
+	if (is_unanswered(transfer, code) && client->heard_ms <= transfer->started_ms)
+		client->is_distrusted = true;
+	if (status == HTTP_UNAUTHORIZED)
+		kube_client_refused(client);
+}
+
 static void transfer_finish(struct kube_transfer *transfer, CURLcode code)
 {
 	struct kube_response response = {0};
@@ -183,6 +220,7 @@ static void transfer_finish(struct kube_transfer *transfer, CURLcode code)
 	struct error reason;
 
 	read_response(transfer, code, &body, &response, &reason);
+	judge_connection(transfer, code, response.status);
 	transfer_detach(transfer);
 	transfer->request.done(transfer->request.context, &response);
 	transfer_release(transfer);
@@ -222,6 +260,38 @@ void kube_transfers_advance(struct kube_client *client)
 		hand_on(TAILQ_FIRST(&client->received));
 	while ((transfer = next_finished(client, &code)))
 		transfer_finish(transfer, code);
+	if (client->is_distrusted)
+		kube_client_reconnect(client, "the present ones are of no use any more");
+}
+
+/* A transfer that goes over the connections of a loop, or NULL. */
+static struct kube_transfer *find_over(struct kube_client *client,
+				       const struct curl_loop *curl_loop)
+{
+	struct kube_transfer *transfer;
+
+	TAILQ_FOREACH(transfer, &client->transfers, entry)
+	if (transfer->curl_loop == curl_loop)
+		return transfer;
+	return NULL;
+}
+
+void kube_transfers_fail(struct kube_client *client, const struct curl_loop *curl_loop,
+			 const char *why)
+{
+	struct kube_transfer *transfer;
+	struct error reason;
+
+	/* Handlers start and cancel others, so the list is looked through anew each time. */
+	while ((transfer = find_over(client, curl_loop))) {
+		const struct kube_response response = {.reason = reason.message};
+
+		error_set(&reason, EIO, "%s %s: no answer from %s: %s", transfer->method,
+			  transfer->path, client->config.server, why);
+		transfer_detach(transfer);
+		transfer->request.done(transfer->request.context, &response);
+		transfer_release(transfer);
+	}
 }
 
 /* Copies the request; the path that messages show goes without its query. */
@@ -243,6 +313,13 @@ static int transfer_init(struct kube_transfer *transfer, struct kube_client *cli
 	return 0;
 }
 
+static long seconds_of(const struct kube_transfer_request *request)
+{
+	if (request->is_endless)
+		return 0;
+	return request->seconds ? (long)request->seconds : KUBE_REQUEST_TIMEOUT_SECONDS;
+}
+
 static int transfer_configure(struct kube_transfer *transfer, const char *token)
 {
 	CURL *easy = transfer->easy;
@@ -253,10 +330,12 @@ static int transfer_configure(struct kube_transfer *transfer, const char *token)
 	failed |= transfer_options_request(easy, transfer->method, transfer->url, transfer->body);
 	failed |= transfer_options_security(easy, &transfer->client->config);
 	failed |= transfer_options_connection(easy, transfer->client->config.server);
-	failed |= transfer_options_time(easy, is_stream(transfer));
+	failed |= transfer_options_time(easy, seconds_of(&transfer->request));
 	failed |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
 	failed |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
 	failed |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	failed |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	failed |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	failed |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_message);
 	failed |= curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 	return failed ? -ENOMEM : 0;
@@ -266,6 +345,8 @@ static int transfer_launch(struct kube_transfer *transfer)
 {
 	struct kube_client *client = transfer->client;
 
+	transfer->curl_loop = client->curl_loop;
+	transfer->started_ms = uv_now(client->uv);
 	if (curl_multi_add_handle(curl_loop_multi(client->curl_loop), transfer->easy) != CURLM_OK)
 		return -ENOMEM;
 	TAILQ_INSERT_TAIL(&client->transfers, transfer, entry);

@@ -19,10 +19,9 @@ struct kube_transfer_request {
 	const char *path;	  /* with the query */
 	const char *content_type; /* of the body */
 	const cJSON *body;	  /* NULL for none */
-	/*
-	 * Takes the bytes of an answer of status 200 as they come; such a transfer has no time
-	 * limit. NULL: the answer is collected for `done`.
-	 */
+	unsigned int seconds;	  /* that it may take; 0: KUBE_REQUEST_TIMEOUT_SECONDS */
+	bool is_endless;	  /* it may take for ever once it is connected */
+	/* Takes the bytes of an answer of status 200 as they come. NULL: collected for `done`. */
 	void (*stream)(void *context, const char *data, size_t length);
 	kube_response_handler done; /* called once unless cancelled; the transfer is gone then */
 	void (*release)(void *context); /* or NULL; called last, also when cancelled */
@@ -38,6 +37,12 @@ int kube_transfer_start(struct kube_client *client, const struct kube_transfer_r
 
 /* Ends it without `done`. Returns NULL. */
 struct kube_transfer *kube_transfer_cancel(struct kube_transfer *transfer);
+
+struct curl_loop;
+
+/* For the client: fails all that goes over the connections of a loop. Calls handlers. */
+void kube_transfers_fail(struct kube_client *client, const struct curl_loop *curl_loop,
+			 const char *why);
 
 /* For the client: hands on what has come and ends what has finished. Calls handlers. */
 void kube_transfers_advance(struct kube_client *client);

@@ -135,10 +135,9 @@ int transfer_options_connection(CURL *easy, const char *server)
 	return failed;
 }
 
-int transfer_options_time(CURL *easy, bool is_stream)
+int transfer_options_time(CURL *easy, long seconds)
 {
-	long limit = is_stream ? 0L : (long)KUBE_REQUEST_TIMEOUT_SECONDS;
-	int failed = (int)curl_easy_setopt(easy, CURLOPT_TIMEOUT, limit);
+	int failed = (int)curl_easy_setopt(easy, CURLOPT_TIMEOUT, seconds);
 
 	return failed |
 	       (int)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_SECONDS);

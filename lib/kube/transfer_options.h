@@ -27,7 +27,7 @@ int transfer_options_security(CURL *easy, const struct kube_config *config);
 /* How connections are made, shared and found dead. */
 int transfer_options_connection(CURL *easy, const char *server);
 
-/* How long it may take; a stream may take for ever once it is connected. */
-int transfer_options_time(CURL *easy, bool is_stream);
+/* How many seconds it may take in all; 0: for ever, once it is connected. */
+int transfer_options_time(CURL *easy, long seconds);
 
 #endif

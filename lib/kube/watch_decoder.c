@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/json.h"
+#include "lib/kube/oversized_object.h"
 
 /* A buffer beyond this is given back once it is empty; one large object is no reason to keep it. */
 #define BUFFER_KEEP_LIMIT (64 << 10)
@@ -82,7 +83,40 @@ static int decode_line(const char *line, size_t length, struct watch_event *ret_
 		return error_set(error, EBADMSG, "a line of %zu bytes is no watch event: \"%.*s\"",
 				 length, shown, line);
 	}
-	*ret_event = (struct watch_event){type_of(type), object, json};
+	*ret_event = (struct watch_event){.type = type_of(type), .object = object, .line = json};
+	return 1;
+}
+
+/* The type that a line says, which is a string in quotes. */
+static enum watch_event_type type_of_line(struct json_stretch line)
+{
+	struct json_stretch value = json_span_member(line, "type");
+
+	for (int type = WATCH_EVENT_ADDED; type < WATCH_EVENT_UNKNOWN; type++) {
+		size_t length = strlen(type_names[type]);
+
+		if (value.length == length + 2 &&
+		    memcmp(value.start + 1, type_names[type], length) == 0)
+			return (enum watch_event_type)type;
+	}
+	return WATCH_EVENT_UNKNOWN;
+}
+
+/* Reads what it can of a line that is too large, whole or not. */
+static int decode_beginning(const struct watch_decoder *decoder, const char *line, size_t length,
+			    struct watch_event *ret_event, struct error *error)
+{
+	struct json_stretch text = {line, length};
+	enum watch_event_type type = type_of_line(text);
+	cJSON *object = type <= WATCH_EVENT_DELETED
+				? oversized_object(json_span_member(text, "object"))
+				: NULL;
+
+	if (!object)
+		return error_set(error, EMSGSIZE, "a line is longer than %zu bytes",
+				 decoder->line_limit);
+	*ret_event = (struct watch_event){
+		.type = type, .is_oversized = true, .object = object, .line = object};
 	return 1;
 }
 
@@ -91,28 +125,62 @@ static size_t unread(const struct watch_decoder *decoder)
 	return decoder->buffer.length - decoder->consumed;
 }
 
+/* What is left has no line end and is too large to wait for one. */
+static int start_skipping(struct watch_decoder *decoder, struct error *error)
+{
+	int result = decode_beginning(decoder, decoder->buffer.data + decoder->consumed,
+				      unread(decoder), &decoder->oversized, error);
+
+	if (result < 0)
+		return result;
+	decoder->is_skipping = true;
+	return 0;
+}
+
+/* Decodes a line that has come whole. */
+static int take_line(struct watch_decoder *decoder, const char *line, size_t length,
+		     struct watch_event *ret_event, struct error *error)
+{
+	if (decoder->is_skipping) {
+		decoder->is_skipping = false;
+		*ret_event = decoder->oversized;
+		decoder->oversized = (struct watch_event){0};
+		return 1;
+	}
+	if (length > decoder->line_limit)
+		return decode_beginning(decoder, line, length, ret_event, error);
+	return decode_line(line, length, ret_event, error);
+}
+
+static bool is_blank(const char *line, size_t length)
+{
+	return length == 0 || (length == 1 && *line == '\r');
+}
+
 int watch_decoder_next(struct watch_decoder *decoder, struct watch_event *ret_event,
 		       struct error *error)
 {
 	const char *line;
 	size_t length = 0;
+	int result = 0;
 
 	do
 		line = next_line(decoder, &length);
-	while (line && (length == 0 || (length == 1 && *line == '\r')));
-	if (line && length <= decoder->line_limit)
-		return decode_line(line, length, ret_event, error);
-	if (line || unread(decoder) > decoder->line_limit)
-		return error_set(error, EMSGSIZE, "a line is longer than %zu bytes",
-				 decoder->line_limit);
-	return 0;
+	while (line && !decoder->is_skipping && is_blank(line, length));
+	if (line)
+		return take_line(decoder, line, length, ret_event, error);
+	if (!decoder->is_skipping && unread(decoder) > decoder->line_limit)
+		result = start_skipping(decoder, error);
+	if (decoder->is_skipping)
+		decoder->consumed = decoder->buffer.length;
+	return result;
 }
 
 void watch_decoder_reset(struct watch_decoder *decoder)
 {
+	watch_event_free(&decoder->oversized);
 	text_free(&decoder->buffer);
-	decoder->consumed = 0;
-	decoder->scanned = 0;
+	*decoder = (struct watch_decoder){.line_limit = decoder->line_limit};
 }
 
 void watch_event_free(struct watch_event *event)

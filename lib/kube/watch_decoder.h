@@ -8,6 +8,7 @@
 #ifndef SKEP_LIB_KUBE_WATCH_DECODER_H
 #define SKEP_LIB_KUBE_WATCH_DECODER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <cjson/cJSON.h>
@@ -26,6 +27,7 @@ enum watch_event_type {
 
 struct watch_event {
 	enum watch_event_type type;
+	bool is_oversized; /* the line is beyond the limit; only metadata is known of the object */
 	const cJSON *object; /* what the event is about; part of `line` */
 	cJSON *line;	     /* the decoded line */
 };
@@ -34,8 +36,10 @@ struct watch_event {
 struct watch_decoder {
 	size_t line_limit; /* bytes */
 	struct text buffer;
-	size_t consumed; /* bytes of the buffer that were decoded */
-	size_t scanned;	 /* bytes of the buffer that are known to hold no further line end */
+	struct watch_event oversized; /* what the line that is being skipped is about */
+	bool is_skipping;	      /* the rest of a line beyond the limit */
+	size_t consumed;	      /* bytes of the buffer that were decoded */
+	size_t scanned; /* bytes of the buffer that are known to hold no further line end */
 };
 
 /* Takes bytes in. Returns 0 or -ENOMEM. */
@@ -44,7 +48,8 @@ int watch_decoder_push(struct watch_decoder *decoder, const char *data, size_t l
 /*
  * Decodes the next line. Returns 1 with *ret_event (watch_event_free()), 0 when no whole line is
  * left, -EBADMSG for a line that is no event (the next call goes on behind it), or -EMSGSIZE for
- * one beyond the limit (which only watch_decoder_reset() ends).
+ * one beyond the limit that does not even say which object it is about (which only
+ * watch_decoder_reset() ends).
  */
 int watch_decoder_next(struct watch_decoder *decoder, struct watch_event *ret_event,
 		       struct error *error);

@@ -21,11 +21,48 @@ static const char *const figure_names[EDGE_FIGURES] = {
 	[FIGURE_RETRANSMITTED_PACKETS] = "retransmittedPackets",
 	[FIGURE_RTT_SECONDS] = "rttSeconds",
 	[FIGURE_RTT_COUNT] = "rttCount",
+	[FIGURE_REQUESTS] = "requests",
+	[FIGURE_ERRORS] = "errors",
+	[FIGURE_DURATION_SECONDS] = "durationSeconds",
+	[FIGURE_REQUEST_BYTES] = "requestBytes",
+	[FIGURE_RESPONSE_BYTES] = "responseBytes",
 };
+
+static const struct protocol {
+	const char *name;
+	const char *transport;
+	enum edge_figure first; /* of its figures */
+	enum edge_figure last;
+} protocols[] = {
+	{"tcp", "tcp", FIGURE_CONNECTIONS, FIGURE_RTT_COUNT},
+	{"http", "tcp", FIGURE_REQUESTS, FIGURE_RESPONSE_BYTES},
+};
+
+static const struct protocol *find_protocol(const char *name)
+{
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (strcmp(protocols[i].name, name) == 0)
+			return &protocols[i];
+	return NULL;
+}
 
 const char *edge_figure_name(enum edge_figure figure)
 {
 	return figure_names[figure];
+}
+
+bool edge_has_figure(const char *protocol, enum edge_figure figure)
+{
+	const struct protocol *found = find_protocol(protocol);
+
+	return found && figure >= found->first && figure <= found->last;
+}
+
+const char *edge_transport(const char *protocol)
+{
+	const struct protocol *found = find_protocol(protocol);
+
+	return found ? found->transport : protocol;
 }
 
 static int decode_side(const cJSON *item, enum edge_side *ret_side, struct error *error)
@@ -121,14 +158,15 @@ static bool encode_party(cJSON *item, const char *member, const struct edge_part
 	       cJSON_AddStringToObject(json, "name", party->name);
 }
 
-static bool encode_figures(cJSON *item, const double figures[EDGE_FIGURES])
+static bool encode_figures(cJSON *item, const struct reported_edge *edge)
 {
 	cJSON *json = cJSON_AddObjectToObject(item, "figures");
 
 	for (int i = 0; i < EDGE_FIGURES; i++)
-		if (!cJSON_AddNumberToObject(json, figure_names[i], figures[i]))
+		if (edge_has_figure(edge->protocol, (enum edge_figure)i) &&
+		    !cJSON_AddNumberToObject(json, figure_names[i], edge->figures[i]))
 			return false;
-	return true;
+	return json;
 }
 
 bool reported_edge_encode(cJSON *array, const struct reported_edge *edge, bool with_figures)
@@ -140,7 +178,7 @@ bool reported_edge_encode(cJSON *array, const struct reported_edge *edge, bool w
 	       encode_party(item, "workload", &edge->workload) &&
 	       encode_party(item, "peer", &edge->peer) &&
 	       cJSON_AddNumberToObject(item, "port", edge->port) &&
-	       (!with_figures || encode_figures(item, edge->figures));
+	       (!with_figures || encode_figures(item, edge));
 }
 
 static bool is_bounded_array(const cJSON *array)

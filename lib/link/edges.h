@@ -39,15 +39,27 @@ enum edge_figure {
 	FIGURE_RETRANSMITTED_PACKETS,
 	FIGURE_RTT_SECONDS, /* sum of round-trip times */
 	FIGURE_RTT_COUNT,   /* how many make the sum */
+
+	FIGURE_REQUESTS,
+	FIGURE_ERRORS,		 /* requests that failed at the server, or got no response */
+	FIGURE_DURATION_SECONDS, /* sum over the requests */
+	FIGURE_REQUEST_BYTES,
+	FIGURE_RESPONSE_BYTES,
 };
-#define EDGE_FIGURES (FIGURE_RTT_COUNT + 1)
+#define EDGE_FIGURES (FIGURE_RESPONSE_BYTES + 1)
 
 /* The figure's name in JSON: "connections", "sentBytes", ... */
 const char *edge_figure_name(enum edge_figure figure);
 
+/* Whether edges of this protocol have the figure. */
+bool edge_has_figure(const char *protocol, enum edge_figure figure);
+
+/* What carries the protocol, as the port of a Service names it: "tcp" for "http". */
+const char *edge_transport(const char *protocol);
+
 struct reported_edge {
 	enum edge_side side;
-	const char *protocol;	    /* "tcp" */
+	const char *protocol;	    /* "tcp", "http" */
 	struct edge_party workload; /* of the agent's node */
 	struct edge_party peer;
 	uint16_t port; /* the server's */

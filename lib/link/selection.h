@@ -25,7 +25,7 @@
 struct selected_probe {
 	bool wanted;
 	struct strings containers; /* only these, sorted by name; empty: every one */
-	struct strings policies;   /* the policies that ask for it, "namespace/name", sorted */
+	struct strings policies;   /* that ask for it, "namespace/name" or "name", sorted */
 	union probe_settings settings;
 };
 

@@ -10,8 +10,15 @@
 #include "lib/base/text.h"
 #include "node-agent/edges/figures.h"
 
+/* What a row bears. */
+struct book_mark {
+	struct book_edge *edge;
+	bool errors; /* what the row counts are errors */
+};
+
 struct book_edge {
-	size_t rows; /* that bear it as their mark */
+	size_t rows;		   /* that bear one of its marks */
+	struct book_mark marks[2]; /* by `errors` */
 	bool told;
 	struct reported_edge edge; /* its strings are in the key, its figures those of now */
 	double figures_told[EDGE_FIGURES];
@@ -57,6 +64,8 @@ static struct book_edge *edge_new(const struct reported_edge *edge, const struct
 	if (!entry)
 		return NULL;
 	memcpy(entry->key, key->data, key->length);
+	entry->marks[false] = (struct book_mark){entry, false};
+	entry->marks[true] = (struct book_mark){entry, true};
 	entry->edge.side = edge->side;
 	entry->edge.port = edge->port;
 	list_strings(&entry->edge, strings);
@@ -86,7 +95,7 @@ static struct book_edge *ensure_edge(struct edge_book *book, const struct report
 }
 
 void edge_book_enter(struct edge_book *book, struct series_row *row,
-		     const struct reported_edge *edge)
+		     const struct reported_edge *edge, bool errors)
 {
 	struct book_edge *entry = ensure_edge(book, edge);
 
@@ -95,15 +104,15 @@ void edge_book_enter(struct edge_book *book, struct series_row *row,
 		return;
 	}
 	entry->rows++;
-	series_row_set_mark(row, entry);
+	series_row_set_mark(row, &entry->marks[errors]);
 }
 
 void edge_book_row_gone(struct edge_book *book, void *mark)
 {
-	struct book_edge *entry = mark;
+	struct book_mark *borne = mark;
 
 	(void)book; /* it leaves the book when that has been told */
-	entry->rows--;
+	borne->edge->rows--;
 }
 
 void edge_book_truncate(struct edge_book *book)
@@ -120,10 +129,10 @@ void edge_book_begin_anew(struct edge_book *book)
 
 static void add_row(void *context, const struct series_row *row, void *mark)
 {
-	struct book_edge *entry = mark;
+	struct book_mark *borne = mark;
 
 	(void)context;
-	figures_add(row, entry->edge.figures);
+	figures_add(row, borne->errors, borne->edge->edge.figures);
 }
 
 static void add_up(struct edge_book *book, const struct series_store *store)

@@ -27,11 +27,11 @@ struct edge_book {
 };
 
 /*
- * The row tells of this edge (whose figures are not looked at): it is marked, and must not be
- * marked yet. Beyond EDGES_LIMIT, it is not told.
+ * The row tells of this edge (whose figures are not looked at), of what are `errors` or not: it is
+ * marked, and must not be marked yet. Beyond EDGES_LIMIT, it is not told.
  */
 void edge_book_enter(struct edge_book *book, struct series_row *row,
-		     const struct reported_edge *edge);
+		     const struct reported_edge *edge, bool errors);
 
 /* A row that was marked is gone. */
 void edge_book_row_gone(struct edge_book *book, void *mark);

@@ -12,7 +12,13 @@
 /* What edges of this layout are called ("tcp"); NULL: they are not told. */
 const char *figures_protocol(const struct series_layout *layout);
 
-/* Adds the row's to `figures`; nothing where its layout has none. */
-void figures_add(const struct series_row *row, double figures[EDGE_FIGURES]);
+/*
+ * Whether what a row with these labels counts are errors, which both ends of an edge must say of
+ * the same requests: a status from 500 on, or none.
+ */
+bool figures_are_errors(const struct metric_label *labels, size_t count);
+
+/* Adds the row's to `figures`, which are errors or not; nothing where its layout has none. */
+void figures_add(const struct series_row *row, bool errors, double figures[EDGE_FIGURES]);
 
 #endif

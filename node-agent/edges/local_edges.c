@@ -87,7 +87,8 @@ static void enter(struct local_edges *edges, struct series_row *row, const struc
 		.port = edge->port,
 	};
 
-	edge_book_enter(&edges->book, row, &reported);
+	edge_book_enter(&edges->book, row, &reported,
+			figures_are_errors(edge->labels, edge->label_count));
 }
 
 struct series_row *local_edges_row(struct local_edges *edges, const struct edge_source *source,

@@ -20,7 +20,7 @@
 #define SERIES_NODE_LIMIT 50000
 
 struct series_quota {
-	char *policy;	   /* "namespace/name" */
+	char *policy;	   /* "namespace/name", or "name" of one of the cluster */
 	size_t users;	   /* owners and rows that refer to it */
 	size_t series;	   /* that the policy has */
 	uint64_t refused;  /* rows, for want of room */

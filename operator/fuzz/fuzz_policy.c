@@ -23,17 +23,19 @@ static const char good_pod[] = "{\"metadata\":{\"namespace\":\"shop\",\"name\":\
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void try_policy(const cJSON *object, const struct pod *pod)
+static void try_policy(const cJSON *object, enum policy_scope scope, const struct pod *pod)
 {
 	const struct labels none = {0};
 	struct aggregate aggregate = {0};
+	struct policy_lists policies = {0};
 	struct selected_pod *selected = NULL;
 	struct policy *policy = NULL;
 
-	if (policy_decode(object, &policy) < 0)
+	if (policy_decode(object, scope, &policy) < 0)
 		return;
+	policies.of_namespace = policy;
 	cJSON_Delete(status_make(policy, &aggregate, cJSON_GetObjectItem(object, "status"), 0));
-	if (compile_pod(policy, pod, &none, &selected) == 0)
+	if (compile_pod(&policies, pod, &none, &selected) == 0)
 		selected_pod_free(selected);
 	policy_free(policy);
 }
@@ -41,6 +43,7 @@ static void try_policy(const cJSON *object, const struct pod *pod)
 /* What is compiled of any pod must be readable at the other end. */
 static void try_pod(const cJSON *object, const struct policy *policy)
 {
+	const struct policy_lists policies = {.of_namespace = policy};
 	const struct labels none = {0};
 	struct selected_pod *selected = NULL;
 	struct pod *pod = NULL;
@@ -49,7 +52,7 @@ static void try_pod(const cJSON *object, const struct policy *policy)
 		return;
 	if (!pod_equal(pod, pod))
 		abort();
-	if (compile_pod(policy, pod, &none, &selected) == 0 && selected) {
+	if (compile_pod(&policies, pod, &none, &selected) == 0 && selected) {
 		cJSON_Delete(selected_pod_encode(selected));
 		selected_pod_free(selected);
 	}
@@ -63,9 +66,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct policy *policy = NULL;
 	struct pod *pod = NULL;
 
-	if (policy_decode(policy_object, &policy) < 0 || pod_decode(pod_object, &pod) < 0)
+	if (policy_decode(policy_object, POLICY_NAMESPACED, &policy) < 0 ||
+	    pod_decode(pod_object, &pod) < 0)
 		abort();
-	try_policy(object, pod);
+	try_policy(object, POLICY_NAMESPACED, pod);
+	try_policy(object, POLICY_CLUSTER, pod);
 	try_pod(object, policy);
 	policy_free(policy);
 	pod_free(pod);

@@ -13,6 +13,19 @@
 #include "operator/policy.h"
 #include "operator/service.h"
 
+/* The policy of the cluster `name` with this spec, accepted or not. */
+static inline struct policy *cluster_policy_of(const char *name, const char *spec)
+{
+	struct policy *policy = NULL;
+	cJSON *object = json_format("{'metadata': {'name': '%s', 'uid': 'u-%s', 'generation': 3},"
+				    " 'spec': %s}",
+				    name, name, spec);
+
+	assert_int_equal(policy_decode(object, POLICY_CLUSTER, &policy), 0);
+	cJSON_Delete(object);
+	return policy;
+}
+
 /* The policy `namespace`/`name` of generation 3 with this spec, accepted or not. */
 static inline struct policy *policy_in(const char *namespace, const char *name, const char *spec)
 {
@@ -21,7 +34,7 @@ static inline struct policy *policy_in(const char *namespace, const char *name, 
 				    " 'generation': 3}, 'spec': %s}",
 				    namespace, name, name, spec);
 
-	assert_int_equal(policy_decode(object, &policy), 0);
+	assert_int_equal(policy_decode(object, POLICY_NAMESPACED, &policy), 0);
 	cJSON_Delete(object);
 	return policy;
 }

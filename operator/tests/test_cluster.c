@@ -74,12 +74,61 @@ static void keeps_a_node_as_long_as_it_or_its_pods_are_there(void **state)
 	assert_null(cluster.namespaces);
 }
 
+/* Pods see the labels of their namespace as long as it is there, whatever came first. */
+static void keeps_a_namespace_as_long_as_it_or_what_is_in_it_is_there(void **state)
+{
+	struct cluster cluster = {0};
+	struct labels labels = labels_of("{'team': 'a'}"), same = labels_of("{'team': 'a'}");
+	struct pod *early = pod_of("a", "n1", "{}"), *late = pod_of("b", "n1", "{}");
+	bool changed;
+
+	(void)state;
+	assert_int_equal(cluster_add_pod(&cluster, early), 0);
+	assert_null(early->namespace_labels);
+	assert_int_equal(cluster_set_namespace(&cluster, "shop", &labels, &changed), 0);
+	assert_true(changed);
+	assert_int_equal(cluster_add_pod(&cluster, late), 0);
+	assert_string_equal(labels_get(early->namespace_labels, "team"), "a");
+	assert_ptr_equal(late->namespace_labels, early->namespace_labels);
+	assert_int_equal(cluster_set_namespace(&cluster, "shop", &same, &changed), 0);
+	assert_false(changed);
+	cluster_take_pod(&cluster, late);
+	assert_null(late->namespace_labels);
+	cluster_remove_namespace(&cluster, "shop");
+	cluster_remove_namespace(&cluster, "unheard-of");
+	assert_null(early->namespace_labels);
+	assert_non_null(cluster_find_namespace(&cluster, "shop"));
+	pod_free(late);
+	cluster_clear(&cluster);
+	assert_null(cluster.namespaces);
+}
+
+static void keeps_policies_of_the_cluster_in_a_list_of_their_own(void **state)
+{
+	struct cluster cluster = {0};
+	struct policy *policy = cluster_policy_of("p", TCP);
+
+	(void)state;
+	assert_int_equal(cluster_add_policy(&cluster, policy), 0);
+	assert_int_equal(cluster_add_policy(&cluster, policy_of("p", TCP)), 0);
+	assert_ptr_equal(cluster.cluster_policies, policy);
+	assert_null(policy->scope_next);
+	assert_ptr_equal(cluster_find_policy(&cluster, "p"), policy);
+	cluster_take_policy(&cluster, policy);
+	assert_null(cluster.cluster_policies);
+	assert_non_null(cluster_find_policy(&cluster, "shop/p"));
+	policy_free(policy);
+	cluster_clear(&cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_was_added),
 		cmocka_unit_test(forgets_what_nobody_needs),
 		cmocka_unit_test(keeps_a_node_as_long_as_it_or_its_pods_are_there),
+		cmocka_unit_test(keeps_a_namespace_as_long_as_it_or_what_is_in_it_is_there),
+		cmocka_unit_test(keeps_policies_of_the_cluster_in_a_list_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ static void add(struct policy **list, const char *name, const char *spec)
 {
 	struct policy *policy = policy_of(name, spec);
 
-	DL_PREPEND2(*list, policy, namespace_prev, namespace_next);
+	DL_PREPEND2(*list, policy, scope_prev, scope_next);
 }
 
 /* What the policies ask of the pod `a` of the namespace shop; frees the policies. */
@@ -29,8 +29,10 @@ static struct selected_pod *compile(struct policy *policies, const char *node_la
 	struct selected_pod *selected = NULL;
 	struct policy *policy, *next;
 
-	assert_int_equal(compile_pod(policies, pod, &labels, &selected), 0);
-	DL_FOREACH_SAFE2(policies, policy, next, namespace_next)
+	assert_int_equal(compile_pod(&(struct policy_lists){.of_namespace = policies}, pod, &labels,
+				     &selected),
+			 0);
+	DL_FOREACH_SAFE2(policies, policy, next, scope_next)
 		policy_free(policy);
 	labels_free(&labels);
 	pod_free(pod);
@@ -81,7 +83,9 @@ static void leaves_other_namespaces_alone(void **state)
 	struct selected_pod *selected = NULL;
 
 	(void)state;
-	assert_int_equal(compile_pod(policy, pod, &none, &selected), 0);
+	assert_int_equal(
+		compile_pod(&(struct policy_lists){.of_namespace = policy}, pod, &none, &selected),
+		0);
 	assert_null(selected);
 	policy_free(policy);
 	pod_free(pod);
@@ -230,10 +234,38 @@ static void names_a_static_pod_by_the_uid_of_its_cgroup(void **state)
 	struct selected_pod *selected = NULL;
 
 	(void)state;
-	assert_int_equal(compile_pod(policy, pod, &none, &selected), 0);
+	assert_int_equal(
+		compile_pod(&(struct policy_lists){.of_namespace = policy}, pod, &none, &selected),
+		0);
 	assert_string_equal(selected->uid, HASH);
 	selected_pod_free(selected);
 	policy_free(policy);
+	pod_free(pod);
+}
+
+/* A pod is under one program set, whichever scope the policies are of. */
+static void unites_policies_of_both_scopes(void **state)
+{
+	struct policy *own = policy_of("p", EXEC("'arguments': 'None'"));
+	struct policy *clusterwide = cluster_policy_of("p", EXEC("'failures': true"));
+	const struct policy_lists policies = {own, clusterwide};
+	struct labels none = {0};
+	struct pod *pod = pod_of("a", "n1", "{}");
+	struct selected_pod *selected = NULL;
+	const struct selected_probe *exec;
+
+	(void)state;
+	pod->namespace_labels = &none;
+	assert_int_equal(compile_pod(&policies, pod, &none, &selected), 0);
+	exec = &selected->probes[PROBE_EXEC];
+	assert_int_equal(exec->settings.exec.arguments, EXEC_ARGUMENTS_REDACTED);
+	assert_true(exec->settings.exec.failures);
+	assert_int_equal(exec->policies.count, 2);
+	assert_string_equal(exec->policies.items[0], "p");
+	assert_string_equal(exec->policies.items[1], "shop/p");
+	selected_pod_free(selected);
+	policy_free(own);
+	policy_free(clusterwide);
 	pod_free(pod);
 }
 
@@ -247,7 +279,9 @@ static void names_only_containers_that_were_started(void **state)
 	(void)state;
 	free(pod->containers[0].id);
 	pod->containers[0].id = NULL;
-	assert_int_equal(compile_pod(policy, pod, &none, &selected), 0);
+	assert_int_equal(
+		compile_pod(&(struct policy_lists){.of_namespace = policy}, pod, &none, &selected),
+		0);
 	assert_int_equal(selected->container_count, 1);
 	assert_string_equal(selected->containers[0].name, "proxy");
 	selected_pod_free(selected);
@@ -263,6 +297,7 @@ int main(void)
 		cmocka_unit_test(leaves_other_namespaces_alone),
 		cmocka_unit_test(unites_settings),
 		cmocka_unit_test(unites_containers),
+		cmocka_unit_test(unites_policies_of_both_scopes),
 		cmocka_unit_test(does_not_hang_on_the_order_of_policies),
 		cmocka_unit_test(stays_within_what_the_link_carries),
 		cmocka_unit_test(asks_nothing_of_a_pod_without_the_containers),

@@ -321,6 +321,43 @@ static void lets_both_ends_meet_through_a_service(void **state)
 	cluster_clear(&cluster);
 }
 
+#define ASKS                                                                                       \
+	"[{'role': 'client', 'protocol': 'http', 'workload': " FRONT ", 'peer': " SERVICE          \
+	", 'port': 80, 'figures': {'requests': 30, 'errors': 2, 'durationSeconds': 1.5}}]"
+#define SERVES                                                                                     \
+	"[{'role': 'server', 'protocol': 'http', 'workload': " CART ", 'peer': " FRONT             \
+	", 'port': 8080, 'figures': {'requests': 29, 'errors': 2, 'durationSeconds': 1.25}}]"
+
+/* HTTP has figures of its own, and comes through Services as TCP does. */
+static void shows_requests(void **state)
+{
+	struct edges edges = {0};
+	struct cluster cluster = {0};
+	cleanup_json cJSON *json = NULL;
+	const cJSON *edge;
+
+	(void)state;
+	cluster_add_service(&cluster, service_in("bank", "cart",
+						 "{'selector': {'app': 'cart'},"
+						 " 'ports': [{'port': 80, 'targetPort': 8080}]}"));
+	cluster_add_pod(&cluster, pod_in("bank", "cart", "n1", "{'app': 'cart'}"));
+	take(&edges, "n1", true, json_of(ASKS), "[]");
+	take(&edges, "n2", true, json_of(SERVES), "[]");
+	json = look(&edges, &cluster, NULL, NULL);
+	assert_int_equal(edges_of(json), 1);
+	edge = edge_at(json, 0);
+	assert_string_equal(json_text(edge, "protocol"), "http");
+	assert_string_equal(json_text(edge, "observed"), "both");
+	assert_int_equal(json_integer(edge, 0, "port"), 8080);
+	assert_int_equal(json_integer(edge, 0, "client", "requests"), 30);
+	assert_int_equal(json_integer(edge, 0, "server", "requests"), 29);
+	assert_int_equal(json_integer(edge, 0, "client", "errors"), 2);
+	assert_true(json_find(edge, "server", "durationSeconds")->valuedouble == 1.25);
+	assert_null(json_find(edge, "client", "connections"));
+	edges_clear(&edges);
+	cluster_clear(&cluster);
+}
+
 static void hides_what_is_not_for_everybody(void **state)
 {
 	struct edges edges = {0};
@@ -421,6 +458,7 @@ int main(void)
 		cmocka_unit_test(merges_both_ends_and_all_nodes),
 		cmocka_unit_test(finds_the_workload_behind_a_service),
 		cmocka_unit_test(lets_both_ends_meet_through_a_service),
+		cmocka_unit_test(shows_requests),
 		cmocka_unit_test(hides_what_is_not_for_everybody),
 		cmocka_unit_test(narrows_to_a_namespace),
 		cmocka_unit_test(bounds_what_is_shown),

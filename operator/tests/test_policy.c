@@ -17,7 +17,8 @@ static void reads_what_is_asked(void **state)
 				      " 'nodeSelector': {'pool': 'canary'},"
 				      " 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec':"
 				      " {'arguments': 'Raw', 'failures': true}},"
-				      " {'type': 'DNS', 'dns': {'slowThreshold': '2s'}}]}");
+				      " {'type': 'DNS', 'dns': {'slowThreshold': '2s'}},"
+				      " {'type': 'HTTP', 'http': {'sampleOneIn': 100}}]}");
 
 	(void)state;
 	assert_string_equal(policy->id, "shop/checkout");
@@ -29,6 +30,7 @@ static void reads_what_is_asked(void **state)
 	assert_int_equal(policy->probes[PROBE_EXEC].settings.exec.arguments, EXEC_ARGUMENTS_RAW);
 	assert_true(policy->probes[PROBE_EXEC].settings.exec.failures);
 	assert_true(policy->probes[PROBE_DNS].settings.dns.slow_ns == 2000000000);
+	assert_int_equal(policy->probes[PROBE_HTTP].settings.http.sample_one_in, 100);
 	assert_false(policy->suspend);
 	policy_free(policy);
 }
@@ -82,6 +84,10 @@ static void refuses_with_field_and_remedy(void **state)
 		 "spec.probes[0]: exec: ", "must be an object"},
 		{"{'probes': [{'type': 'TCP', 'exec': {}}]}",
 		 "spec.probes[0]: exec: ", "goes with type Exec only"},
+		{"{'probes': [{'type': 'HTTP', 'http': {'report': ['6xx']}}]}",
+		 "spec.probes[0]: http.report: \"6xx\"", "no class (\"5xx\") and no status"},
+		{"{'probes': [{'type': 'TCP', 'http': {}}]}",
+		 "spec.probes[0]: http: ", "goes with type HTTP only"},
 		{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}",
 		 "spec.containers: ", "list of names"},
 		{"{'containers': [''], 'probes': [{'type': 'TCP'}]}",
@@ -162,7 +168,7 @@ static void passes_over_what_has_no_name(void **state)
 		cleanup_json cJSON *object = json_of(objects[i]);
 		struct policy *policy = (struct policy *)state;
 
-		assert_int_equal(policy_decode(object, &policy), -EINVAL);
+		assert_int_equal(policy_decode(object, POLICY_NAMESPACED, &policy), -EINVAL);
 		assert_ptr_equal(policy, state);
 	}
 }
@@ -196,6 +202,80 @@ static void selects_pods_that_run_in_its_namespace(void **state)
 	assert_false(selects("{}", pod_of("a", "n1", "{'app': 'web'}")));
 }
 
+/* Whether a policy of the cluster is about a pod in a namespace with these labels. */
+static bool selects_in(const char *spec, const char *namespace_labels)
+{
+	struct labels labels = labels_of(namespace_labels ? namespace_labels : "{}");
+	struct policy *policy = cluster_policy_of("p", spec);
+	struct pod *pod = pod_in("bank", "a", "n1", "{'app': 'web'}");
+	bool result;
+
+	pod->namespace_labels = namespace_labels ? &labels : NULL;
+	result = policy_selects_pod(policy, pod);
+	pod_free(pod);
+	policy_free(policy);
+	labels_free(&labels);
+	return result;
+}
+
+static void selects_pods_of_the_namespaces_that_it_takes(void **state)
+{
+	static const char every[] = "{'namespaceSelector': {}, 'selector': {},"
+				    " 'probes': [{'type': 'TCP'}]}";
+	static const char not_secret[] = "{'namespaceSelector': {'matchExpressions': ["
+					 "{'key': 'secret', 'operator': 'DoesNotExist'}]},"
+					 " 'selector': {'matchLabels': {'app': 'web'}},"
+					 " 'probes': [{'type': 'TCP'}]}";
+
+	(void)state;
+	assert_true(selects_in(every, "{}"));
+	assert_true(selects_in(every, "{'secret': ''}"));
+	assert_true(selects_in(not_secret, "{'team': 'a'}"));
+	assert_false(selects_in(not_secret, "{'secret': ''}"));
+	/* A namespace that is not known yet might be one that is left out. */
+	assert_false(selects_in(not_secret, NULL));
+	assert_false(selects_in(every, NULL));
+}
+
+static void names_what_is_wrong_with_the_namespaces(void **state)
+{
+	struct policy *policy = cluster_policy_of(
+		"p", "{'namespaceSelector': {'matchLabels': {'a': 'b c'}}, 'selector': {},"
+		     " 'probes': [{'type': 'TCP'}]}");
+
+	(void)state;
+	assert_false(policy->accepted);
+	assert_says(policy->refusal.message, "spec.namespaceSelector.matchLabels[a]: ");
+	policy_free(policy);
+}
+
+/* A namespace may be called "cluster", or like a policy of the cluster: ids differ all the same. */
+static void policies_of_the_cluster_have_ids_of_their_own(void **state)
+{
+	static const char spec[] = "{'selector': {}, 'probes': [{'type': 'TCP'}]}";
+	struct policy *policy = cluster_policy_of("baseline", spec);
+	struct policy *namespaced = policy_in("cluster", "baseline", spec);
+
+	(void)state;
+	assert_string_equal(policy->id, "baseline");
+	assert_null(policy->namespace);
+	assert_string_equal(namespaced->id, "cluster/baseline");
+	policy_free(policy);
+	policy_free(namespaced);
+}
+
+static void is_of_the_scope_that_it_came_from(void **state)
+{
+	cleanup_json cJSON *namespaced =
+		json_of("{'metadata': {'namespace': 'shop', 'name': 'p', 'uid': 'u'}}");
+	cleanup_json cJSON *clusterwide = json_of("{'metadata': {'name': 'p', 'uid': 'u'}}");
+	struct policy *policy = NULL;
+
+	(void)state;
+	assert_int_equal(policy_decode(namespaced, POLICY_CLUSTER, &policy), -EINVAL);
+	assert_int_equal(policy_decode(clusterwide, POLICY_NAMESPACED, &policy), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +286,10 @@ int main(void)
 		cmocka_unit_test(quotes_only_what_can_be_written),
 		cmocka_unit_test(passes_over_what_has_no_name),
 		cmocka_unit_test(selects_pods_that_run_in_its_namespace),
+		cmocka_unit_test(selects_pods_of_the_namespaces_that_it_takes),
+		cmocka_unit_test(names_what_is_wrong_with_the_namespaces),
+		cmocka_unit_test(policies_of_the_cluster_have_ids_of_their_own),
+		cmocka_unit_test(is_of_the_scope_that_it_came_from),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static const char pod_text[] =
 static bool decode_policy(void *object)
 {
 	struct policy *policy = NULL;
-	bool done = policy_decode(object, &policy) == 0 && policy->accepted;
+	bool done = policy_decode(object, POLICY_NAMESPACED, &policy) == 0 && policy->accepted;
 
 	policy_free(policy);
 	return done;
@@ -59,9 +59,10 @@ struct bench {
 
 static struct selected_pod *compile(const struct bench *bench)
 {
+	const struct policy_lists policies = {.of_namespace = bench->policy};
 	struct selected_pod *selected = NULL;
 
-	if (compile_pod(bench->policy, bench->pod, &bench->labels, &selected) < 0)
+	if (compile_pod(&policies, bench->pod, &bench->labels, &selected) < 0)
 		return NULL;
 	return selected;
 }
@@ -251,7 +252,7 @@ static struct bench bench_make(void)
 	struct bench bench = {.fleet = {.epoch = strdup("e")}};
 	cJSON *policy = json_of(policy_text), *pod = json_of(pod_text);
 
-	assert_int_equal(policy_decode(policy, &bench.policy), 0);
+	assert_int_equal(policy_decode(policy, POLICY_NAMESPACED, &bench.policy), 0);
 	assert_int_equal(pod_decode(pod, &bench.pod), 0);
 	cJSON_Delete(policy);
 	cJSON_Delete(pod);
@@ -274,7 +275,7 @@ static void survives_without_memory(void **state)
 	(void)state;
 	bench.aggregate.failure_count = 1;
 	bench.aggregate.failures[0] =
-		(struct aggregate_failure){"n1", "a", PROBE_TCP, "NoRoom", "no room"};
+		(struct aggregate_failure){"n1", "shop", "a", PROBE_TCP, "NoRoom", "no room"};
 	assert_int_equal(selected_pod_decode(bench.json, &stays, NULL), 0);
 	assert_int_equal(fleet_node_select(bench.node, "stays", stays), true);
 	assert_true(starve(decode_policy, policy) > 10);

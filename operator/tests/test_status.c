@@ -37,16 +37,23 @@ static void add_node(struct scene *scene, const char *name, const char *label_te
 }
 
 /* Adds a pod and selects it on its node, as the operator does. */
-static void add_pod(struct scene *scene, const char *name, const char *node_name)
+static void add_pod_in(struct scene *scene, const char *namespace, const char *name,
+		       const char *node_name)
 {
 	const struct cluster_node *cluster_node = cluster_find_node(&scene->cluster, node_name);
 	struct fleet_node *node = fleet_find_node(&scene->fleet, node_name);
-	struct pod *pod = pod_of(name, node_name, "{}");
+	const struct policy_lists policies = {.of_namespace = scene->policy};
+	struct pod *pod = pod_in(namespace, name, node_name, "{}");
 	struct selected_pod *selected = NULL;
 
 	assert_int_equal(cluster_add_pod(&scene->cluster, pod), 0);
-	assert_int_equal(compile_pod(scene->policy, pod, &cluster_node->labels, &selected), 0);
+	assert_int_equal(compile_pod(&policies, pod, &cluster_node->labels, &selected), 0);
 	assert_true(fleet_node_select(node, pod->uid, selected) >= 0);
+}
+
+static void add_pod(struct scene *scene, const char *name, const char *node_name)
+{
+	add_pod_in(scene, "shop", name, node_name);
 }
 
 static struct scene scene_with(struct policy *policy)
@@ -256,7 +263,42 @@ static void notices_an_agent_that_is_away(void **state)
 	assert_string_equal(json_text(json_find(status, "failures")->child, "reason"),
 			    "AgentNotConnected");
 	assert_says(message_of(status, "Ready"), "1 of 2 pods");
-	assert_says(message_of(status, "Ready"), "node n2, pod b, probe TCP");
+	assert_says(message_of(status, "Ready"), "node n2, pod shop/b, probe TCP");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+/* Two pods of one name on one node: each is told with its namespace. */
+static void counts_the_pods_of_all_namespaces_that_a_policy_takes(void **state)
+{
+	struct policy *policy = cluster_policy_of(
+		"p", "{'namespaceSelector': {'matchLabels': {'team': 'a'}}, 'selector': {},"
+		     " 'probes': [{'type': 'TCP'}]}");
+	static const char *const namespaces[] = {"shop", "bank", "other"};
+	struct scene scene = scene_with(policy);
+	const cJSON *failure;
+	cJSON *status;
+
+	(void)state;
+	status = status_of(&scene, NULL, 0);
+	assert_says(message_of(status, "Ready"), "spec.namespaceSelector");
+	cJSON_Delete(status);
+	for (size_t i = 0; i < ARRAY_COUNT(namespaces); i++) {
+		struct labels labels = labels_of(i < 2 ? "{'team': 'a'}" : "{'team': 'b'}");
+		bool changed;
+
+		assert_int_equal(
+			cluster_set_namespace(&scene.cluster, namespaces[i], &labels, &changed), 0);
+		add_pod_in(&scene, namespaces[i], "a", "n1");
+	}
+	fleet_node_connect(fleet_find_node(&scene.fleet, "n1"), false, 0);
+	scene.now_ms = FLEET_AGENT_GRACE_MS;
+	status = status_of(&scene, NULL, 0);
+	assert_string_equal(json_text(status, "summary", "pods"), "0/2");
+	failure = json_find(status, "failures")->child;
+	assert_string_equal(json_text(failure, "namespace"), "bank");
+	assert_string_equal(json_text(failure->next, "namespace"), "shop");
+	assert_null(failure->next->next);
 	cJSON_Delete(status);
 	scene_end(&scene);
 }
@@ -429,6 +471,7 @@ int main(void)
 		cmocka_unit_test(judges_every_state),
 		cmocka_unit_test(counts_nodes_that_are_left_out),
 		cmocka_unit_test(notices_an_agent_that_is_away),
+		cmocka_unit_test(counts_the_pods_of_all_namespaces_that_a_policy_takes),
 		cmocka_unit_test(tells_ten_failures_at_most),
 		cmocka_unit_test(names_the_field_of_a_refusal),
 		cmocka_unit_test(keeps_the_time_of_the_last_change),

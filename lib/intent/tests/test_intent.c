@@ -164,6 +164,199 @@ static void merges_dns_to_the_union(void **state)
 	}
 }
 
+#define HTTP_OF(http) "{'type': 'HTTP', 'http': {" http "}}"
+
+static union probe_settings http_of(const char *text)
+{
+	cleanup_json cJSON *entry = json_of(text);
+	union probe_settings settings;
+	struct error error;
+
+	if (probe_settings_decode(PROBE_HTTP, entry, &settings, &error) < 0)
+		fail_msg("%s: %s", text, error.message);
+	return settings;
+}
+
+static void reads_http(void **state)
+{
+	const union probe_settings none = http_of("{'type': 'HTTP'}");
+	const union probe_settings all =
+		http_of(HTTP_OF("'ports': [8080, 80, 65535, 80], 'slowThreshold': '250ms',"
+				"'report': ['5xx', '404'], 'sampleOneIn': 1000000,"
+				"'paths': 'Raw', 'byRoute': true"));
+
+	(void)state;
+	assert_int_equal(none.http.slow_ns, 0);
+	assert_int_equal(none.http.port_count, 0);
+	assert_int_equal(none.http.sample_one_in, 0);
+	assert_int_equal(none.http.paths, HTTP_PATHS_NORMALIZED);
+	assert_true(http_status_set_is_empty(&none.http.report));
+	assert_false(none.http.by_route);
+	assert_int_equal(all.http.port_count, 3);
+	assert_int_equal(all.http.ports[0], 80);
+	assert_int_equal(all.http.ports[1], 8080);
+	assert_int_equal(all.http.ports[2], 65535);
+	assert_int_equal(all.http.slow_ns, 250000000);
+	assert_int_equal(all.http.sample_one_in, 1000000);
+	assert_int_equal(all.http.paths, HTTP_PATHS_RAW);
+	assert_true(all.http.by_route);
+	for (unsigned int status = 0; status < 1000; status++)
+		assert_int_equal(http_status_set_has(&all.http.report, status),
+				 status == 404 || (status >= 500 && status < 600));
+}
+
+static void http_reads_back_what_it_wrote(void **state)
+{
+	static const char *const cases[] = {
+		"{'type': 'HTTP'}",
+		HTTP_OF("'slowThreshold': '1ms'"),
+		HTTP_OF("'slowThreshold': '10m', 'paths': 'None'"),
+		HTTP_OF("'report': ['100', '1xx', '2xx', '399', '404', '599']"),
+		HTTP_OF("'sampleOneIn': 1, 'byRoute': true, 'paths': 'Raw'"),
+		HTTP_OF("'ports': [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const union probe_settings settings = http_of(cases[i]);
+		cleanup_json cJSON *entry = json_of("{'type': 'HTTP'}");
+		union probe_settings decoded;
+
+		assert_int_equal(probe_settings_encode(PROBE_HTTP, &settings, entry), 0);
+		assert_int_equal(probe_settings_decode(PROBE_HTTP, entry, &decoded, NULL), 0);
+		assert_true(probe_settings_equal(PROBE_HTTP, &settings, &decoded));
+	}
+}
+
+static void writes_classes_as_such(void **state)
+{
+	const union probe_settings settings =
+		http_of(HTTP_OF("'report': ['501', '404', '5xx', '403', '1xx']"));
+	cleanup_json cJSON *array = http_status_set_encode(&settings.http.report);
+	static const char *const expected[] = {"1xx", "403", "404", "5xx"};
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(array), 4);
+	for (int i = 0; i < 4; i++)
+		assert_string_equal(cJSON_GetArrayItem(array, i)->valuestring, expected[i]);
+}
+
+static void refuses_http_that_is_wrong(void **state)
+{
+	static const struct {
+		const char *http;
+		const char *says;
+	} cases[] = {
+		{"[]", "http: must be an object"},
+		{"{'ports': 80}", "http.ports: must list 1 to 16 ports; leave it out for all"},
+		{"{'ports': []}", "http.ports: must list 1 to 16 ports"},
+		{"{'ports': [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}",
+		 "http.ports: must list 1 to 16 ports"},
+		{"{'ports': [0]}", "http.ports: each must be a number from 1 to 65535"},
+		{"{'ports': [65536]}", "http.ports: each must be a number"},
+		{"{'ports': ['80']}", "http.ports: each must be a number"},
+		{"{'ports': [80.5]}", "http.ports: each must be a number"},
+		{"{'slowThreshold': 5}", "http.slowThreshold: must be a text like"},
+		{"{'slowThreshold': '999us'}", "use 1ms to 10m"},
+		{"{'slowThreshold': '601s'}", "use 1ms to 10m"},
+		{"{'report': '5xx'}", "http.report: must list statuses"},
+		{"{'report': []}", "http.report: must list statuses"},
+		{"{'report': ['6xx']}", "http.report: \"6xx\" is no class (\"5xx\") and no status"},
+		{"{'report': ['0xx']}", "http.report: \"0xx\" is no class"},
+		{"{'report': ['5XX']}", "http.report: \"5XX\" is no class"},
+		{"{'report': ['40']}", "http.report: \"40\" is no class"},
+		{"{'report': ['4000']}", "http.report: \"4000\" is no class"},
+		{"{'report': ['4x4']}", "http.report: \"4x4\" is no class"},
+		{"{'report': [404]}", "and no status (\"404\"), as text"},
+		{"{'sampleOneIn': 0}", "http.sampleOneIn: must be a number from 1 to 1000000"},
+		{"{'sampleOneIn': 1000001}", "http.sampleOneIn: must be a number from 1"},
+		{"{'sampleOneIn': 2.5}", "http.sampleOneIn: must be a number from 1"},
+		{"{'sampleOneIn': '10'}", "http.sampleOneIn: must be a number from 1"},
+		{"{'paths': 'raw'}",
+		 "http.paths: \"raw\" is not known; use None, Normalized or Raw"},
+		{"{'paths': 1}", "http.paths: \"\" is not known"},
+		{"{'byRoute': 'yes'}", "http.byRoute: must be true or false"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cleanup_json cJSON *entry =
+			json_format("{'type': 'HTTP', 'http': %s}", cases[i].http);
+		union probe_settings settings;
+		struct error error;
+
+		assert_int_equal(probe_settings_decode(PROBE_HTTP, entry, &settings, &error),
+				 -EINVAL);
+		assert_says(error.message, cases[i].says);
+	}
+}
+
+static void merges_http_to_the_union(void **state)
+{
+	union probe_settings settings =
+		http_of(HTTP_OF("'ports': [80, 90], 'slowThreshold': '2s', 'report': ['404'],"
+				"'sampleOneIn': 100, 'paths': 'None'"));
+	const union probe_settings other =
+		http_of(HTTP_OF("'ports': [70, 80], 'slowThreshold': '1s', 'report': ['5xx'],"
+				"'sampleOneIn': 1000, 'paths': 'Raw', 'byRoute': true"));
+	const union probe_settings both =
+		http_of(HTTP_OF("'ports': [70, 80, 90], 'slowThreshold': '1s',"
+				"'report': ['404', '5xx'], 'sampleOneIn': 100, 'paths': 'Raw',"
+				"'byRoute': true"));
+	const union probe_settings plain = http_of("{'type': 'HTTP'}");
+
+	(void)state;
+	assert_false(probe_settings_equal(PROBE_HTTP, &settings, &both));
+	probe_settings_merge(PROBE_HTTP, &settings, &other);
+	assert_true(probe_settings_equal(PROBE_HTTP, &settings, &both));
+	probe_settings_merge(PROBE_HTTP, &settings, &plain);
+	assert_int_equal(settings.http.port_count, 0);
+	settings = plain;
+	probe_settings_merge(PROBE_HTTP, &settings, &both);
+	assert_int_equal(settings.http.port_count, 0);
+	assert_int_equal(settings.http.slow_ns, 1000000000);
+	assert_int_equal(settings.http.sample_one_in, 100);
+}
+
+/* More ports than there is room for: all of them. */
+static void merges_many_ports_to_all(void **state)
+{
+	union probe_settings settings =
+		http_of(HTTP_OF("'ports': [2,4,6,8,10,12,14,16,18,20,22,24,26,28,30]"));
+	const union probe_settings one = http_of(HTTP_OF("'ports': [4, 5]"));
+	const union probe_settings another = http_of(HTTP_OF("'ports': [31]"));
+	const union probe_settings plain = http_of("{'type': 'HTTP'}");
+
+	(void)state;
+	probe_settings_merge(PROBE_HTTP, &settings, &one);
+	assert_int_equal(settings.http.port_count, 16);
+	probe_settings_merge(PROBE_HTTP, &settings, &another);
+	assert_true(probe_settings_equal(PROBE_HTTP, &settings, &plain));
+}
+
+static void compares_http(void **state)
+{
+	static const char *const cases[] = {
+		HTTP_OF(""),
+		HTTP_OF("'ports': [80]"),
+		HTTP_OF("'ports': [81]"),
+		HTTP_OF("'slowThreshold': '1s'"),
+		HTTP_OF("'report': ['5xx']"),
+		HTTP_OF("'sampleOneIn': 10"),
+		HTTP_OF("'paths': 'None'"),
+		HTTP_OF("'byRoute': true"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t j = 0; j < sizeof(cases) / sizeof(cases[0]); j++) {
+			const union probe_settings a = http_of(cases[i]), b = http_of(cases[j]);
+
+			assert_int_equal(probe_settings_equal(PROBE_HTTP, &a, &b), i == j);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +368,13 @@ int main(void)
 		cmocka_unit_test(reads_dns),
 		cmocka_unit_test(refuses_dns_that_is_wrong),
 		cmocka_unit_test(merges_dns_to_the_union),
+		cmocka_unit_test(reads_http),
+		cmocka_unit_test(http_reads_back_what_it_wrote),
+		cmocka_unit_test(writes_classes_as_such),
+		cmocka_unit_test(refuses_http_that_is_wrong),
+		cmocka_unit_test(merges_http_to_the_union),
+		cmocka_unit_test(merges_many_ports_to_all),
+		cmocka_unit_test(compares_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,9 +70,10 @@ static struct kube_informer_settings quick_settings(void)
 		.backoff_most = 40,
 		.watch_least_seconds = 300,
 		.watch_most_seconds = 600,
-		.idle_margin = 100,
+		.watch_margin = 100,
 		.sound_after = 10000,
-		.line_limit = 1000,
+		.object_limit = 1000,
+		.page_seconds = 10,
 		.random = no_random,
 	};
 }
@@ -396,7 +397,7 @@ static void leaves_a_watch_that_went_silent(void **state)
 	(void)state;
 	settings.watch_least_seconds = 0;
 	settings.watch_most_seconds = 0;
-	settings.idle_margin = 200;
+	settings.watch_margin = 200;
 	world_open_with(&world, steps, NULL, &settings);
 	run(&world, 4, 60);
 	assert_string_equal(world.told.data, FIRST_TOLD "+a@10 +a@11 ");

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -134,6 +135,60 @@ static void refuses_a_line_beyond_the_limit(void **state)
 	watch_decoder_reset(&decoder);
 }
 
+#define LARGE(type)                                                                                \
+	"{\"type\":\"" type "\",\"object\":{\"metadata\":{\"name\":\"l\"},\"spec\":\""             \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"     \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"     \
+	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"     \
+	"\"}}\n"
+
+/* Takes events; of those that are too large the name, of others the type. */
+static void take_names(struct watch_decoder *decoder, char *told)
+{
+	struct watch_event event;
+
+	while (watch_decoder_next(decoder, &event, NULL) > 0) {
+		sprintf(told + strlen(told), "%d%s ", event.type,
+			event.is_oversized ? json_text(event.object, "metadata", "name") : "");
+		watch_event_free(&event);
+	}
+}
+
+static void skips_a_line_beyond_the_limit_that_says_what_it_is(void **state)
+{
+	static const char lines[] = LARGE("MODIFIED") "{\"type\":\"ADDED\",\"object\":{}}\n" LARGE(
+		"DELETED") "{\"type\":\"ERROR\",\"object\":{}}\n";
+
+	(void)state;
+	for (size_t split = 0; split <= strlen(lines); split++) {
+		struct watch_decoder decoder = {.line_limit = LINE_LIMIT};
+		char told[64] = "";
+
+		watch_decoder_push(&decoder, lines, split);
+		take_names(&decoder, told);
+		watch_decoder_push(&decoder, lines + split, strlen(lines) - split);
+		take_names(&decoder, told);
+		assert_string_equal(told, "1l 0 2l 4 ");
+		watch_decoder_reset(&decoder);
+	}
+}
+
+static void does_not_keep_what_it_skips(void **state)
+{
+	static const char line[] = LARGE("MODIFIED");
+	struct watch_decoder decoder = {.line_limit = LINE_LIMIT};
+	char told[64] = "";
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		watch_decoder_push(&decoder, line, strlen(line) - 4);
+		take_names(&decoder, told);
+	}
+	assert_string_equal(told, "");
+	assert_in_range(decoder.buffer.capacity, 1, 2048);
+	watch_decoder_reset(&decoder);
+}
+
 static void is_ready_again_after_a_reset(void **state)
 {
 	struct watch_decoder decoder = decoder_of("{\"type\":\"ADD");
@@ -156,6 +211,8 @@ int main(void)
 		cmocka_unit_test(gives_the_object),
 		cmocka_unit_test(refuses_what_is_no_event_and_goes_on),
 		cmocka_unit_test(refuses_a_line_beyond_the_limit),
+		cmocka_unit_test(skips_a_line_beyond_the_limit_that_says_what_it_is),
+		cmocka_unit_test(does_not_keep_what_it_skips),
 		cmocka_unit_test(is_ready_again_after_a_reset),
 	};
 

@@ -21,6 +21,15 @@ static const struct reported_edge sample = {
 	.figures = {1, 2, 9007199254740991.0, 4, 5, 0.125, 7},
 };
 
+static const struct reported_edge http_sample = {
+	.side = SIDE_CLIENT,
+	.protocol = "http",
+	.workload = {"shop", "Deployment", "web"},
+	.peer = {"shop", "Service", "cart"},
+	.port = 80,
+	.figures = {[FIGURE_REQUESTS] = 1000, 3, 12.5, 20000, 9e9},
+};
+
 static void assert_same_party(const struct edge_party *a, const struct edge_party *b)
 {
 	assert_string_equal(a->namespace, b->namespace);
@@ -37,6 +46,28 @@ static void assert_same_edge(const struct reported_edge *a, const struct reporte
 	assert_int_equal(a->port, b->port);
 	for (int i = 0; i < EDGE_FIGURES; i++)
 		assert_true(a->figures[i] == b->figures[i]);
+}
+
+/* Each protocol has its own figures and no others. */
+static void carries_the_figures_of_a_protocol(void **state)
+{
+	cleanup_json cJSON *edges = cJSON_CreateArray();
+	const cJSON *figures;
+	struct reported_edge edge;
+
+	(void)state;
+	assert_true(reported_edge_encode(edges, &http_sample, true));
+	assert_int_equal(reported_edge_decode(cJSON_GetArrayItem(edges, 0), &edge, NULL), 0);
+	assert_same_edge(&edge, &http_sample);
+	figures = json_find(cJSON_GetArrayItem(edges, 0), "figures");
+	assert_int_equal(cJSON_GetArraySize(figures), 5);
+	assert_null(json_find(figures, "connections"));
+	assert_int_equal(json_integer(figures, 0, "errors"), 3);
+	assert_true(edge_has_figure("tcp", FIGURE_RTT_COUNT));
+	assert_false(edge_has_figure("tcp", FIGURE_REQUESTS));
+	assert_false(edge_has_figure("new", FIGURE_REQUESTS));
+	assert_string_equal(edge_transport("http"), "tcp");
+	assert_string_equal(edge_transport("udp"), "udp");
 }
 
 static void carries_edges(void **state)
@@ -144,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(carries_edges),
+		cmocka_unit_test(carries_the_figures_of_a_protocol),
 		cmocka_unit_test(bounds_a_report),
 		cmocka_unit_test(refuses_malformed_reports),
 		cmocka_unit_test(refuses_malformed_edges),

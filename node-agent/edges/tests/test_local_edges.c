@@ -33,6 +33,27 @@ static const struct series_family families[] = {
 };
 static const struct series_layout layout = {families, 4};
 
+enum { SERVED, ASKED, ASKED_BYTES };
+
+static const struct series_family http_families[] = {
+	[SERVED] = {.name = "http_server_request_duration_seconds",
+		    .help = "",
+		    .type = METRIC_HISTOGRAM,
+		    .unit = 1e-6,
+		    .bounds = bounds,
+		    .bound_count = 1},
+	[ASKED] = {.name = "http_client_request_duration_seconds",
+		   .help = "",
+		   .type = METRIC_HISTOGRAM,
+		   .unit = 1e-6,
+		   .bounds = bounds,
+		   .bound_count = 1},
+	[ASKED_BYTES] = {.name = "skep_http_request_bytes_total",
+			 .help = "",
+			 .type = METRIC_COUNTER},
+};
+static const struct series_layout http_layout = {http_families, 3};
+
 static const struct series_family other_family = {
 	.name = "other_total", .help = "", .type = METRIC_COUNTER};
 static const struct series_layout other_layout = {&other_family, 1};
@@ -319,6 +340,52 @@ static void test_tells_what_has_changed(void **state)
 	assert_int_equal(edge_book_count(&fixture->edges.book), 0);
 }
 
+/* Requests of one status to the Service whose address is known. */
+static void add_requests(struct fixture *fixture, const char *status, uint64_t number)
+{
+	const struct metric_label labels[] = {{"http_request_method", "GET"},
+					      {"http_response_status_code", status}};
+	const struct edge_source source = {fixture->owner, &pod};
+	struct edge edge = edge_to("10.0.0.7", 80);
+	struct series_row *row;
+
+	edge.labels = labels;
+	edge.label_count = 2;
+	row = local_edges_row(&fixture->edges, &source, &http_layout, &edge, 0);
+	series_add_histogram(row, ASKED, (const uint64_t[]){number, 0}, number * 500);
+	series_add(row, ASKED_BYTES, (int64_t)number * 100);
+}
+
+/* Whatever their status, requests to one peer are one edge, beside that of TCP. */
+static void test_tells_requests(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text;
+
+	series_add(row_to_service(fixture, "10.0.0.7", "cart"), OPENED, 3);
+	add_requests(fixture, "200", 16);
+	add_requests(fixture, "404", 8);
+	add_requests(fixture, "503", 4);
+	add_requests(fixture, "", 2);
+	text = report(fixture);
+	assert_int_equal(edge_book_count(&fixture->edges.book), 2);
+	assert_non_null(strstr(text, "\"connections\":3"));
+	if (!strstr(text, "\"protocol\":\"http\"") ||
+	    !strstr(text, "\"figures\":{\"requests\":30,\"errors\":6,\"durationSeconds\":0.015,"
+			  "\"requestBytes\":3000,\"responseBytes\":0}"))
+		fail_msg("%s", text);
+	free(text);
+	add_requests(fixture, "500", 1);
+	text = report(fixture);
+	assert_null(strstr(text, "connections"));
+	assert_non_null(strstr(text, "\"requests\":31,\"errors\":7,"));
+	free(text);
+	fixture->owner = series_owner_free(fixture->owner, 0);
+	series_expire(fixture->store, SERIES_LINGER_MS);
+	free(report(fixture));
+	assert_int_equal(edge_book_count(&fixture->edges.book), 0);
+}
+
 /* Who knows nothing need not be told of what is no more. */
 static void test_a_new_connection_knows_nothing(void **state)
 {
@@ -464,6 +531,7 @@ int main(void)
 		edges_test(test_is_read_before_an_address_changes_hands),
 		edges_test(test_answers_that_cannot_be_read),
 		edges_test(test_tells_what_has_changed),
+		edges_test(test_tells_requests),
 		edges_test(test_a_new_connection_knows_nothing),
 		edges_test(test_rows_of_an_edge_are_added_up),
 		edges_test(test_edges_are_bounded),

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Copyright The Skep Authors */
+
+/* A connection as the first packet of it that is seen passes. */
+#ifndef SKEP_BPF_HTTP_OPENING_H
+#define SKEP_BPF_HTTP_OPENING_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/http.h"
+#include "bpf/http/connection.h"
+#include "bpf/http/packet.h"
+#include "bpf/lib/tcp_segment.h"
+#include "bpf/lib/tcp_sock.h"
+
+#define AF_INET 2
+
+static __always_inline void connection_set_address(struct connection *connection,
+						   const struct tcp_sock *tcp)
+{
+	const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
+	__u32 *words = (__u32 *)connection->address;
+
+	if (common->skc_family == AF_INET) {
+		words[0] = 0;
+		words[1] = 0;
+		words[2] = bpf_htonl(0xffff);
+		words[3] = common->skc_daddr;
+	} else {
+		words[0] = common->skc_v6_daddr.in6_u.u6_addr32[0];
+		words[1] = common->skc_v6_daddr.in6_u.u6_addr32[1];
+		words[2] = common->skc_v6_daddr.in6_u.u6_addr32[2];
+		words[3] = common->skc_v6_daddr.in6_u.u6_addr32[3];
+	}
+}
+
+/* Where both streams are as the first packet passes, and what can be told from that. */
+static __always_inline void connection_begin(struct connection *connection,
+					     const struct packet *packet,
+					     const struct tcp_segment *segment,
+					     const struct tcp_sock *tcp)
+{
+	__u32 sent = packet->sent ? segment->sequence : tcp->snd_nxt;
+
+	connection->fresh = tcp->bytes_received == 0 &&
+			    tcp->bytes_sent <= (packet->sent ? segment->payload : 0);
+	/* The client speaks first; what was accepted has inherited its listener's backlog. */
+	if (connection->fresh)
+		connection->role = packet->sent ? HTTP_CLIENT : HTTP_SERVER;
+	else
+		connection->role =
+			tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER : HTTP_CLIENT;
+	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
+	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
+}
+
+static __always_inline struct connection *connection_ensure(struct packet *packet,
+							    const struct tcp_segment *segment)
+{
+	struct connection *connection;
+	struct bpf_sock *sk = packet->sk;
+	struct tcp_sock *tcp;
+
+	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
+	if (connection && connection->target >= packet->target->target)
+		return connection->target == packet->target->target ? connection : NULL;
+	if (!segment->payload ||
+	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
+		return NULL;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return NULL;
+	if (connection) /* of a target that has gone */
+		bpf_sk_storage_delete(&http_connections, sk);
+	connection = bpf_sk_storage_get(&http_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!connection)
+		return NULL;
+	connection_begin(connection, packet, segment, tcp);
+	connection->port = connection->role == HTTP_SERVER ? sk->src_port : bpf_ntohs(sk->dst_port);
+	connection_set_address(connection, tcp);
+	connection->target = packet->target->target;
+	return connection;
+}
+
+#endif

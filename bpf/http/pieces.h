@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Copyright The Skep Authors */
+
+/* A packet piece by piece: heads, bodies, and parts of them. */
+#ifndef SKEP_BPF_HTTP_PIECES_H
+#define SKEP_BPF_HTTP_PIECES_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/http/body.h"
+#include "bpf/http/lines.h"
+#include "bpf/http/packet.h"
+#include "bpf/http/sequence.h"
+
+#define MESSAGES 256 /* pieces of messages told apart in one packet */
+
+/* One piece of a packet: a head or a part of one, a body or a part of one. */
+static long packet_step(__u32 step, void *context)
+{
+	struct packet *packet = context;
+	struct stream *stream = packet_stream(packet);
+
+	(void)step;
+	if (!packet->size)
+		return 1;
+	switch (stream->head.state) {
+	case HTTP_START:
+	case HTTP_HEADERS:
+	case HTTP_CHUNK_SIZE:
+	case HTTP_TRAILERS:
+		stream_read(packet, stream);
+		return 0;
+	case HTTP_BODY:
+	case HTTP_CHUNK:
+		stream_skip_body(packet, stream);
+		return 0;
+	case HTTP_CHUNKED:
+	case HTTP_CLOSE:
+		stream_skip_chunks(packet, stream);
+		return 1;
+	default:
+		return 1;
+	}
+}
+
+/* More pieces than are told apart in one packet. */
+static __always_inline void packet_give_up(struct packet *packet, struct stream *stream)
+{
+	if (stream->head.state >= HTTP_CHUNKED)
+		return;
+	if (stream->head.state <= HTTP_HEADERS || stream->head.state == HTTP_BODY) {
+		connection_lose(packet);
+		return;
+	}
+	stream->head.state = HTTP_CHUNKED;
+	stream->head.kept = 0;
+	stream_skip_chunks(packet, stream);
+}
+
+static __always_inline void packet_read(struct packet *packet, __u32 sequence)
+{
+	struct stream *stream = packet_stream(packet);
+
+	if (stream->head.state == HTTP_OPAQUE || !packet_sync(packet, stream, sequence))
+		return;
+	if (stream->head.state == HTTP_BODY && stream->head.body > packet->size) {
+		stream_skip_body(packet, stream);
+		return;
+	}
+	bpf_loop(MESSAGES, packet_step, packet, 0);
+	if (packet->size)
+		packet_give_up(packet, stream);
+}
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "lib/kube/json_span.h"
+
+#include <string.h>
+
+bool json_is_space(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
+}
+
+static enum json_step step_in_string(struct json_span *span, char byte)
+{
+	if (span->is_escaped) {
+		span->is_escaped = false;
+	} else if (byte == '\\') {
+		span->is_escaped = true;
+	} else if (byte == '"') {
+		span->is_in_string = false;
+		return span->depth ? JSON_INSIDE : JSON_LAST;
+	}
+	return JSON_INSIDE;
+}
+
+/* Whether a bare value cannot go on with this byte. */
+static bool is_mark(char byte)
+{
+	return byte == ',' || byte == ':' || byte == '}' || byte == ']' || json_is_space(byte);
+}
+
+/* A mark ends a bare value, or closes what is open. */
+static enum json_step step_over_mark(struct json_span *span, char byte)
+{
+	if (!span->depth)
+		return JSON_BEHIND;
+	if (byte == '}' || byte == ']')
+		span->depth--;
+	return span->depth ? JSON_INSIDE : JSON_LAST;
+}
+
+enum json_step json_span_step(struct json_span *span, char byte)
+{
+	if (span->is_in_string)
+		return step_in_string(span, byte);
+	if (span->is_begun && is_mark(byte))
+		return step_over_mark(span, byte);
+	span->is_begun = true;
+	span->is_in_string = byte == '"';
+	span->depth += byte == '{' || byte == '[';
+	return JSON_INSIDE;
+}
+
+/* What is left behind `count` bytes. */
+static struct json_stretch rest_of(struct json_stretch text, size_t count)
+{
+	return (struct json_stretch){text.start + count, text.length - count};
+}
+
+/* Passes over spaces and over one mark that separates values. */
+static struct json_stretch pass_over(struct json_stretch text, char mark)
+{
+	while (text.length && json_is_space(*text.start))
+		text = rest_of(text, 1);
+	if (text.length && *text.start == mark)
+		text = rest_of(text, 1);
+	while (text.length && json_is_space(*text.start))
+		text = rest_of(text, 1);
+	return text;
+}
+
+/* The value that the text begins with, or as much of it as there is. */
+static struct json_stretch value_of(struct json_stretch text)
+{
+	struct json_span span = {0};
+
+	for (size_t i = 0; i < text.length; i++) {
+		enum json_step step = json_span_step(&span, text.start[i]);
+
+		if (step != JSON_INSIDE)
+			return (struct json_stretch){text.start, i + (step == JSON_LAST)};
+	}
+	return text;
+}
+
+static bool is_key(struct json_stretch key, const char *name)
+{
+	size_t length = strlen(name);
+
+	return key.length == length + 2 && memcmp(key.start + 1, name, length) == 0;
+}
+
+struct json_stretch json_span_member(struct json_stretch text, const char *name)
+{
+	text = pass_over(text, '{');
+	while (text.length && *text.start == '"') {
+		struct json_stretch key = value_of(text), value;
+
+		text = pass_over(rest_of(text, key.length), ':');
+		value = value_of(text);
+		if (is_key(key, name))
+			return value;
+		text = pass_over(rest_of(text, value.length), ',');
+	}
+	return (struct json_stretch){NULL, 0};
+}

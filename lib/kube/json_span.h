@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copyright The Skep Authors */
+
+/*
+ * Where JSON values begin and end, found byte after byte and without keeping any of them (RFC
+ * 8259). This tells values apart; whether each is well-formed is for the parser to say.
+ */
+#ifndef SKEP_LIB_KUBE_JSON_SPAN_H
+#define SKEP_LIB_KUBE_JSON_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A value that is being walked through. Start with all zero at its first byte. */
+struct json_span {
+	size_t depth; /* of brackets and braces that are open */
+	bool is_begun;
+	bool is_in_string;
+	bool is_escaped; /* the next byte belongs to a backslash */
+};
+
+enum json_step {
+	JSON_INSIDE, /* the byte belongs to the value, and more may come */
+	JSON_LAST,   /* it is the value's last one */
+	JSON_BEHIND, /* it comes behind a value that has no closing mark: a number, true, null */
+};
+
+/* Takes the next byte. After JSON_LAST or JSON_BEHIND the value is over. */
+enum json_step json_span_step(struct json_span *span, char byte);
+
+/* Whether the byte may stand between values: blank, tab, line feed, carriage return. */
+bool json_is_space(char byte);
+
+/* A stretch of text; NULL where there is none. */
+struct json_stretch {
+	const char *start;
+	size_t length;
+};
+
+/*
+ * The value of a member of the object that `text` begins with, which may be cut off anywhere; then
+ * the value may be as well. Names are compared as they are written, without reading escapes.
+ */
+struct json_stretch json_span_member(struct json_stretch text, const char *name);
+
+#endif

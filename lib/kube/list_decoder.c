@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "lib/kube/list_decoder.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/cleanup.h"
+#include "lib/kube/oversized_object.h"
+
+/* A buffer beyond this is given back once it is empty; one large object is no reason to keep it. */
+#define BUFFER_KEEP_LIMIT (64 << 10)
+
+/* What a byte leads to. */
+enum list_step {
+	STEP_ON,     /* the next byte */
+	STEP_AGAIN,  /* the same byte, as it belongs to what comes next */
+	STEP_VALUE,  /* a value is complete with this byte */
+	STEP_BEFORE, /* a value was complete before this byte, which is to be looked at again */
+	STEP_WRONG,  /* this is no list */
+};
+
+static void begin_value(struct list_decoder *decoder, bool is_item)
+{
+	decoder->state = LIST_INSIDE;
+	decoder->span = (struct json_span){0};
+	decoder->is_item = is_item;
+	decoder->consumed = decoder->scanned;
+}
+
+static enum list_step step_member(struct list_decoder *decoder, char byte)
+{
+	if (byte == '"') {
+		decoder->state = LIST_KEY;
+		decoder->key_length = 0;
+	} else if (byte == '}') {
+		decoder->state = LIST_END;
+	} else if (byte != ',') {
+		return STEP_WRONG;
+	}
+	return STEP_ON;
+}
+
+/* A longer name than any that matters keeps its first bytes, which then equal none. */
+static enum list_step step_key(struct list_decoder *decoder, char byte)
+{
+	if (byte == '"')
+		decoder->state = LIST_COLON;
+	else if (decoder->key_length < LIST_KEY_SIZE)
+		decoder->key[decoder->key_length++] = byte;
+	return byte == '\\' ? STEP_WRONG : STEP_ON;
+}
+
+static bool is_key(const struct list_decoder *decoder, const char *name)
+{
+	return decoder->key_length == strlen(name) &&
+	       memcmp(decoder->key, name, decoder->key_length) == 0;
+}
+
+static enum list_step step_value(struct list_decoder *decoder, char byte)
+{
+	if (byte == '[' && is_key(decoder, "items")) {
+		decoder->has_items = true;
+		decoder->state = LIST_ITEMS;
+		return STEP_ON;
+	}
+	begin_value(decoder, false);
+	return STEP_AGAIN;
+}
+
+static enum list_step step_items(struct list_decoder *decoder, char byte)
+{
+	if (byte == ',')
+		return STEP_ON;
+	if (byte == ']') {
+		decoder->state = LIST_MEMBER;
+		return STEP_ON;
+	}
+	begin_value(decoder, true);
+	return STEP_AGAIN;
+}
+
+static enum list_step step_inside(struct list_decoder *decoder, char byte)
+{
+	switch (json_span_step(&decoder->span, byte)) {
+	case JSON_LAST:
+		return STEP_VALUE;
+	case JSON_BEHIND:
+		return STEP_BEFORE;
+	default:
+		return STEP_ON;
+	}
+}
+
+static enum list_step step(struct list_decoder *decoder, char byte)
+{
+	if (decoder->state == LIST_INSIDE)
+		return step_inside(decoder, byte);
+	if (decoder->state == LIST_KEY)
+		return step_key(decoder, byte);
+	if (json_is_space(byte))
+		return STEP_ON;
+	switch (decoder->state) {
+	case LIST_START:
+		decoder->state = LIST_MEMBER;
+		return byte == '{' ? STEP_ON : STEP_WRONG;
+	case LIST_MEMBER:
+		return step_member(decoder, byte);
+	case LIST_COLON:
+		decoder->state = LIST_VALUE;
+		return byte == ':' ? STEP_ON : STEP_WRONG;
+	case LIST_VALUE:
+		return step_value(decoder, byte);
+	case LIST_ITEMS:
+		return step_items(decoder, byte);
+	default:
+		return STEP_WRONG; /* more behind the end */
+	}
+}
+
+static struct json_stretch value_under_way(const struct list_decoder *decoder)
+{
+	return (struct json_stretch){decoder->buffer.data + decoder->consumed,
+				     decoder->scanned - decoder->consumed};
+}
+
+/* Whether the bytes of the value under way are needed when it is over. */
+static bool is_wanted(const struct list_decoder *decoder)
+{
+	return decoder->is_item || is_key(decoder, "metadata") || is_key(decoder, "items");
+}
+
+/* The value under way is larger than it may be: its bytes go, but for what it says of itself. */
+static void give_up_value(struct list_decoder *decoder)
+{
+	if (decoder->is_oversized)
+		return;
+	decoder->is_oversized = true;
+	decoder->oversized = oversized_object(value_under_way(decoder));
+}
+
+/* Marks as done with what has been looked at and is not needed any more. */
+static void bound_value(struct list_decoder *decoder)
+{
+	bool is_kept = decoder->state == LIST_INSIDE && is_wanted(decoder);
+
+	if (is_kept && !decoder->is_oversized &&
+	    value_under_way(decoder).length <= decoder->object_limit)
+		return;
+	if (is_kept)
+		give_up_value(decoder);
+	decoder->consumed = decoder->scanned;
+}
+
+/* Moves what is left to the front of the buffer. */
+static void drop_consumed(struct list_decoder *decoder)
+{
+	struct text *buffer = &decoder->buffer;
+
+	if (!decoder->consumed)
+		return;
+	buffer->length -= decoder->consumed;
+	decoder->scanned -= decoder->consumed;
+	memmove(buffer->data, buffer->data + decoder->consumed, buffer->length);
+	decoder->consumed = 0;
+	if (!buffer->length && buffer->capacity > BUFFER_KEEP_LIMIT)
+		text_free(buffer);
+}
+
+int list_decoder_push(struct list_decoder *decoder, const char *data, size_t length)
+{
+	bound_value(decoder);
+	drop_consumed(decoder);
+	text_append(&decoder->buffer, data, length);
+	return decoder->buffer.failed ? -ENOMEM : 0;
+}
+
+/* A collection that is empty may come as null, which is how Go writes an empty slice. */
+static int take_absent_items(struct list_decoder *decoder, struct json_stretch value)
+{
+	decoder->has_items = value.length == 4 && memcmp(value.start, "null", 4) == 0;
+	return decoder->has_items ? 0 : -EBADMSG;
+}
+
+static int take_oversized(struct list_decoder *decoder, struct json_stretch value,
+			  struct list_part *ret_part)
+{
+	cJSON *known =
+		decoder->is_oversized ? take_pointer(decoder->oversized) : oversized_object(value);
+
+	decoder->is_oversized = false;
+	*ret_part = (struct list_part){LIST_PART_OVERSIZED, known};
+	return 1;
+}
+
+static int take_part(enum list_part_type type, struct json_stretch value,
+		     struct list_part *ret_part)
+{
+	cJSON *json = cJSON_ParseWithLength(value.start, value.length);
+
+	/* Either it is no JSON or memory ran out: not to be taken for an object that is gone. */
+	if (!json)
+		return -EBADMSG;
+	*ret_part = (struct list_part){type, json};
+	return 1;
+}
+
+/* A member of the list itself. Returns as take_value(). */
+static int take_member(struct list_decoder *decoder, struct json_stretch value, bool is_oversized,
+		       struct list_part *ret_part)
+{
+	if (!is_wanted(decoder))
+		return 0;
+	if (is_oversized)
+		return -EBADMSG;
+	if (is_key(decoder, "items"))
+		return take_absent_items(decoder, value);
+	return take_part(LIST_PART_METADATA, value, ret_part);
+}
+
+/* Makes a part of the value that is over. Returns 1, 0 where nobody wants it, or -EBADMSG. */
+static int take_value(struct list_decoder *decoder, struct list_part *ret_part)
+{
+	struct json_stretch value = value_under_way(decoder);
+	bool is_oversized = decoder->is_oversized || value.length > decoder->object_limit;
+
+	if (!decoder->is_item)
+		return take_member(decoder, value, is_oversized, ret_part);
+	if (is_oversized)
+		return take_oversized(decoder, value, ret_part);
+	return take_part(LIST_PART_OBJECT, value, ret_part);
+}
+
+static int end_value(struct list_decoder *decoder, struct list_part *ret_part)
+{
+	int result = take_value(decoder, ret_part);
+
+	decoder->state = decoder->is_item ? LIST_ITEMS : LIST_MEMBER;
+	decoder->consumed = decoder->scanned;
+	return result;
+}
+
+static int tell_end(struct list_decoder *decoder, struct list_part *ret_part)
+{
+	if (decoder->state != LIST_END)
+		return 0;
+	if (!decoder->has_items)
+		return -EBADMSG;
+	decoder->state = LIST_OVER;
+	*ret_part = (struct list_part){.type = LIST_PART_END};
+	return 1;
+}
+
+/* Looks at one byte. Returns 1 with a part, 0, or -EBADMSG. */
+static int look(struct list_decoder *decoder, struct list_part *ret_part)
+{
+	char byte = decoder->buffer.data[decoder->scanned];
+	enum list_step result = step(decoder, byte);
+
+	if (result == STEP_WRONG)
+		return -EBADMSG;
+	decoder->scanned += result == STEP_ON || result == STEP_VALUE;
+	if (result == STEP_VALUE || result == STEP_BEFORE)
+		return end_value(decoder, ret_part);
+	return 0;
+}
+
+int list_decoder_next(struct list_decoder *decoder, struct list_part *ret_part, struct error *error)
+{
+	int result = 0;
+
+	while (result == 0 && decoder->scanned < decoder->buffer.length)
+		result = look(decoder, ret_part);
+	if (result == 0)
+		result = tell_end(decoder, ret_part);
+	if (result == -EBADMSG)
+		return error_set(error, EBADMSG, "the answer is no list of objects");
+	return result;
+}
+
+void list_decoder_reset(struct list_decoder *decoder)
+{
+	cJSON_Delete(decoder->oversized);
+	text_free(&decoder->buffer);
+	*decoder = (struct list_decoder){.object_limit = decoder->object_limit};
+}
