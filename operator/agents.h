@@ -3,11 +3,13 @@
 
 /*
  * The agents' door: lets an agent in by its service-account token, which binds it to the node of
- * its pod, gives it the selection of that node and no other, tells it whose the addresses are that
- * it asks about, and takes its reports.
+ * its pod and which it shows again as long as it stays, gives it the selection of that node and no
+ * other, tells it whose the addresses are that it asks about, and takes its reports.
  */
 #ifndef SKEP_OPERATOR_AGENTS_H
 #define SKEP_OPERATOR_AGENTS_H
+
+#include <stdint.h>
 
 #include "lib/base/error.h"
 #include "lib/kube/client.h"
@@ -23,7 +25,15 @@
 
 struct agents;
 
+struct agents_times {
+	uint64_t stay_ms;	/* how long an agent may stay without showing a token again */
+	uint64_t show_least_ms; /* between tokens of one agent that are looked at */
+};
+
+extern const struct agents_times agents_times; /* 15 minutes, 10 s */
+
 struct agents_settings {
+	struct agents_times times;
 	const char *address; /* to listen on; "" for all */
 	int port;
 	const char *service_account; /* "namespace:name" that agents run as */

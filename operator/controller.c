@@ -303,6 +303,7 @@ static int copy_settings(struct controller *controller, const struct controller_
 	controller->settings = (struct controller_settings){
 		.agents = {.address = strdup(settings->agents.address),
 			   .port = settings->agents.port,
+			   .times = settings->agents.times,
 			   .service_account = strdup(settings->agents.service_account)},
 		.api = {.address = strdup(settings->api.address), .port = settings->api.port},
 		.leader = settings->leader,

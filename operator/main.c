@@ -77,7 +77,8 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 	struct controller_settings settings = {
 		.namespace = options->namespace,
 		.agents = {.address = options->agent_listen.host,
-			   .port = options->agent_listen.port},
+			   .port = options->agent_listen.port,
+			   .times = agents_times},
 		.api = {.address = options->api_listen.host, .port = options->api_listen.port},
 		.leader = {.namespace = options->namespace,
 			   .elect = options->leader_elect,

@@ -57,6 +57,7 @@ void link_client_forget_wsi(struct link_client *client)
 void link_client_over(struct link_client *client, const char *why)
 {
 	client->state = CLIENT_PAUSING;
+	uv_timer_stop(&client->show);
 	link_client_forget_wsi(client);
 	link_frames_reset(&client->frames);
 	link_queue_free(&client->outgoing);
