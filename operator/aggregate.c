@@ -93,13 +93,16 @@ static struct standing pod_standing(const struct fleet_node *node, const struct 
 	return fleet_node_standing(node, pod_cgroup_uid(pod), type, now_ms);
 }
 
-/* Adds one pod to the policy's sums; returns how its probes stand. */
+/* Adds one pod to the policy's sums; returns how its probes stand. Those of a preview do not. */
 static struct standing_counts add_pod(struct aggregate *aggregate, const struct policy *policy,
 				      const struct pod *pod, const struct fleet_node *node,
 				      uint64_t now_ms)
 {
 	struct standing_counts counts = {0};
 
+	aggregate->pods.matched++;
+	if (policy->mode == POLICY_PREVIEW)
+		return counts;
 	for (int type = 0; type < PROBE_TYPES; type++) {
 		struct standing standing;
 
@@ -112,7 +115,6 @@ static struct standing_counts add_pod(struct aggregate *aggregate, const struct 
 		    standing.standing == STANDING_UNSUPPORTED)
 			add_failure(aggregate, pod, (enum probe_type)type, &standing);
 	}
-	aggregate->pods.matched++;
 	if (counts.pending + counts.failed + counts.unsupported == 0) {
 		aggregate->pods.attached += counts.waiting == 0;
 		aggregate->pods.waiting += counts.waiting > 0;
@@ -120,9 +122,12 @@ static struct standing_counts add_pod(struct aggregate *aggregate, const struct 
 	return counts;
 }
 
-static void add_node(struct aggregate *aggregate, const struct standing_counts *counts)
+static void add_node(struct aggregate *aggregate, const struct policy *policy,
+		     const struct standing_counts *counts)
 {
 	aggregate->nodes.matched++;
+	if (policy->mode == POLICY_PREVIEW)
+		return;
 	if (counts->failed)
 		aggregate->nodes.failed++;
 	else if (counts->unsupported)
@@ -144,7 +149,7 @@ static void add_pods_of_node(struct aggregate *aggregate, const struct policy *p
 	for (const struct pod *pod = node->pods; pod; pod = pod->node_next) {
 		struct standing_counts counts;
 
-		if (!policy_selects_pod(policy, pod))
+		if (!policy_matches_pod(policy, pod))
 			continue;
 		matched = true;
 		if (!taken)
@@ -153,7 +158,7 @@ static void add_pods_of_node(struct aggregate *aggregate, const struct policy *p
 		add_counts(&sum, &counts);
 	}
 	if (matched && taken)
-		add_node(aggregate, &sum);
+		add_node(aggregate, policy, &sum);
 	else if (matched)
 		aggregate->nodes.skipped++;
 }

@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/duration.h"
 #include "lib/base/json.h"
 #include "lib/base/utf8.h"
+#include "operator/timestamp.h"
 
 static const char *const condition_names[CONDITIONS] = {
 	[CONDITION_READY] = "Ready",	   [CONDITION_RECONCILING] = "Reconciling",
 	[CONDITION_STALLED] = "Stalled",   [CONDITION_ACCEPTED] = "Accepted",
-	[CONDITION_DEGRADED] = "Degraded",
+	[CONDITION_DEGRADED] = "Degraded", [CONDITION_EXPIRED] = "Expired",
 };
 
 __attribute__((format(printf, 4, 5))) static void judge(struct verdict *verdict, bool holds,
@@ -34,13 +36,25 @@ static void copy_verdict(struct verdict *to, bool holds, const struct verdict *f
 	judge(to, holds, from->reason, "%s", from->message);
 }
 
+static void judge_not_expired(const struct policy *policy, struct verdict *expired)
+{
+	char moment[TIMESTAMP_SIZE];
+
+	timestamp_format(policy->expires_at, moment);
+	if (policy->expires_at)
+		judge(expired, false, "NotExpired", "the policy ends its probes at %s", moment);
+	else
+		judge(expired, false, "NotExpired", "spec.expiresAfter is not set");
+}
+
 /* What holds unless something is found to be otherwise. */
-static void judge_well(struct verdict verdicts[CONDITIONS])
+static void judge_well(const struct policy *policy, struct verdict verdicts[CONDITIONS])
 {
 	judge(&verdicts[CONDITION_ACCEPTED], true, "Valid", "the policy can be carried out");
 	judge(&verdicts[CONDITION_RECONCILING], false, "Settled", "nothing is under way");
 	judge(&verdicts[CONDITION_STALLED], false, "Settled", "nothing waits for a person");
 	judge(&verdicts[CONDITION_DEGRADED], false, "NoFailures", "no probe failed");
+	judge_not_expired(policy, &verdicts[CONDITION_EXPIRED]);
 }
 
 static void judge_refused(const struct policy *policy, struct verdict verdicts[CONDITIONS])
@@ -50,6 +64,21 @@ static void judge_refused(const struct policy *policy, struct verdict verdicts[C
 	judge(accepted, false, "InvalidSpec", "%s", policy->refusal.message);
 	copy_verdict(&verdicts[CONDITION_READY], false, accepted);
 	copy_verdict(&verdicts[CONDITION_STALLED], true, accepted);
+}
+
+static void judge_expired(const struct policy *policy, struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *expired = &verdicts[CONDITION_EXPIRED];
+	char moment[TIMESTAMP_SIZE], after[DURATION_TEXT_SIZE];
+
+	timestamp_format(policy->expires_at, moment);
+	duration_format((uint64_t)policy->expires_after * DURATION_SECOND, after);
+	judge(expired, true, "Expired",
+	      "nothing is attached since %s, %s after the last change of spec, as "
+	      "spec.expiresAfter says; to go on, change spec.expiresAfter, else delete the policy",
+	      moment, after);
+	copy_verdict(&verdicts[CONDITION_READY], false, expired);
+	copy_verdict(&verdicts[CONDITION_STALLED], true, expired);
 }
 
 /* "s" where a count is not one. */
@@ -93,10 +122,8 @@ static const char *and_has_container(const struct policy *policy)
 }
 
 static void judge_unmatched(const struct policy *policy, const struct aggregate *aggregate,
-			    struct verdict verdicts[CONDITIONS])
+			    struct verdict *ready)
 {
-	struct verdict *ready = &verdicts[CONDITION_READY];
-
 	if (aggregate->nodes.skipped)
 		judge(ready, true, "NoMatchingNodes",
 		      "spec.nodeSelector leaves out all %u node%s that have matching pods",
@@ -110,6 +137,25 @@ static void judge_unmatched(const struct policy *policy, const struct aggregate 
 		      "no scheduled pod in a namespace that spec.namespaceSelector takes matches "
 		      "spec.selector%s",
 		      and_has_container(policy));
+}
+
+/* What would be, in words; the reason is the same whatever that is. */
+static void judge_preview(const struct policy *policy, const struct aggregate *aggregate,
+			  struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *ready = &verdicts[CONDITION_READY];
+	struct verdict unmatched;
+
+	if (aggregate->pods.matched) {
+		judge(ready, true, "Preview",
+		      "nothing is attached, as spec.mode is Preview; %u pod%s on %u node%s would "
+		      "be observed",
+		      aggregate->pods.matched, plural(aggregate->pods.matched),
+		      aggregate->nodes.matched, plural(aggregate->nodes.matched));
+		return;
+	}
+	judge_unmatched(policy, aggregate, &unmatched);
+	judge(ready, true, "Preview", "nothing would be attached: %s", unmatched.message);
 }
 
 static void judge_attached(const struct aggregate *aggregate, struct verdict verdicts[CONDITIONS])
@@ -133,18 +179,22 @@ void conditions_judge(const struct policy *policy, const struct aggregate *aggre
 {
 	struct standing_counts counts = aggregate_totals(aggregate);
 
-	judge_well(verdicts);
+	judge_well(policy, verdicts);
 	if (!policy->accepted)
 		judge_refused(policy, verdicts);
+	else if (policy->expired)
+		judge_expired(policy, verdicts);
 	else if (policy->suspend)
 		judge(&verdicts[CONDITION_READY], true, "Suspended",
 		      "spec.suspend is true: nothing is attached");
+	else if (policy->mode == POLICY_PREVIEW)
+		judge_preview(policy, aggregate, verdicts);
 	else if (counts.failed || counts.unsupported)
 		judge_failed(aggregate, &counts, verdicts);
 	else if (counts.pending)
 		judge_progressing(aggregate, verdicts);
 	else if (aggregate->pods.matched == 0)
-		judge_unmatched(policy, aggregate, verdicts);
+		judge_unmatched(policy, aggregate, &verdicts[CONDITION_READY]);
 	else
 		judge_attached(aggregate, verdicts);
 }
@@ -189,10 +239,9 @@ bool conditions_add(cJSON *status, const struct policy *policy,
 		    const struct verdict verdicts[CONDITIONS], const cJSON *previous, time_t now)
 {
 	cJSON *array = cJSON_AddArrayToObject(status, "conditions");
-	char moment[32];
-	struct tm parts;
+	char moment[TIMESTAMP_SIZE];
 
-	strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &parts));
+	timestamp_format(now, moment);
 	for (int type = 0; type < CONDITIONS; type++)
 		if (!add_condition(array, condition_names[type], &verdicts[type],
 				   policy->generation, previous, moment))

@@ -22,8 +22,9 @@ enum condition_type {
 	CONDITION_STALLED,
 	CONDITION_ACCEPTED,
 	CONDITION_DEGRADED,
+	CONDITION_EXPIRED,
 };
-#define CONDITIONS 5
+#define CONDITIONS 6
 
 struct verdict {
 	bool holds;

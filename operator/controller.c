@@ -181,6 +181,7 @@ static void on_lead(void *context)
 	controller->leading = true;
 	controller->settled_ms = uv_now(controller->loop) + SETTLE_MS;
 	status_writer_wake(controller->status_writer, controller->settled_ms);
+	controller_check_expiry(controller);
 	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
 		controller_compile(controller, pod);
 	controller_touch_all(controller);
@@ -249,6 +250,7 @@ static void on_tick(uv_timer_t *timer)
 	catch_up(controller);
 	if (!controller_is_at_work(controller))
 		return;
+	controller_check_expiry(controller);
 	edges_expire(&controller->edges, uv_now(controller->loop));
 	HASH_ITER(hh, controller->fleet.nodes, node, next) {
 		if (is_left_over(controller, node))

@@ -95,7 +95,7 @@ static void touch_policies(struct controller *controller, const struct policy *p
 			   const struct pod *pod)
 {
 	for (const struct policy *policy = policies; policy; policy = policy->scope_next)
-		if (policy_selects_pod(policy, pod))
+		if (policy_matches_pod(policy, pod))
 			status_writer_touch(controller->status_writer, policy->id);
 }
 

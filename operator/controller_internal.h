@@ -86,6 +86,9 @@ void controller_on_cluster_policy(void *controller, const cJSON *object);
 void controller_on_policy_gone(void *controller, const char *namespace, const char *name,
 			       const char *uid);
 
+/* Ends the probes of policies whose time is over. */
+void controller_check_expiry(struct controller *controller);
+
 /* Starts to follow all that is watched; calls controller_synced() when all lists are complete. */
 int controller_start_watches(struct controller *controller, struct error *error);
 void controller_synced(struct controller *controller);

@@ -4,10 +4,12 @@
 /* What the watches tell of policies, of both scopes. */
 
 #include <string.h>
+#include <time.h>
 
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "operator/controller_internal.h"
+#include "operator/expiry.h"
 
 /* Puts the policy in the place of `former`, which may be NULL, and takes both. */
 static void replace_policy(struct controller *controller, struct policy *former,
@@ -28,6 +30,16 @@ static void replace_policy(struct controller *controller, struct policy *former,
 	policy_free(former);
 }
 
+/* Standing by: what the leader has written holds here as well. */
+static void learn_from_leader(struct controller *controller, struct policy *policy,
+			      const cJSON *object)
+{
+	const cJSON *status = json_find(object, "status");
+
+	status_writer_learn(controller->status_writer, policy->id, status);
+	expiry_begin(policy, status, time(NULL));
+}
+
 static void on_policy(struct controller *controller, enum policy_scope scope, const cJSON *object)
 {
 	struct policy *policy, *former;
@@ -36,10 +48,10 @@ static void on_policy(struct controller *controller, enum policy_scope scope, co
 		log_error("a policy cannot be read: out of memory, or an object without a name");
 		return;
 	}
+	expiry_begin(policy, json_find(object, "status"), time(NULL));
 	former = cluster_find_policy(&controller->cluster, policy->id);
-	if (former && !controller_is_at_work(controller)) /* the leader has written it */
-		status_writer_learn(controller->status_writer, policy->id,
-				    json_find(object, "status"));
+	if (former && !controller_is_at_work(controller))
+		learn_from_leader(controller, former, object);
 	if (former && strcmp(former->uid, policy->uid) == 0 &&
 	    former->generation == policy->generation)
 		policy_free(policy); /* only its status changed: our own write comes back */
@@ -73,4 +85,16 @@ void controller_on_policy_gone(void *context, const char *namespace, const char 
 	cluster_take_policy(&controller->cluster, policy);
 	controller_compile_reach(controller, NULL, policy);
 	policy_free(policy);
+}
+
+void controller_check_expiry(struct controller *controller)
+{
+	struct policy *policy = controller->cluster.policies;
+
+	for (; policy; policy = policy->hh.next) {
+		if (!expiry_check(policy, time(NULL)))
+			continue;
+		controller_compile_reach(controller, policy, NULL);
+		status_writer_touch(controller->status_writer, policy->id);
+	}
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/duration.h"
 #include "lib/base/json.h"
 
 const struct policy_kind policy_kinds[POLICY_SCOPES] = {
@@ -102,6 +103,38 @@ static int decode_suspend(const cJSON *json, struct policy *policy, struct error
 	return 0;
 }
 
+static int decode_mode(const cJSON *json, struct policy *policy, struct error *error)
+{
+	const char *name = json ? json_text_of(json) : "Active";
+
+	if (strcmp(name, "Active") != 0 && strcmp(name, "Preview") != 0)
+		return error_set(error, EINVAL,
+				 "spec.mode: \"%.40s\" is not known; use Active or Preview", name);
+	policy->mode = strcmp(name, "Preview") == 0 ? POLICY_PREVIEW : POLICY_ACTIVE;
+	return 0;
+}
+
+static int decode_expires_after(const cJSON *json, struct policy *policy, struct error *error)
+{
+	uint64_t ns, seconds;
+	int result;
+
+	if (!json)
+		return 0;
+	result = duration_parse(json_text_of(json), &ns, error);
+	if (result < 0) {
+		error_wrap(error, result, "spec.expiresAfter");
+		return -EINVAL;
+	}
+	seconds = ns / DURATION_SECOND + (ns % DURATION_SECOND > 0);
+	if (ns < POLICY_EXPIRES_LEAST * DURATION_SECOND || seconds > POLICY_EXPIRES_MOST)
+		return error_set(error, EINVAL,
+				 "spec.expiresAfter: %.40s is out of bounds; use 1s to 720h",
+				 json_text_of(json));
+	policy->expires_after = (int64_t)seconds;
+	return 0;
+}
+
 static int decode_spec(const cJSON *spec, struct policy *policy, struct error *error)
 {
 	int result = 0;
@@ -122,6 +155,10 @@ static int decode_spec(const cJSON *spec, struct policy *policy, struct error *e
 		result = decode_probes(json_find(spec, "probes"), policy, error);
 	if (result == 0)
 		result = decode_suspend(json_find(spec, "suspend"), policy, error);
+	if (result == 0)
+		result = decode_mode(json_find(spec, "mode"), policy, error);
+	if (result == 0)
+		result = decode_expires_after(json_find(spec, "expiresAfter"), policy, error);
 	return result;
 }
 
@@ -186,12 +223,17 @@ bool policy_reaches(const struct policy *policy, const char *namespace,
 	return namespace_labels && selector_matches(&policy->namespace_selector, namespace_labels);
 }
 
-bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
+bool policy_matches_pod(const struct policy *policy, const struct pod *pod)
 {
-	return policy->accepted && !policy->suspend && !pod->finished && *pod->node &&
-	       policy_reaches(policy, pod->namespace, pod->namespace_labels) &&
+	return policy->accepted && !policy->suspend && !policy->expired && !pod->finished &&
+	       *pod->node && policy_reaches(policy, pod->namespace, pod->namespace_labels) &&
 	       selector_matches(&policy->selector, &pod->labels) &&
 	       has_named_container(policy, pod);
+}
+
+bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
+{
+	return policy->mode == POLICY_ACTIVE && policy_matches_pod(policy, pod);
 }
 
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels)

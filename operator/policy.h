@@ -34,6 +34,13 @@ struct policy_kind {
 
 extern const struct policy_kind policy_kinds[POLICY_SCOPES];
 
+/* Bounds of spec.expiresAfter, in seconds. */
+#define POLICY_EXPIRES_LEAST 1
+#define POLICY_EXPIRES_MOST  (720 * 3600)
+
+/* Whether a policy is carried out, or only told what it would match. */
+enum policy_mode { POLICY_ACTIVE, POLICY_PREVIEW };
+
 /* What a policy asks of one probe. */
 struct policy_probe {
 	bool wanted;
@@ -58,6 +65,12 @@ struct policy {
 	struct strings containers; /* empty: every container */
 	struct policy_probe probes[PROBE_TYPES];
 	bool suspend;
+	enum policy_mode mode;
+	int64_t expires_after; /* seconds; 0: it does not */
+
+	/* The owner's: see expiry.h. */
+	int64_t expires_at; /* seconds since 1970; 0: it does not */
+	bool expired;
 
 	UT_hash_handle hh;			/* cluster: all policies by id */
 	struct policy *scope_prev, *scope_next; /* cluster: those of its namespace, or of none */
@@ -85,9 +98,12 @@ bool policy_reaches(const struct policy *policy, const char *namespace,
 		    const struct labels *namespace_labels);
 
 /*
- * Whether the policy is about this pod, whatever node it is on. A suspended one is about none; one
- * that names containers is about pods that have one of them.
+ * Whether the policy is about this pod, whatever node it is on. One that is suspended or has
+ * expired is about none; one that names containers is about pods that have one of them.
  */
+bool policy_matches_pod(const struct policy *policy, const struct pod *pod);
+
+/* Whether it is about this pod and to be carried out there, which a preview is not. */
 bool policy_selects_pod(const struct policy *policy, const struct pod *pod);
 
 /* Whether the policy is to be carried out on a node with these labels. */

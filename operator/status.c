@@ -9,6 +9,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
 #include "operator/conditions.h"
+#include "operator/timestamp.h"
 
 /* "TCP" or "TCP,Exec": the probes that the policy asks for. */
 static void join_probes(const struct policy *policy, char *out, size_t size)
@@ -114,6 +115,16 @@ static bool add_summary(cJSON *status, const struct policy *policy,
 	       cJSON_AddStringToObject(summary, "nodes", nodes);
 }
 
+static bool add_expiry(cJSON *status, const struct policy *policy)
+{
+	char moment[TIMESTAMP_SIZE];
+
+	if (policy->expires_at == 0)
+		return true;
+	timestamp_format(policy->expires_at, moment);
+	return cJSON_AddStringToObject(status, "expiresAt", moment);
+}
+
 cJSON *status_make(const struct policy *policy, const struct aggregate *aggregate,
 		   const cJSON *previous, time_t now)
 {
@@ -126,8 +137,9 @@ cJSON *status_make(const struct policy *policy, const struct aggregate *aggregat
 	conditions_judge(policy, aggregate, verdicts);
 	if (cJSON_AddNumberToObject(status, "observedGeneration", (double)policy->generation) &&
 	    conditions_add(status, policy, verdicts, json_find(previous, "conditions"), now) &&
-	    add_pods(status, aggregate) && add_probes(status, policy, aggregate) &&
-	    add_failures(status, aggregate) && add_summary(status, policy, aggregate))
+	    add_expiry(status, policy) && add_pods(status, aggregate) &&
+	    add_probes(status, policy, aggregate) && add_failures(status, aggregate) &&
+	    add_summary(status, policy, aggregate))
 		return take_pointer(status);
 	return NULL;
 }

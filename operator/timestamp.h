@@ -7,7 +7,11 @@
 
 #include <stdint.h>
 
+#define TIMESTAMP_SIZE 32
+
 /* Seconds since 1970, or 0 for what is no such time. */
 int64_t timestamp_parse(const char *text);
+
+void timestamp_format(int64_t seconds, char text[TIMESTAMP_SIZE]);
 
 #endif

@@ -443,13 +443,13 @@ class HttpTruth(unittest.TestCase):
     def test_client_gives_up(self):
         """a client that gives up before the answer or is killed within it is told as such"""
         cases = (
-            (("-m", "0.3", f"{self.url('python')}/wait/1000/200"), {"error_type": "no_response"}),
+            (("-m", "1", f"{self.url('python')}/wait/4000/200"), {"error_type": "no_response"}),
             ((f"{self.url('python')}/drip",), {"http_response_status_code": "200"}),
         )
         for arguments, labels in cases:
             with self.subTest(labels=labels):
                 before = self.value("curl-client", BY_CLIENT, **labels)
-                command = ("/usr/bin/timeout", "-s", "KILL", "0.5", CURL, "-s", *arguments)
+                command = ("/usr/bin/timeout", "-s", "KILL", "2", CURL, "-s", *arguments)
                 self.run_in("curl-client", *command, check=False)
                 wait_until(
                     "the exchange that was given up",

@@ -70,7 +70,7 @@ class Scraped(ClusterTest):
     def test_targets(self):
         """the scrape example finds operator and agents, under their nodes' names"""
         wanted = {("skep-node-agent", node) for node in cluster.NODES}
-        wanted.add(("skep-operator", "skep-operator"))
+        wanted.add(("skep-operator", daemons.operator_pod()["metadata"]["name"]))
         wait_until("all targets are up", lambda: self.up() == wanted)
         for target in self.prometheus.targets():
             self.assertEqual(set(target["labels"]), {"job", "instance"})
@@ -147,6 +147,40 @@ class Watched(ClusterTest):
         sums = f'workload:skep_tcp_sent_packets:rate5m{{k8s_namespace_name="{self.namespace}"}}'
         wait_until("sums of both ends", lambda: pod_names(scraper.query(sums)) == {"client", "server"})
 
+    def test_http(self):
+        """requests as both ends count them, within two scrapes, and what the rules make of them"""
+        scraper = prometheus.Prometheus(self)
+        wait_until("its targets are up", lambda: len(scraper.query("up == 1")) == 3)
+        self.ask()
+        self.get_page()
+        for end, peer in (("server", "client"), ("client", "server")):
+            count = f'http_{end}_request_duration_seconds_count{{k8s_namespace_name="{self.namespace}"}}'
+            [(labels, value)] = wait_until(end, lambda count=count: scraper.query(count), SCRAPES + 1)
+            self.assertEqual(value, 1)
+            for name, expected in {
+                "job": "skep-node-agent",
+                "k8s_pod_name": end,
+                "peer_kind": "Pod",
+                "peer_name": peer,
+                "server_port": str(WEB_PORT),
+                "http_request_method": "GET",
+                "http_response_status_code": "200",
+            }.items():
+                self.assertEqual(labels.get(name), expected, name)
+        self.get_page()
+        for rule in ("errors:ratio_rate5m", "slow:ratio_rate5m"):
+            name = f'workload:http_server_{rule}{{k8s_namespace_name="{self.namespace}"}}'
+            [(labels, value)] = wait_until(rule, lambda name=name: scraper.query(name), 20)
+            self.assertEqual(labels["k8s_pod_name"], "server")
+            self.assertLess(value, 0.001)
+        edge = f'edge:http_client_request_duration_seconds:p99_rate5m{{k8s_namespace_name="{self.namespace}"}}'
+        [(labels, _)] = wait_until("the edge", lambda: scraper.query(edge), 20)
+        self.assertEqual((labels["k8s_pod_name"], labels["peer_name"]), ("client", "server"))
+
+    def get_page(self):
+        url = f"http://{pods.address(self.server)}:{WEB_PORT}/etc/hostname"
+        self.run_in("client", "/usr/bin/curl", "-sf", "-o", "/dev/null", url)
+
     def test_exposition(self):
         """promtool finds nothing wrong with agents and operator at work"""
         self.ask()
@@ -174,9 +208,7 @@ class Watched(ClusterTest):
     def test_documented(self):
         """docs/metrics.md tells of every family that agents and operator show, and of no other"""
         self.ask()
-        self.run_in(
-            "client", "/usr/bin/curl", "-s", f"http://{pods.address(self.server)}:{WEB_PORT}/etc/hostname"
-        )
+        self.get_page()
         self.run_in("client", PYTHON, "-c", REFUSED)
         wait_until("the request", lambda: self.is_shown("http_server_request_duration_seconds"))
         # What a lookup that failed gives is told when it is clear that no other name is tried.

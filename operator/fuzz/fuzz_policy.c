@@ -13,6 +13,7 @@
 #include <cjson/cJSON.h>
 
 #include "operator/compile.h"
+#include "operator/expiry.h"
 #include "operator/status.h"
 
 static const char good_policy[] =
@@ -34,6 +35,7 @@ static void try_policy(const cJSON *object, enum policy_scope scope, const struc
 	if (policy_decode(object, scope, &policy) < 0)
 		return;
 	policies.of_namespace = policy;
+	expiry_begin(policy, cJSON_GetObjectItem(object, "status"), 0);
 	cJSON_Delete(status_make(policy, &aggregate, cJSON_GetObjectItem(object, "status"), 0));
 	if (compile_pod(&policies, pod, &none, &selected) == 0)
 		selected_pod_free(selected);

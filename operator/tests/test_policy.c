@@ -32,6 +32,8 @@ static void reads_what_is_asked(void **state)
 	assert_true(policy->probes[PROBE_DNS].settings.dns.slow_ns == 2000000000);
 	assert_int_equal(policy->probes[PROBE_HTTP].settings.http.sample_one_in, 100);
 	assert_false(policy->suspend);
+	assert_int_equal(policy->mode, POLICY_ACTIVE);
+	assert_int_equal(policy->expires_after, 0);
 	policy_free(policy);
 }
 
@@ -102,6 +104,20 @@ static void refuses_with_field_and_remedy(void **state)
 		 "spec.nodeSelector: ", "use at most 63"},
 		{"{'suspend': 'yes', 'probes': [{'type': 'TCP'}]}",
 		 "spec.suspend: ", "true or false"},
+		{"{'mode': 'Dry', 'probes': [{'type': 'TCP'}]}", "spec.mode: \"Dry\"",
+		 "use Active or Preview"},
+		{"{'mode': true, 'probes': [{'type': 'TCP'}]}",
+		 "spec.mode: ", "use Active or Preview"},
+		{"{'expiresAfter': 'soon', 'probes': [{'type': 'TCP'}]}",
+		 "spec.expiresAfter: ", "a number and its unit"},
+		{"{'expiresAfter': 5, 'probes': [{'type': 'TCP'}]}",
+		 "spec.expiresAfter: ", "a number and its unit"},
+		{"{'expiresAfter': '900ms', 'probes': [{'type': 'TCP'}]}",
+		 "spec.expiresAfter: 900ms", "use 1s to 720h"},
+		{"{'expiresAfter': '720h1s', 'probes': [{'type': 'TCP'}]}",
+		 "spec.expiresAfter: 720h1s", "use 1s to 720h"},
+		{"{'expiresAfter': '9999999999h', 'probes': [{'type': 'TCP'}]}",
+		 "spec.expiresAfter: ", "too long"},
 	};
 
 	(void)state;
@@ -187,6 +203,8 @@ static void selects_pods_that_run_in_its_namespace(void **state)
 {
 	static const char web[] = "{'selector': {'matchLabels': {'app': 'web'}},"
 				  " 'probes': [{'type': 'TCP'}]}";
+	static const char preview[] = "{'selector': {}, 'mode': 'Preview',"
+				      " 'probes': [{'type': 'TCP'}]}";
 	static const char suspended[] = "{'selector': {}, 'suspend': true,"
 					" 'probes': [{'type': 'TCP'}]}";
 	struct pod *finished = pod_of("a", "n1", "{'app': 'web'}");
@@ -199,6 +217,7 @@ static void selects_pods_that_run_in_its_namespace(void **state)
 	assert_false(selects(web, pod_of("a", "", "{'app': 'web'}")));
 	assert_false(selects(web, finished));
 	assert_false(selects(suspended, pod_of("a", "n1", "{'app': 'web'}")));
+	assert_false(selects(preview, pod_of("a", "n1", "{'app': 'web'}")));
 	assert_false(selects("{}", pod_of("a", "n1", "{'app': 'web'}")));
 }
 

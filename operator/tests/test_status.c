@@ -10,6 +10,7 @@
 #include "operator/cluster.h"
 #include "operator/compile.h"
 #include "operator/conditions.h"
+#include "operator/expiry.h"
 #include "operator/fleet.h"
 #include "operator/status.h"
 
@@ -110,8 +111,8 @@ static cJSON *status_of(const struct scene *scene, const cJSON *previous, time_t
 /* "Ready=True Attached ..." of every condition, in order. */
 static void describe(const cJSON *status, char *out, size_t size)
 {
-	static const char *const types[] = {"Ready", "Reconciling", "Stalled", "Accepted",
-					    "Degraded"};
+	static const char *const types[] = {"Ready",	"Reconciling", "Stalled",
+					    "Accepted", "Degraded",    "Expired"};
 	size_t length = 0;
 
 	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
@@ -148,6 +149,8 @@ static const char *kstatus_of(const cJSON *status)
 	return "InProgress";
 }
 
+#define NOT_EXPIRED "Expired=False:NotExpired"
+
 /* What one pod `a` on node n1 comes to. */
 struct verdict_case {
 	const char *spec;
@@ -159,40 +162,44 @@ struct verdict_case {
 static const struct verdict_case verdict_cases[] = {
 	{"{'probes': []}", true, NULL,
 	 "Ready=False:InvalidSpec Reconciling=False:Settled Stalled=True:InvalidSpec "
-	 "Accepted=False:InvalidSpec Degraded=False:NoFailures",
+	 "Accepted=False:InvalidSpec Degraded=False:NoFailures " NOT_EXPIRED,
 	 "Failed", "0/0", "0/0", ""},
 	{"{'selector': {}, 'suspend': true, 'probes': [{'type': 'TCP'}]}", true, "",
 	 "Ready=True:Suspended Reconciling=False:Settled Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
 	 "Current", "0/0", "0/0", "Idle"},
+	{"{'selector': {}, 'mode': 'Preview', 'probes': [{'type': 'TCP'}]}", true, "",
+	 "Ready=True:Preview Reconciling=False:Settled Stalled=False:Settled "
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
+	 "Current", "0/1", "0/1", "Idle"},
 	{TCP, false, "",
 	 "Ready=True:NoMatchingPods Reconciling=False:Settled Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
 	 "Current", "0/0", "0/0", "Idle"},
 	{"{'selector': {}, 'nodeSelector': {'pool': 'canary'}, 'probes': [{'type': 'TCP'}]}", true,
 	 "",
 	 "Ready=True:NoMatchingNodes Reconciling=False:Settled Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
 	 "Current", "0/0", "0/0", "Idle"},
 	{TCP, true, NULL,
 	 "Ready=False:Progressing Reconciling=True:Progressing Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
 	 "InProgress", "0/1", "0/1", "Progressing"},
 	{TCP, true, "",
 	 "Ready=True:Attached Reconciling=False:Settled Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
 	 "Current", "1/1", "1/1", "Attached"},
 	{TCP, true, EXCEPTION("a", "Waiting"),
 	 "Ready=True:WaitingForContainers Reconciling=False:Settled Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=False:NoFailures",
+	 "Accepted=True:Valid Degraded=False:NoFailures " NOT_EXPIRED,
 	 "Current", "0/1", "1/1", "Waiting"},
 	{TCP, true, EXCEPTION("a", "Failed"),
 	 "Ready=False:SomeFailed Reconciling=True:Retrying Stalled=False:Settled "
-	 "Accepted=True:Valid Degraded=True:SomeFailed",
+	 "Accepted=True:Valid Degraded=True:SomeFailed " NOT_EXPIRED,
 	 "InProgress", "0/1", "0/1", "Failed"},
 	{TCP, true, EXCEPTION("a", "Unsupported"),
 	 "Ready=False:SomeUnsupported Reconciling=False:Settled Stalled=True:SomeUnsupported "
-	 "Accepted=True:Valid Degraded=True:SomeUnsupported",
+	 "Accepted=True:Valid Degraded=True:SomeUnsupported " NOT_EXPIRED,
 	 "Failed", "0/1", "0/1", "Unsupported"},
 };
 
@@ -223,6 +230,59 @@ static void judges_every_state(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(verdict_cases); i++)
 		check_verdict(&verdict_cases[i]);
+}
+
+/* It ends its probes by itself, and says when and how to go on. */
+static void tells_of_expiry(void **state)
+{
+	struct scene scene = scene_of("{'selector': {}, 'expiresAfter': '90m',"
+				      " 'probes': [{'type': 'TCP'}]}");
+	cJSON *status;
+	char conditions[512];
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	answer(&scene, "n1", "");
+	expiry_begin(scene.policy, NULL, 0);
+	status = status_of(&scene, NULL, 0);
+	assert_string_equal(json_text(status, "expiresAt"), "1970-01-01T01:30:00Z");
+	assert_says(message_of(status, "Expired"), "1970-01-01T01:30:00Z");
+	assert_string_equal(kstatus_of(status), "Current");
+	cJSON_Delete(status);
+
+	assert_true(expiry_check(scene.policy, 5400));
+	status = status_of(&scene, NULL, 5400);
+	describe(status, conditions, sizeof(conditions));
+	assert_string_equal(conditions,
+			    "Ready=False:Expired Reconciling=False:Settled Stalled=True:Expired "
+			    "Accepted=True:Valid Degraded=False:NoFailures Expired=True:Expired");
+	assert_says(message_of(status, "Ready"), "1970-01-01T01:30:00Z, 90m after");
+	assert_says(message_of(status, "Ready"), "change spec.expiresAfter");
+	assert_string_equal(kstatus_of(status), "Failed");
+	assert_string_equal(json_text(status, "summary", "pods"), "0/0");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+static void previews_what_would_be(void **state)
+{
+	struct scene scene = scene_of("{'selector': {}, 'mode': 'Preview', 'nodeSelector':"
+				      " {'pool': 'main'}, 'probes': [{'type': 'TCP'}]}");
+	cJSON *status = status_of(&scene, NULL, 0);
+
+	(void)state;
+	assert_says(message_of(status, "Ready"), "nothing would be attached: no scheduled pod");
+	cJSON_Delete(status);
+	add_pod(&scene, "a", "n1");
+	add_pod(&scene, "b", "n2");
+	assert_null(fleet_find_node(&scene.fleet, "n1")->entries);
+	status = status_of(&scene, NULL, 0);
+	assert_says(message_of(status, "Ready"), "1 pod on 1 node would be observed");
+	assert_int_equal(json_integer(status, -1, "nodes", "matched"), 1);
+	assert_int_equal(json_integer(status, -1, "nodes", "ready"), 0);
+	assert_int_equal(json_integer(status, -1, "nodes", "skipped"), 1);
+	cJSON_Delete(status);
+	scene_end(&scene);
 }
 
 static void counts_nodes_that_are_left_out(void **state)
@@ -469,6 +529,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_every_state),
+		cmocka_unit_test(tells_of_expiry),
+		cmocka_unit_test(previews_what_would_be),
 		cmocka_unit_test(counts_nodes_that_are_left_out),
 		cmocka_unit_test(notices_an_agent_that_is_away),
 		cmocka_unit_test(counts_the_pods_of_all_namespaces_that_a_policy_takes),

@@ -217,7 +217,7 @@ static __attribute__((unused)) void conversation_settle(const struct conversatio
 	}
 }
 
-static void abort_end(struct conversation *conversation, enum end end)
+static __attribute__((unused)) void abort_end(struct conversation *conversation, enum end end)
 {
 	const struct linger linger = {.l_onoff = 1};
 
