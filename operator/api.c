@@ -308,7 +308,7 @@ static int start(struct api *api, uv_loop_t *loop, struct kube_client *client,
 	int result = access_new(client, loop, &api->access, error);
 
 	if (result == 0)
-		result = net_context_new(loop, API_CONNECTIONS_LIMIT, &api->net, error);
+		result = net_context_new(loop, 2 * API_CONNECTIONS_LIMIT, &api->net, error);
 	if (result == 0)
 		result = http_server_new_with(api->net, &server, &api->server, error);
 	return result;

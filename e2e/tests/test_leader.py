@@ -2,6 +2,7 @@
 # Copyright The Skep Authors
 """Two operators: one leads, the other stands by and takes over."""
 
+import datetime
 import json
 import signal
 import threading
@@ -91,6 +92,12 @@ class Leader(ClusterTest):
         return lease["spec"].get("holderIdentity", "").split("_")[0]
 
     @staticmethod
+    def led_since():
+        """When its holder took the Lease, by the clock of this machine, on which all nodes are."""
+        text = cluster.get(LEASES, OPERATOR, cluster.SYSTEM)["spec"]["acquireTime"]
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+    @staticmethod
     def operators():
         selector = f"app.kubernetes.io/name={OPERATOR}"
         found = cluster.get("pods", namespace=cluster.SYSTEM, selector=selector)
@@ -138,15 +145,15 @@ class Leader(ClusterTest):
         frozen = self.holder()
         shown = self.operators()[frozen]
         pods.kill(shown, OPERATOR, signal.SIGSTOP)
-        began = time.monotonic()
+        began = time.time()
         self.addCleanup(pods.kill, shown, OPERATOR, signal.SIGCONT)
         wait_until("another leads", lambda: self.holder() not in ("", frozen), 15)
-        took = time.monotonic() - began
+        took = self.led_since() - began
         self.measured = f"another led after {took:.1f} s"
         self.assertLess(took, TAKEOVER_SECONDS)
         leader = self.holder()
         wait_until("agents follow", self.both_connected, 40)
-        self.measured += f", agents were with it after {time.monotonic() - began:.1f} s"
+        self.measured += f", agents were with it after {time.time() - began:.1f} s"
         pods.kill(shown, OPERATOR, signal.SIGCONT)
         wait_until(
             "the old one stands by", lambda: self.metric(frozen, "skep_operator_leader") == 0, 15
@@ -157,18 +164,15 @@ class Leader(ClusterTest):
     def test_leader_killed(self):
         """kill -9 of the leader: one leads in 5 s, agents follow, a Ready policy stays Ready"""
         killed = self.holder()
-        before = cluster.get(LEASES, OPERATOR, cluster.SYSTEM)["spec"]["acquireTime"]
         pods.kill(self.operators()[killed], OPERATOR)
-        began = time.monotonic()
+        began = time.time()
         cluster.kubectl(
             "delete", "pod", killed, "-n", cluster.SYSTEM, "--grace-period=0", "--force"
         )
         wait_until("another leads", lambda: self.holder() not in ("", killed), 15)
-        took = time.monotonic() - began
+        took = self.led_since() - began
         self.measured = f"another led after {took:.1f} s"
         self.assertLess(took, TAKEOVER_SECONDS)
-        after = cluster.get(LEASES, OPERATOR, cluster.SYSTEM)["spec"]["acquireTime"]
-        self.assertGreater(after, before)
         self.assert_works(self.holder())
         self.assert_quiet()
         wait_until("there are two again", lambda: len(self.operators()) == 2, 60)
@@ -176,10 +180,12 @@ class Leader(ClusterTest):
     def test_leader_ends(self):
         """a leader that is asked to end lets the other lead at once"""
         ended = self.holder()
-        began = time.monotonic()
+        began = time.time()
         cluster.kubectl("delete", "pod", ended, "-n", cluster.SYSTEM, "--wait=false")
         wait_until("another leads", lambda: self.holder() not in ("", ended), 15)
-        self.measured = f"another led after {time.monotonic() - began:.1f} s"
+        self.measured = f"another led after {self.led_since() - began:.1f} s"
+        wait_until("agents follow", self.both_connected, 40)
+        self.measured += f", agents were with it after {time.time() - began:.1f} s"
         self.assert_works(self.holder())
         self.assert_quiet()
         wait_until("there are two again", lambda: len(self.operators()) == 2, 60)

@@ -106,14 +106,38 @@ static void server_tick(uv_timer_t *tick)
 		uv_timer_stop(tick);
 }
 
-static unsigned int strangers_count(const struct link_server *server)
+/* The strangers, the oldest first; returns their number. */
+static size_t strangers_find(const struct link_server *server,
+			     struct link_peer *strangers[LINK_STRANGER_LIMIT])
 {
-	const struct link_peer *peer;
-	unsigned int count = 0;
+	struct link_peer *peer;
+	size_t count = 0;
 
-	DL_FOREACH(server->peers, peer)
-		count += link_peer_is_stranger(peer);
+	DL_FOREACH(server->peers, peer) {
+		if (link_peer_is_stranger(peer) && count < LINK_STRANGER_LIMIT)
+			strangers[count++] = peer;
+	}
 	return count;
+}
+
+/* Whether one more stranger may come; one of a source that has more may have to go for it. */
+static bool strangers_make_room(struct link_server *server, const char *address)
+{
+	struct link_peer *strangers[LINK_STRANGER_LIMIT];
+	const struct net_place *places[LINK_STRANGER_LIMIT];
+	size_t count = strangers_find(server, strangers), index;
+	char source[NET_SOURCE_SIZE];
+	enum net_room room;
+
+	for (size_t i = 0; i < count; i++)
+		places[i] = &strangers[i]->place;
+	net_source_of(address, source);
+	room = net_places_room(places, count, LINK_STRANGER_LIMIT, source, &index);
+	if (room == NET_ROOM_OF_ANOTHER) {
+		server->stats.refused++;
+		link_peer_cut(strangers[index], "too many come from its address");
+	}
+	return room != NET_ROOM_NONE;
 }
 
 static void server_forget(struct link_server *server, struct link_peer *peer)
@@ -148,7 +172,7 @@ static void server_arrived(void *context, int socket, const char *address)
 	uint64_t deadline = uv_now(server->tick.loop) + LINK_ADMISSION_SECONDS * 1000;
 	struct link_peer *peer = NULL;
 
-	if (strangers_count(server) < LINK_STRANGER_LIMIT)
+	if (strangers_make_room(server, address))
 		peer = link_peer_new(server, address, deadline);
 	if (!peer) {
 		server->stats.refused++;

@@ -504,8 +504,11 @@ struct raw_peer {
 	atomic_bool done;
 };
 
-static int raw_connect(int port)
+/* From 127.0.0.`from`. */
+static int raw_connect_from(int port, uint32_t from)
 {
+	struct sockaddr_in own = {.sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + from)};
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons((uint16_t)port),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -513,7 +516,13 @@ static int raw_connect(int port)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : fd;
+}
+
+static int raw_connect(int port)
+{
+	return raw_connect_from(port, 1);
 }
 
 /* The code of the close frame that ends the answer, which comes after the HTTP headers. */
@@ -847,6 +856,27 @@ static void test_does_not_wait_for_strangers(void **state)
 	assert_int_equal(link_server_stats(f->server).refused, 6);
 }
 
+/* A flood from one address that comes back again and again: an agent from another one comes in. */
+static void test_lets_no_flood_keep_others_out(void **state)
+{
+	struct fixture *f = *state;
+	int crowd[2 * LINK_STRANGER_LIMIT];
+
+	server_start(f);
+	for (int i = 0; i < LINK_STRANGER_LIMIT; i++)
+		crowd[i] = raw_connect_from(f->port, 2);
+	run_until(f, link_server_stats(f->server).connections == LINK_STRANGER_LIMIT);
+	client_start(f);
+	for (int i = LINK_STRANGER_LIMIT; i < 2 * LINK_STRANGER_LIMIT; i++)
+		crowd[i] = raw_connect_from(f->port, 2);
+	run_until(f, f->connected == 1 && f->asked == 1);
+	run_until(f, link_server_stats(f->server).refused >= LINK_STRANGER_LIMIT);
+	assert_int_equal(f->disconnected, 0);
+	for (int i = 0; i < 2 * LINK_STRANGER_LIMIT; i++)
+		close(crowd[i]);
+	run_until(f, link_server_stats(f->server).connections == 1);
+}
+
 static void test_cuts_off_who_does_not_read(void **state)
 {
 	struct fixture *f = *state;
@@ -1060,6 +1090,7 @@ int main(void)
 		test(test_bounds_what_strangers_send),
 		test(test_joins_fragments),
 		test(test_does_not_wait_for_strangers),
+		test(test_lets_no_flood_keep_others_out),
 		test(test_cuts_off_who_does_not_read),
 		test(test_frees_in_a_handler),
 		test(test_says_what_is_wrong_with_settings),
