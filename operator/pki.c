@@ -148,7 +148,7 @@ static int make(struct pki_bundle *bundle, const struct pki_names *names,
 static int renew(struct pki_bundle *bundle, const struct pki_names *names,
 		 const struct pki_lives *lives, time_t now, struct error *error)
 {
-	char *certificate, *key;
+	char *certificate = NULL, *key = NULL;
 	int result = server_make(bundle->ca_certificate, bundle->ca_key, names, lives, now,
 				 &certificate, &key, error);
 
@@ -162,7 +162,7 @@ static int renew(struct pki_bundle *bundle, const struct pki_names *names,
 static int prepare_ca(struct pki_bundle *bundle, const struct pki_lives *lives, time_t now,
 		      struct error *error)
 {
-	char *certificate, *key;
+	char *certificate = NULL, *key = NULL;
 	int result = ca_make(lives, now, &certificate, &key, error);
 
 	if (result < 0)
@@ -176,7 +176,7 @@ static int prepare_ca(struct pki_bundle *bundle, const struct pki_lives *lives, 
 static int promote_ca(struct pki_bundle *bundle, const struct pki_names *names,
 		      const struct pki_lives *lives, time_t now, struct error *error)
 {
-	char *certificate, *key;
+	char *certificate = NULL, *key = NULL;
 	int result = server_make(bundle->next_ca_certificate, bundle->next_ca_key, names, lives,
 				 now, &certificate, &key, error);
 

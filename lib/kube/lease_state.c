@@ -67,10 +67,10 @@ static bool put_string(cJSON *object, const char *name, const char *value)
 	return cJSON_AddStringToObject(object, name, value);
 }
 
-static bool put_number(cJSON *object, const char *name, double value)
+static bool put_number(cJSON *object, const char *name, int64_t value)
 {
 	cJSON_DeleteItemFromObjectCaseSensitive(object, name);
-	return cJSON_AddNumberToObject(object, name, value);
+	return cJSON_AddNumberToObject(object, name, (double)value);
 }
 
 /* The member of this name, an object; made where there is none. */
@@ -95,7 +95,7 @@ static bool put_holder(cJSON *spec, const struct lease_claim *claim)
 		return true;
 	return put_string(spec, "holderIdentity", claim->identity) &&
 	       put_time(spec, "acquireTime", &claim->now) &&
-	       put_number(spec, "leaseTransitions", (double)(transitions + 1));
+	       put_number(spec, "leaseTransitions", transitions + 1);
 }
 
 cJSON *lease_claim_json(const struct lease_claim *claim, const cJSON *lease)

@@ -276,7 +276,7 @@ static void gives_up_in_time(void **state)
 	struct world world;
 
 	(void)state;
-	world_open(&world, steps, 1000);
+	world_open(&world, steps, 3000);
 	run_until(&world, world.acquired == 1);
 	run_until(&world, world.lost == 1);
 	assert_false(kube_lease_is_held(world.lease));
