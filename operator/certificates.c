@@ -208,9 +208,11 @@ static void on_secret(void *context, const struct kube_response *response)
 	}
 	pki_bundle_free(&certificates->found);
 	learn_version(certificates, is_there ? response->body : NULL);
-	if (is_there)
-		certificates_secret_decode(response->body, &certificates->found);
-	go_on(certificates);
+	if (is_there && certificates_secret_decode(response->body, &certificates->found) < 0)
+		try_again(certificates, "cannot read Secret " CERTIFICATES_SECRET_NAME,
+			  "out of memory");
+	else
+		go_on(certificates);
 }
 
 static void read_secret(struct certificates *certificates)

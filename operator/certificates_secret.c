@@ -3,6 +3,7 @@
 
 #include "operator/certificates_secret.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,35 +12,45 @@
 #include "lib/base/json.h"
 #include "lib/kube/base64.h"
 
-/* "" is as good as missing: a merge patch that empties a member is simpler than one that drops it.
+/*
+ * "" is as good as missing: a merge patch that empties a member is simpler than one that drops it.
+ * Returns 0 also for what is no text.
  */
-static char *secret_text(const cJSON *secret, const char *name)
+static int read_text(const cJSON *secret, const char *name, char **ret_text)
 {
-	char *text = NULL;
+	const char *encoded = json_text(secret, "data", name);
 
-	(void)base64_decode_text(json_text(secret, "data", name), &text);
-	return text;
+	*ret_text = NULL;
+	return *encoded && base64_decode_text(encoded, ret_text) == -ENOMEM ? -ENOMEM : 0;
 }
 
-static time_t secret_time(const cJSON *secret, const char *name)
+static int read_time(const cJSON *secret, const char *name, time_t *ret_time)
 {
-	cleanup_free char *text = secret_text(secret, name);
+	cleanup_free char *text = NULL;
+	int result = read_text(secret, name, &text);
 
-	return text ? (time_t)strtoll(text, NULL, 10) : 0;
+	*ret_time = text ? (time_t)strtoll(text, NULL, 10) : 0;
+	return result;
 }
 
-void certificates_secret_decode(const cJSON *secret, struct pki_bundle *ret_bundle)
+int certificates_secret_decode(const cJSON *secret, struct pki_bundle *ret_bundle)
 {
-	*ret_bundle = (struct pki_bundle){
-		.ca_certificate = secret_text(secret, "ca.crt"),
-		.ca_key = secret_text(secret, "ca.key"),
-		.certificate = secret_text(secret, "tls.crt"),
-		.key = secret_text(secret, "tls.key"),
-		.next_ca_certificate = secret_text(secret, "next-ca.crt"),
-		.next_ca_key = secret_text(secret, "next-ca.key"),
-		.next_published = secret_time(secret, "next-ca.published"),
-		.old_ca_certificate = secret_text(secret, "old-ca.crt"),
-	};
+	struct pki_bundle bundle;
+	int result = 0;
+
+	result |= read_text(secret, "ca.crt", &bundle.ca_certificate);
+	result |= read_text(secret, "ca.key", &bundle.ca_key);
+	result |= read_text(secret, "tls.crt", &bundle.certificate);
+	result |= read_text(secret, "tls.key", &bundle.key);
+	result |= read_text(secret, "next-ca.crt", &bundle.next_ca_certificate);
+	result |= read_text(secret, "next-ca.key", &bundle.next_ca_key);
+	result |= read_text(secret, "old-ca.crt", &bundle.old_ca_certificate);
+	result |= read_time(secret, "next-ca.published", &bundle.next_published);
+	if (result < 0)
+		pki_bundle_free(&bundle);
+	else
+		*ret_bundle = bundle;
+	return result;
 }
 
 static bool add_text(cJSON *data, const char *name, const char *text)

@@ -11,8 +11,11 @@
 
 #define CERTIFICATES_SECRET_NAME "skep-operator-tls"
 
-/* What the Secret holds; what it does not hold, or not as text, is NULL. */
-void certificates_secret_decode(const cJSON *secret, struct pki_bundle *ret_bundle);
+/*
+ * What the Secret holds; what it does not hold, or not as text, is NULL. -ENOMEM: for want of
+ * memory nothing is known, which must not be taken for nothing being there.
+ */
+int certificates_secret_decode(const cJSON *secret, struct pki_bundle *ret_bundle);
 
 /*
  * The Secret with this bundle: a new one, or, where `version` is that of the one that is there, a

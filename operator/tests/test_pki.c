@@ -313,7 +313,7 @@ static void test_is_kept_as_a_secret(void **state)
 				(int)strlen(text->valuestring));
 		cJSON_AddStringToObject(member, text->string, encoded);
 	}
-	certificates_secret_decode(secret, &again);
+	assert_int_equal(certificates_secret_decode(secret, &again), 0);
 	assert_string_equal(again.ca_key, bundle.ca_key);
 	assert_string_equal(again.next_ca_certificate, bundle.next_ca_certificate);
 	assert_int_equal(again.next_published, bundle.next_published);
