@@ -19,6 +19,14 @@ struct policy *cluster_find_policy(const struct cluster *cluster, const char *id
 	return policy;
 }
 
+struct quota *cluster_find_quota(const struct cluster *cluster, const char *name)
+{
+	struct quota *quota;
+
+	HASH_FIND_STR(cluster->quotas, name, quota);
+	return quota;
+}
+
 struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid)
 {
 	struct pod *pod;
@@ -116,7 +124,8 @@ int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 			policy_free(policy);
 			return -ENOMEM;
 		}
-		DL_APPEND2(namespace->policies, policy, scope_prev, scope_next);
+		DL_INSERT_INORDER2(namespace->policies, policy, policy_compare_age, scope_prev,
+				   scope_next);
 	} else {
 		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
 	}
@@ -272,6 +281,16 @@ int cluster_set_node_addresses(struct cluster_node *node, const cJSON *object)
 	return 0;
 }
 
+void cluster_add_quota(struct cluster *cluster, struct quota *quota)
+{
+	HASH_ADD_KEYPTR(hh, cluster->quotas, quota->name, strlen(quota->name), quota);
+}
+
+void cluster_take_quota(struct cluster *cluster, struct quota *quota)
+{
+	HASH_DEL(cluster->quotas, quota);
+}
+
 void cluster_add_service(struct cluster *cluster, struct service *service)
 {
 	HASH_ADD_KEYPTR(hh, cluster->services, service->id, strlen(service->id), service);
@@ -297,6 +316,7 @@ void cluster_remove_node(struct cluster *cluster, const char *name)
 void cluster_clear(struct cluster *cluster)
 {
 	struct policy *policy, *next_policy;
+	struct quota *quota, *next_quota;
 	struct pod *pod, *next_pod;
 	struct service *service, *next_service;
 	struct cluster_node *node, *next_node;
@@ -305,6 +325,10 @@ void cluster_clear(struct cluster *cluster)
 	HASH_ITER(hh, cluster->policies, policy, next_policy) {
 		cluster_take_policy(cluster, policy);
 		policy_free(policy);
+	}
+	HASH_ITER(hh, cluster->quotas, quota, next_quota) {
+		cluster_take_quota(cluster, quota);
+		quota_free(quota);
 	}
 	HASH_ITER(hh, cluster->pods, pod, next_pod) {
 		cluster_take_pod(cluster, pod);

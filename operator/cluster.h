@@ -2,9 +2,9 @@
 /* Copyright The Skep Authors */
 
 /*
- * The operator's picture of the cluster: policies, namespaces, pods, nodes and Services as the
- * watches told them, with the pods and policies of a namespace and the pods of a node at hand. No
- * I/O, no decisions.
+ * The operator's picture of the cluster: policies, quotas, namespaces, pods, nodes and Services
+ * as the watches told them, with the pods and policies of a namespace and the pods of a node at
+ * hand. No I/O, no decisions.
  */
 #ifndef SKEP_OPERATOR_CLUSTER_H
 #define SKEP_OPERATOR_CLUSTER_H
@@ -16,6 +16,7 @@
 #include "operator/labels.h"
 #include "operator/pod.h"
 #include "operator/policy.h"
+#include "operator/quota.h"
 #include "operator/service.h"
 
 #define NODE_ADDRESSES_LIMIT 16 /* of one node; more are left out */
@@ -25,7 +26,7 @@ struct cluster_namespace {
 	bool exists; /* false: only pods and policies speak of it so far, or it was deleted */
 	struct labels labels;
 	struct pod *pods;	 /* list, by namespace_next */
-	struct policy *policies; /* list, by scope_next */
+	struct policy *policies; /* list, by scope_next, oldest first */
 	UT_hash_handle hh;
 };
 
@@ -42,6 +43,7 @@ struct cluster_node {
 struct cluster {
 	struct policy *policies;	      /* by id */
 	struct policy *cluster_policies;      /* those in no namespace: list, by scope_next */
+	struct quota *quotas;		      /* by name */
 	struct pod *pods;		      /* by UID */
 	struct service *services;	      /* by id */
 	struct cluster_node *nodes;	      /* by name */
@@ -49,6 +51,7 @@ struct cluster {
 };
 
 struct policy *cluster_find_policy(const struct cluster *cluster, const char *id);
+struct quota *cluster_find_quota(const struct cluster *cluster, const char *name);
 struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid);
 struct service *cluster_find_service(const struct cluster *cluster, const char *id);
 struct cluster_node *cluster_find_node(const struct cluster *cluster, const char *name);
@@ -58,10 +61,12 @@ struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, 
 int cluster_add_policy(struct cluster *cluster, struct policy *policy);
 int cluster_add_pod(struct cluster *cluster, struct pod *pod);
 
+void cluster_add_quota(struct cluster *cluster, struct quota *quota);
 void cluster_add_service(struct cluster *cluster, struct service *service);
 
 /* Takes an object out and hands it to the caller. */
 void cluster_take_policy(struct cluster *cluster, struct policy *policy);
+void cluster_take_quota(struct cluster *cluster, struct quota *quota);
 void cluster_take_pod(struct cluster *cluster, struct pod *pod);
 void cluster_take_service(struct cluster *cluster, struct service *service);
 

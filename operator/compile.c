@@ -31,14 +31,15 @@ static int merge_containers(struct selected_probe *probe, const struct strings *
 static int merge_probe(enum probe_type type, const struct policy *policy, const struct pod *pod,
 		       struct selected_probe *probe)
 {
-	const union probe_settings *settings = &policy->probes[type].settings;
+	union probe_settings settings = policy->probes[type].settings;
 
+	probe_settings_cap_text(type, &settings, policy->probes[type].text_most);
 	if (merge_containers(probe, &policy->containers, pod) < 0)
 		return -ENOMEM;
 	if (probe->wanted)
-		probe_settings_merge(type, &probe->settings, settings);
+		probe_settings_merge(type, &probe->settings, &settings);
 	else
-		probe->settings = *settings;
+		probe->settings = settings;
 	probe->wanted = true;
 	if (probe->policies.count >= SELECTION_POLICIES_LIMIT)
 		return 0;

@@ -50,7 +50,8 @@ static void judge_not_expired(const struct policy *policy, struct verdict *expir
 /* What holds unless something is found to be otherwise. */
 static void judge_well(const struct policy *policy, struct verdict verdicts[CONDITIONS])
 {
-	judge(&verdicts[CONDITION_ACCEPTED], true, "Valid", "the policy can be carried out");
+	judge(&verdicts[CONDITION_ACCEPTED], true, "Valid", "the policy can be carried out%s%s",
+	      *policy->quota_note.message ? "; " : "", policy->quota_note.message);
 	judge(&verdicts[CONDITION_RECONCILING], false, "Settled", "nothing is under way");
 	judge(&verdicts[CONDITION_STALLED], false, "Settled", "nothing waits for a person");
 	judge(&verdicts[CONDITION_DEGRADED], false, "NoFailures", "no probe failed");
@@ -61,7 +62,10 @@ static void judge_refused(const struct policy *policy, struct verdict verdicts[C
 {
 	struct verdict *accepted = &verdicts[CONDITION_ACCEPTED];
 
-	judge(accepted, false, "InvalidSpec", "%s", policy->refusal.message);
+	if (policy->accepted)
+		judge(accepted, false, "QuotaExceeded", "%s", policy->quota_refusal.message);
+	else
+		judge(accepted, false, "InvalidSpec", "%s", policy->refusal.message);
 	copy_verdict(&verdicts[CONDITION_READY], false, accepted);
 	copy_verdict(&verdicts[CONDITION_STALLED], true, accepted);
 }
@@ -180,7 +184,7 @@ void conditions_judge(const struct policy *policy, const struct aggregate *aggre
 	struct standing_counts counts = aggregate_totals(aggregate);
 
 	judge_well(policy, verdicts);
-	if (!policy->accepted)
+	if (!policy->accepted || policy->over_quota)
 		judge_refused(policy, verdicts);
 	else if (policy->expired)
 		judge_expired(policy, verdicts);

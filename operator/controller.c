@@ -182,6 +182,7 @@ static void on_lead(void *context)
 	controller->settled_ms = uv_now(controller->loop) + SETTLE_MS;
 	status_writer_wake(controller->status_writer, controller->settled_ms);
 	controller_check_expiry(controller);
+	controller_judge_all(controller);
 	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
 		controller_compile(controller, pod);
 	controller_touch_all(controller);

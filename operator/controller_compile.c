@@ -21,7 +21,7 @@ void controller_compile(struct controller *controller, const struct pod *pod)
 	struct selected_pod *selected = NULL;
 	int result;
 
-	if (!controller_is_at_work(controller) || !namespace || !node)
+	if (!controller_is_at_work(controller) || !namespace || !namespace->exists || !node)
 		return;
 	controller->compiled++;
 	policies.of_namespace = namespace->policies;
@@ -90,13 +90,29 @@ void controller_deselect(struct controller *controller, const struct pod *pod)
 
 /* Statuses. */
 
+static bool is_judged(const struct controller *controller, const struct policy *policy)
+{
+	const struct cluster_namespace *namespace;
+
+	if (policy->scope == POLICY_CLUSTER)
+		return true;
+	namespace = cluster_find_namespace(&controller->cluster, policy->namespace);
+	return namespace && namespace->exists;
+}
+
+void controller_touch_policy(struct controller *controller, const struct policy *policy)
+{
+	if (controller_is_at_work(controller) && is_judged(controller, policy))
+		status_writer_touch(controller->status_writer, policy->id);
+}
+
 /* Those of a list by scope_next that are about the pod. */
 static void touch_policies(struct controller *controller, const struct policy *policies,
 			   const struct pod *pod)
 {
 	for (const struct policy *policy = policies; policy; policy = policy->scope_next)
 		if (policy_matches_pod(policy, pod))
-			status_writer_touch(controller->status_writer, policy->id);
+			controller_touch_policy(controller, policy);
 }
 
 void controller_touch_pod(struct controller *controller, const struct pod *pod)
@@ -120,12 +136,24 @@ void controller_touch_node(struct controller *controller, const char *name)
 		controller_touch_pod(controller, pod);
 }
 
+static void touch_list(struct controller *controller, const struct policy *policies)
+{
+	for (const struct policy *policy = policies; policy; policy = policy->scope_next)
+		controller_touch_policy(controller, policy);
+}
+
+void controller_touch_namespace(struct controller *controller, const char *name)
+{
+	const struct cluster_namespace *namespace =
+		cluster_find_namespace(&controller->cluster, name);
+
+	if (namespace)
+		touch_list(controller, namespace->policies);
+}
+
 void controller_touch_cluster_policies(struct controller *controller)
 {
-	const struct policy *policy = controller->cluster.cluster_policies;
-
-	for (; policy; policy = policy->scope_next)
-		status_writer_touch(controller->status_writer, policy->id);
+	touch_list(controller, controller->cluster.cluster_policies);
 }
 
 void controller_touch_all(struct controller *controller)
@@ -133,5 +161,5 @@ void controller_touch_all(struct controller *controller)
 	const struct policy *policy = controller->cluster.policies;
 
 	for (; policy; policy = policy->hh.next)
-		status_writer_touch(controller->status_writer, policy->id);
+		controller_touch_policy(controller, policy);
 }

@@ -77,6 +77,10 @@ void controller_deselect(struct controller *controller, const struct pod *pod);
 /* Statuses: what is said of a pod, of a node's pods, or by policies, may have changed. */
 void controller_touch_pod(struct controller *controller, const struct pod *pod);
 void controller_touch_node(struct controller *controller, const char *name);
+
+/* Not before it is known which quotas bind the policy's namespace. */
+void controller_touch_policy(struct controller *controller, const struct policy *policy);
+void controller_touch_namespace(struct controller *controller, const char *name);
 void controller_touch_cluster_policies(struct controller *controller);
 void controller_touch_all(struct controller *controller);
 
@@ -85,6 +89,18 @@ void controller_on_policy(void *controller, const cJSON *object);
 void controller_on_cluster_policy(void *controller, const cJSON *object);
 void controller_on_policy_gone(void *controller, const char *namespace, const char *name,
 			       const char *uid);
+
+void controller_on_quota(void *controller, const cJSON *object);
+void controller_on_quota_gone(void *controller, const char *namespace, const char *name,
+			      const char *uid);
+
+/*
+ * Holds the policies of a namespace, or of all, against the quotas. Statuses of policies for which
+ * that changes something are touched. The former returns whether there are any; the latter compiles
+ * what they are about.
+ */
+bool controller_judge_namespace(struct controller *controller, const char *name);
+void controller_judge_all(struct controller *controller);
 
 /* Ends the probes of policies whose time is over. */
 void controller_check_expiry(struct controller *controller);

@@ -11,6 +11,14 @@
 #include "operator/controller_internal.h"
 #include "operator/expiry.h"
 
+/* A policy that comes or goes may have others of its namespace exceed a quota, or no more. */
+static void judge_beside(struct controller *controller, const struct policy *policy)
+{
+	if (policy->scope == POLICY_NAMESPACED &&
+	    controller_judge_namespace(controller, policy->namespace))
+		controller_compile_namespace(controller, policy->namespace);
+}
+
 /* Puts the policy in the place of `former`, which may be NULL, and takes both. */
 static void replace_policy(struct controller *controller, struct policy *former,
 			   struct policy *policy, const cJSON *object)
@@ -20,9 +28,9 @@ static void replace_policy(struct controller *controller, struct policy *former,
 	if (cluster_add_policy(&controller->cluster, policy) == 0) {
 		status_writer_learn(controller->status_writer, policy->id,
 				    json_find(object, "status"));
+		judge_beside(controller, policy);
 		controller_compile_reach(controller, policy, former);
-		if (controller_is_at_work(controller))
-			status_writer_touch(controller->status_writer, policy->id);
+		controller_touch_policy(controller, policy);
 	} else {
 		log_error("a policy cannot be kept: out of memory");
 		controller_compile_reach(controller, NULL, former);
@@ -83,6 +91,7 @@ void controller_on_policy_gone(void *context, const char *namespace, const char 
 		return;
 	status_writer_forget(controller->status_writer, id);
 	cluster_take_policy(&controller->cluster, policy);
+	judge_beside(controller, policy);
 	controller_compile_reach(controller, NULL, policy);
 	policy_free(policy);
 }
@@ -95,6 +104,6 @@ void controller_check_expiry(struct controller *controller)
 		if (!expiry_check(policy, time(NULL)))
 			continue;
 		controller_compile_reach(controller, policy, NULL);
-		status_writer_touch(controller->status_writer, policy->id);
+		controller_touch_policy(controller, policy);
 	}
 }

@@ -185,9 +185,10 @@ static void on_node_gone(void *context, const char *namespace, const char *name,
 
 static void on_namespace_changed(struct controller *controller, const char *name)
 {
+	(void)controller_judge_namespace(controller, name); /* all of it is compiled anyway */
 	controller_compile_namespace(controller, name);
-	if (controller_is_at_work(controller))
-		controller_touch_cluster_policies(controller);
+	controller_touch_namespace(controller, name);
+	controller_touch_cluster_policies(controller);
 }
 
 static void on_namespace(void *context, const cJSON *object)
@@ -243,6 +244,10 @@ static const struct {
 				    {.upsert = controller_on_cluster_policy,
 				     .remove = controller_on_policy_gone,
 				     .synced = on_synced}},
+	[WATCH_QUOTAS] = {"/apis/skep.dev/v1alpha1/probequotas",
+			  {.upsert = controller_on_quota,
+			   .remove = controller_on_quota_gone,
+			   .synced = on_synced}},
 	[WATCH_NAMESPACES] = {"/api/v1/namespaces",
 			      {.upsert = on_namespace,
 			       .remove = on_namespace_gone,

@@ -20,6 +20,7 @@ static void write_watches(struct text *out, const char *name, enum metric_type t
 	static const char *const resources[WATCHES] = {
 		[WATCH_POLICIES] = "observabilitypolicies",
 		[WATCH_CLUSTER_POLICIES] = "clusterobservabilitypolicies",
+		[WATCH_QUOTAS] = "probequotas",
 		[WATCH_NAMESPACES] = "namespaces",
 		[WATCH_PODS] = "pods",
 		[WATCH_NODES] = "nodes",

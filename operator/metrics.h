@@ -17,12 +17,13 @@
 enum watch {
 	WATCH_POLICIES,
 	WATCH_CLUSTER_POLICIES,
+	WATCH_QUOTAS,
 	WATCH_NAMESPACES,
 	WATCH_PODS,
 	WATCH_NODES,
 	WATCH_SERVICES,
 };
-#define WATCHES 6
+#define WATCHES 7
 
 struct operator_figures {
 	unsigned int policies;

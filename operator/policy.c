@@ -10,6 +10,7 @@
 
 #include "lib/base/duration.h"
 #include "lib/base/json.h"
+#include "operator/timestamp.h"
 
 const struct policy_kind policy_kinds[POLICY_SCOPES] = {
 	[POLICY_NAMESPACED] = {"ObservabilityPolicy", "observabilitypolicies"},
@@ -52,6 +53,8 @@ static int decode_probe(const cJSON *entry, struct policy *policy, struct error 
 	probe = &policy->probes[type];
 	if (probe->wanted)
 		return error_set(error, EINVAL, "type: %s stands twice; join the two", name);
+	probe->text_given = probe_text_is_given(type, entry);
+	probe->text_most = PROBE_TEXT_RAW;
 	result = probe_settings_decode(type, entry, &probe->settings, error);
 	probe->wanted = result == 0;
 	return result;
@@ -178,6 +181,7 @@ static int decode_metadata(const cJSON *object, struct policy *policy)
 	policy->name = strdup(name);
 	policy->id = strdup(id);
 	policy->generation = json_integer(metadata, 0, "generation");
+	policy->created = timestamp_parse(json_text(metadata, "creationTimestamp"));
 	if (!policy->uid || (namespaced && !policy->namespace) || !policy->name || !policy->id)
 		return -ENOMEM;
 	return 0;
@@ -223,10 +227,15 @@ bool policy_reaches(const struct policy *policy, const char *namespace,
 	return namespace_labels && selector_matches(&policy->namespace_selector, namespace_labels);
 }
 
+static bool is_in_force(const struct policy *policy)
+{
+	return policy->accepted && !policy->over_quota && !policy->suspend && !policy->expired;
+}
+
 bool policy_matches_pod(const struct policy *policy, const struct pod *pod)
 {
-	return policy->accepted && !policy->suspend && !policy->expired && !pod->finished &&
-	       *pod->node && policy_reaches(policy, pod->namespace, pod->namespace_labels) &&
+	return is_in_force(policy) && !pod->finished && *pod->node &&
+	       policy_reaches(policy, pod->namespace, pod->namespace_labels) &&
 	       selector_matches(&policy->selector, &pod->labels) &&
 	       has_named_container(policy, pod);
 }
@@ -239,4 +248,11 @@ bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels)
 {
 	return selector_matches(&policy->node_selector, node_labels);
+}
+
+int policy_compare_age(const struct policy *a, const struct policy *b)
+{
+	if (a->created != b->created)
+		return a->created < b->created ? -1 : 1;
+	return strcmp(a->name, b->name);
 }

@@ -44,6 +44,8 @@ enum policy_mode { POLICY_ACTIVE, POLICY_PREVIEW };
 /* What a policy asks of one probe. */
 struct policy_probe {
 	bool wanted;
+	bool text_given;	   /* it says itself how much text may leave the node */
+	enum probe_text text_most; /* by the quotas; what `settings` ask for beyond is not done */
 	union probe_settings settings;
 };
 
@@ -54,6 +56,7 @@ struct policy {
 	char *name;
 	char *id; /* as policy_format_id() makes it */
 	int64_t generation;
+	int64_t created; /* seconds since 1970 */
 
 	bool accepted;
 	struct error refusal; /* why not: the field and the remedy */
@@ -68,7 +71,12 @@ struct policy {
 	enum policy_mode mode;
 	int64_t expires_after; /* seconds; 0: it does not */
 
-	/* The owner's: see expiry.h. */
+	/* What quotas say, see quota.h. */
+	bool over_quota;
+	struct error quota_refusal; /* which bound of which quota, and the remedy */
+	struct error quota_note;    /* what it gets less of than it would without; "": nothing */
+
+	/* See expiry.h. */
 	int64_t expires_at; /* seconds since 1970; 0: it does not */
 	bool expired;
 
@@ -98,8 +106,8 @@ bool policy_reaches(const struct policy *policy, const char *namespace,
 		    const struct labels *namespace_labels);
 
 /*
- * Whether the policy is about this pod, whatever node it is on. One that is suspended or has
- * expired is about none; one that names containers is about pods that have one of them.
+ * Whether the policy is about this pod, whatever node it is on. One that is suspended, over a quota
+ * or has expired is about none; one that names containers is about pods that have one of them.
  */
 bool policy_matches_pod(const struct policy *policy, const struct pod *pod);
 
@@ -108,6 +116,9 @@ bool policy_selects_pod(const struct policy *policy, const struct pod *pod);
 
 /* Whether the policy is to be carried out on a node with these labels. */
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels);
+
+/* Which of two policies of a namespace is older: < 0: a. Of one second, the first by name. */
+int policy_compare_age(const struct policy *a, const struct policy *b);
 
 /* Returns NULL. The policy must be in no list or table. */
 struct policy *policy_free(struct policy *policy);

@@ -77,6 +77,29 @@ static bool exec_equal(const union probe_settings *a, const union probe_settings
 	return a->exec.arguments == b->exec.arguments && a->exec.failures == b->exec.failures;
 }
 
+/* Arguments that are redacted are what others call normalized. */
+static const enum probe_text text_of[] = {
+	[EXEC_ARGUMENTS_NONE] = PROBE_TEXT_NONE,
+	[EXEC_ARGUMENTS_REDACTED] = PROBE_TEXT_NORMALIZED,
+	[EXEC_ARGUMENTS_RAW] = PROBE_TEXT_RAW,
+};
+
+static enum probe_text exec_text(const union probe_settings *settings)
+{
+	return text_of[settings->exec.arguments];
+}
+
+static bool exec_text_is_given(const cJSON *given)
+{
+	return json_find(given, "arguments") != NULL;
+}
+
+static void exec_cap_text(union probe_settings *settings, enum probe_text most)
+{
+	while (text_of[settings->exec.arguments] > most)
+		settings->exec.arguments--;
+}
+
 const struct intent_kind exec_intent = {
 	.name = "Exec",
 	.member = "exec",
@@ -84,4 +107,8 @@ const struct intent_kind exec_intent = {
 	.encode = exec_encode,
 	.merge = exec_merge,
 	.equal = exec_equal,
+	.text_field = "exec.arguments",
+	.text = exec_text,
+	.text_is_given = exec_text_is_given,
+	.cap_text = exec_cap_text,
 };

@@ -241,6 +241,33 @@ static bool http_equal(const union probe_settings *a, const union probe_settings
 	       a->http.by_route == b->http.by_route;
 }
 
+/* Routes that are found by themselves are paths without their values. */
+static enum probe_text http_text(const union probe_settings *settings)
+{
+	static const enum probe_text text_of[] = {
+		[HTTP_PATHS_NONE] = PROBE_TEXT_NONE,
+		[HTTP_PATHS_NORMALIZED] = PROBE_TEXT_NORMALIZED,
+		[HTTP_PATHS_RAW] = PROBE_TEXT_RAW,
+	};
+	enum probe_text text = text_of[settings->http.paths];
+
+	return settings->http.by_route && text == PROBE_TEXT_NONE ? PROBE_TEXT_NORMALIZED : text;
+}
+
+static bool http_text_is_given(const cJSON *given)
+{
+	return json_find(given, "paths") || json_boolean(given, false, "byRoute");
+}
+
+static void http_cap_text(union probe_settings *settings, enum probe_text most)
+{
+	struct http_settings *http = &settings->http;
+
+	http->by_route &= most > PROBE_TEXT_NONE;
+	while (http_text(settings) > most)
+		http->paths--;
+}
+
 const struct intent_kind http_intent = {
 	.name = "HTTP",
 	.member = "http",
@@ -248,4 +275,8 @@ const struct intent_kind http_intent = {
 	.encode = http_encode,
 	.merge = http_merge,
 	.equal = http_equal,
+	.text_field = "http.paths and byRoute",
+	.text = http_text,
+	.text_is_given = http_text_is_given,
+	.cap_text = http_cap_text,
 };

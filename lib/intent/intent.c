@@ -72,6 +72,30 @@ void probe_settings_merge(enum probe_type type, union probe_settings *settings,
 		kinds[type]->merge(settings, other);
 }
 
+const char *probe_text_field(enum probe_type type)
+{
+	return kinds[type]->text_field;
+}
+
+bool probe_text_is_given(enum probe_type type, const cJSON *entry)
+{
+	const struct intent_kind *kind = kinds[type];
+
+	return kind->text_field && kind->text_is_given(json_find(entry, kind->member));
+}
+
+enum probe_text probe_settings_text(enum probe_type type, const union probe_settings *settings)
+{
+	return kinds[type]->text_field ? kinds[type]->text(settings) : PROBE_TEXT_NONE;
+}
+
+void probe_settings_cap_text(enum probe_type type, union probe_settings *settings,
+			     enum probe_text most)
+{
+	if (kinds[type]->text_field)
+		kinds[type]->cap_text(settings, most);
+}
+
 bool probe_settings_equal(enum probe_type type, const union probe_settings *a,
 			  const union probe_settings *b)
 {

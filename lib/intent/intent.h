@@ -62,6 +62,9 @@ union probe_settings {
 	struct http_settings http;
 };
 
+/* How much of the text that a probe sees may leave the node, least first. */
+enum probe_text { PROBE_TEXT_NONE, PROBE_TEXT_NORMALIZED, PROBE_TEXT_RAW };
+
 /* The name of a type as the API writes it: "TCP", "Exec", "DNS", "HTTP". */
 const char *probe_type_name(enum probe_type type);
 
@@ -82,6 +85,22 @@ int probe_settings_encode(enum probe_type type, const union probe_settings *sett
 /* Makes `settings` the union of itself and `other`: what either asks for is done. */
 void probe_settings_merge(enum probe_type type, union probe_settings *settings,
 			  const union probe_settings *other);
+
+/*
+ * What of an entry says how much text may leave the node ("exec.arguments"), in words for people,
+ * or NULL for a probe that tells none.
+ */
+const char *probe_text_field(enum probe_type type);
+
+/* Whether an entry gives that, so that it is not the default that holds. */
+bool probe_text_is_given(enum probe_type type, const cJSON *entry);
+
+/* How much text the settings let leave the node. */
+enum probe_text probe_settings_text(enum probe_type type, const union probe_settings *settings);
+
+/* Lets no more leave the node than `most`. */
+void probe_settings_cap_text(enum probe_type type, union probe_settings *settings,
+			     enum probe_text most);
 
 bool probe_settings_equal(enum probe_type type, const union probe_settings *a,
 			  const union probe_settings *b);

@@ -15,6 +15,11 @@ struct intent_kind {
 	int (*encode)(const union probe_settings *settings, cJSON *entry);
 	void (*merge)(union probe_settings *settings, const union probe_settings *other);
 	bool (*equal)(const union probe_settings *a, const union probe_settings *b);
+	/* NULL: the probe tells no text. */
+	const char *text_field;			    /* as probe_text_field() gives it */
+	bool (*text_is_given)(const cJSON *member); /* the member may be NULL */
+	enum probe_text (*text)(const union probe_settings *settings);
+	void (*cap_text)(union probe_settings *settings, enum probe_text most);
 };
 
 extern const struct intent_kind tcp_intent;

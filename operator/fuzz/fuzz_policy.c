@@ -2,18 +2,21 @@
 // Copyright The Skep Authors
 
 /*
- * Fuzzes what the operator makes of objects of the API server: bytes are read as a policy and as a
- * pod, compiled against a pod and a policy that are well-formed, and judged into a status.
+ * Fuzzes what the operator makes of objects of the API server: bytes are read as a policy, as a
+ * quota and as a pod, compiled against a pod and a policy that are well-formed, and judged into a
+ * status.
  */
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cjson/cJSON.h>
 
 #include "operator/compile.h"
 #include "operator/expiry.h"
+#include "operator/quota.h"
 #include "operator/status.h"
 
 static const char good_policy[] =
@@ -40,6 +43,21 @@ static void try_policy(const cJSON *object, enum policy_scope scope, const struc
 	if (compile_pod(&policies, pod, &none, &selected) == 0)
 		selected_pod_free(selected);
 	policy_free(policy);
+}
+
+static void try_quota(const cJSON *object, struct policy *policy)
+{
+	const struct labels none = {0};
+	struct quota *quota = NULL, *table = NULL;
+	struct quota_bounds bounds;
+
+	if (quota_decode(object, &quota) < 0)
+		return;
+	HASH_ADD_KEYPTR(hh, table, quota->name, strlen(quota->name), quota);
+	bounds = quota_bounds_of(table, &none);
+	(void)quota_judge(&bounds, 1, policy); /* either verdict is right */
+	HASH_DEL(table, quota);
+	quota_free(quota);
 }
 
 /* What is compiled of any pod must be readable at the other end. */
@@ -74,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_policy(object, POLICY_NAMESPACED, pod);
 	try_policy(object, POLICY_CLUSTER, pod);
 	try_pod(object, policy);
+	try_quota(object, policy);
 	policy_free(policy);
 	pod_free(pod);
 	cJSON_Delete(pod_object);

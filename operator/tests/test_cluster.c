@@ -103,6 +103,41 @@ static void keeps_a_namespace_as_long_as_it_or_what_is_in_it_is_there(void **sta
 	assert_null(cluster.namespaces);
 }
 
+static struct policy *policy_made(const char *name, const char *created)
+{
+	struct policy *policy = NULL;
+	cJSON *object = json_format("{'metadata': {'namespace': 'shop', 'name': '%s', 'uid': '%s',"
+				    " 'creationTimestamp': '%s'}, 'spec': " TCP "}",
+				    name, name, created);
+
+	assert_int_equal(policy_decode(object, POLICY_NAMESPACED, &policy), 0);
+	cJSON_Delete(object);
+	return policy;
+}
+
+/* Whatever order they come in: quotas count by it. */
+static void keeps_policies_of_a_namespace_by_their_age(void **state)
+{
+	static const char *const came[][2] = {{"b", "2026-11-21T05:00:00Z"},
+					      {"late", "2026-11-21T06:00:00Z"},
+					      {"old", "2026-11-20T05:00:00Z"},
+					      {"a", "2026-11-21T05:00:00Z"}};
+	static const char *const expected[] = {"old", "a", "b", "late"};
+	struct cluster cluster = {0};
+	const struct policy *policy;
+	size_t at = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(cluster_add_policy(&cluster, policy_made(came[i][0], came[i][1])),
+				 0);
+	policy = cluster_find_namespace(&cluster, "shop")->policies;
+	for (; policy; policy = policy->scope_next)
+		assert_string_equal(policy->name, expected[at++]);
+	assert_int_equal(at, 4);
+	cluster_clear(&cluster);
+}
+
 static void keeps_policies_of_the_cluster_in_a_list_of_their_own(void **state)
 {
 	struct cluster cluster = {0};
@@ -128,6 +163,7 @@ int main(void)
 		cmocka_unit_test(forgets_what_nobody_needs),
 		cmocka_unit_test(keeps_a_node_as_long_as_it_or_its_pods_are_there),
 		cmocka_unit_test(keeps_a_namespace_as_long_as_it_or_what_is_in_it_is_there),
+		cmocka_unit_test(keeps_policies_of_a_namespace_by_their_age),
 		cmocka_unit_test(keeps_policies_of_the_cluster_in_a_list_of_their_own),
 	};
 

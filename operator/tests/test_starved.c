@@ -13,6 +13,7 @@
 #include "operator/fleet.h"
 #include "operator/graph.h"
 #include "operator/lookups.h"
+#include "operator/quota.h"
 #include "operator/status.h"
 
 static const char policy_text[] =
@@ -21,6 +22,10 @@ static const char policy_text[] =
 	"{'key': 'tier', 'operator': 'NotIn', 'values': ['x', 'y']}]},"
 	" 'nodeSelector': {'pool': 'main'}, 'containers': ['server', 'proxy'],"
 	" 'probes': [{'type': 'TCP'}, {'type': 'Exec'}]}}";
+
+static const char quota_text[] =
+	"{'metadata': {'name': 'q', 'uid': 'u'}, 'spec': {'namespaceSelector':"
+	" {'matchLabels': {'team': 'a'}}, 'allowedProbes': ['TCP'], 'text': 'None'}}";
 
 static const char pod_text[] =
 	"{'metadata': {'namespace': 'shop', 'name': 'a', 'uid': 'uid-a',"
@@ -35,6 +40,15 @@ static bool decode_policy(void *object)
 	bool done = policy_decode(object, POLICY_NAMESPACED, &policy) == 0 && policy->accepted;
 
 	policy_free(policy);
+	return done;
+}
+
+static bool decode_quota(void *object)
+{
+	struct quota *quota = NULL;
+	bool done = quota_decode(object, &quota) == 0;
+
+	quota_free(quota);
 	return done;
 }
 
@@ -270,6 +284,7 @@ static void survives_without_memory(void **state)
 {
 	struct bench bench = bench_make();
 	cJSON *policy = json_of(policy_text), *pod = json_of(pod_text);
+	cJSON *quota = json_of(quota_text);
 	struct selected_pod *stays = NULL;
 
 	(void)state;
@@ -280,6 +295,8 @@ static void survives_without_memory(void **state)
 	assert_int_equal(fleet_node_select(bench.node, "stays", stays), true);
 	assert_true(starve(decode_policy, policy) > 10);
 	assert_true(starve(decode_pod, pod) > 10);
+	assert_true(starve(decode_quota, quota) > 5);
+	cJSON_Delete(quota);
 	assert_true(starve(compile_one, &bench) > 10);
 	assert_true(starve(encode_selected, &bench) > 10);
 	assert_true(starve(decode_selected, &bench) > 10);

@@ -264,6 +264,34 @@ static void tells_of_expiry(void **state)
 	scene_end(&scene);
 }
 
+static void tells_what_quotas_say(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	cJSON *status;
+	char conditions[512];
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	answer(&scene, "n1", "");
+	error_set(&scene.policy->quota_note, 0, "no text leaves");
+	status = status_of(&scene, NULL, 0);
+	assert_string_equal(message_of(status, "Accepted"),
+			    "the policy can be carried out; no text leaves");
+	cJSON_Delete(status);
+	scene.policy->over_quota = true;
+	error_set(&scene.policy->quota_refusal, 0, "too many");
+	status = status_of(&scene, NULL, 0);
+	describe(status, conditions, sizeof(conditions));
+	assert_string_equal(
+		conditions,
+		"Ready=False:QuotaExceeded Reconciling=False:Settled Stalled=True:QuotaExceeded "
+		"Accepted=False:QuotaExceeded Degraded=False:NoFailures " NOT_EXPIRED);
+	assert_string_equal(message_of(status, "Accepted"), "too many");
+	assert_string_equal(kstatus_of(status), "Failed");
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
 static void previews_what_would_be(void **state)
 {
 	struct scene scene = scene_of("{'selector': {}, 'mode': 'Preview', 'nodeSelector':"
@@ -530,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_every_state),
 		cmocka_unit_test(tells_of_expiry),
+		cmocka_unit_test(tells_what_quotas_say),
 		cmocka_unit_test(previews_what_would_be),
 		cmocka_unit_test(counts_nodes_that_are_left_out),
 		cmocka_unit_test(notices_an_agent_that_is_away),

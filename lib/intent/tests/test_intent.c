@@ -164,6 +164,77 @@ static void merges_dns_to_the_union(void **state)
 	}
 }
 
+/* A probe that tells text says where, how much, and can be held to less. */
+static void lets_no_more_text_out_than_allowed(void **state)
+{
+	static const enum exec_arguments asked[] = {
+		[PROBE_TEXT_NONE] = EXEC_ARGUMENTS_NONE,
+		[PROBE_TEXT_NORMALIZED] = EXEC_ARGUMENTS_REDACTED,
+		[PROBE_TEXT_RAW] = EXEC_ARGUMENTS_RAW,
+	};
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		union probe_settings settings = {.exec = {asked[i / 3], true}};
+		enum probe_text most = (enum probe_text)(i % 3);
+
+		assert_int_equal(probe_settings_text(PROBE_EXEC, &settings), i / 3);
+		probe_settings_cap_text(PROBE_EXEC, &settings, most);
+		assert_int_equal(probe_settings_text(PROBE_EXEC, &settings),
+				 i / 3 < i % 3 ? i / 3 : i % 3);
+		assert_true(settings.exec.failures);
+	}
+}
+
+static void knows_text_that_was_asked_for_from_the_default(void **state)
+{
+	cleanup_json cJSON *given = json_of("{'type': 'Exec', 'exec': {'arguments': 'Redacted'}}");
+	cleanup_json cJSON *left_out = json_of("{'type': 'Exec', 'exec': {'failures': true}}");
+	cleanup_json cJSON *bare = json_of("{'type': 'Exec'}");
+	union probe_settings none = {0};
+
+	(void)state;
+	assert_string_equal(probe_text_field(PROBE_EXEC), "exec.arguments");
+	assert_true(probe_text_is_given(PROBE_EXEC, given));
+	assert_false(probe_text_is_given(PROBE_EXEC, left_out));
+	assert_false(probe_text_is_given(PROBE_EXEC, bare));
+	assert_null(probe_text_field(PROBE_TCP));
+	assert_false(probe_text_is_given(PROBE_TCP, given));
+	assert_int_equal(probe_settings_text(PROBE_TCP, &none), PROBE_TEXT_NONE);
+	probe_settings_cap_text(PROBE_TCP, &none, PROBE_TEXT_NONE);
+}
+
+/* Routes that the probe finds by itself are made of paths, so they count as text. */
+static void counts_routes_as_text(void **state)
+{
+	static const struct {
+		const char *entry;
+		bool given;
+		enum probe_text text;
+	} cases[] = {
+		{"{'type': 'HTTP'}", false, PROBE_TEXT_NORMALIZED},
+		{"{'type': 'HTTP', 'http': {'paths': 'None'}}", true, PROBE_TEXT_NONE},
+		{"{'type': 'HTTP', 'http': {'paths': 'Raw'}}", true, PROBE_TEXT_RAW},
+		{"{'type': 'HTTP', 'http': {'byRoute': true}}", true, PROBE_TEXT_NORMALIZED},
+		{"{'type': 'HTTP', 'http': {'byRoute': false}}", false, PROBE_TEXT_NORMALIZED},
+		{"{'type': 'HTTP', 'http': {'paths': 'None', 'byRoute': true}}", true,
+		 PROBE_TEXT_NORMALIZED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		cleanup_json cJSON *entry = json_of(cases[i].entry);
+		union probe_settings settings;
+
+		assert_int_equal(probe_settings_decode(PROBE_HTTP, entry, &settings, NULL), 0);
+		assert_int_equal(probe_text_is_given(PROBE_HTTP, entry), cases[i].given);
+		assert_int_equal(probe_settings_text(PROBE_HTTP, &settings), cases[i].text);
+		probe_settings_cap_text(PROBE_HTTP, &settings, PROBE_TEXT_NONE);
+		assert_int_equal(settings.http.paths, HTTP_PATHS_NONE);
+		assert_false(settings.http.by_route);
+	}
+}
+
 #define HTTP_OF(http) "{'type': 'HTTP', 'http': {" http "}}"
 
 static union probe_settings http_of(const char *text)
@@ -375,6 +446,9 @@ int main(void)
 		cmocka_unit_test(merges_http_to_the_union),
 		cmocka_unit_test(merges_many_ports_to_all),
 		cmocka_unit_test(compares_http),
+		cmocka_unit_test(lets_no_more_text_out_than_allowed),
+		cmocka_unit_test(counts_routes_as_text),
+		cmocka_unit_test(knows_text_that_was_asked_for_from_the_default),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
