@@ -30,10 +30,13 @@ LIB_SOURCES      := $(call sources,lib)
 OPERATOR_SOURCES := $(call sources,operator)
 AGENT_SOURCES    := $(call sources,node-agent)
 TEST_SOURCES     := $(shell find lib operator node-agent -path '*/tests/test_*.c' | sort)
+HELPER_SOURCES   := $(shell find lib -path '*/tests/*.c' -not -name 'test_*' | sort)
 BPF_SOURCES      := $(wildcard bpf/*.bpf.c node-agent/probes/tests/*.bpf.c)
 BENCH_SOURCES    := $(shell find bench -name '*.c' 2>/dev/null | sort)
 SKELETONS        := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.skel.h)
 TESTS            := $(TEST_SOURCES:%.c=$(BUILD)/tests/%)
+FUZZERS          := $(patsubst %.c,$(BUILD)/fuzz/%,$(shell find lib operator node-agent \
+		      -path '*/fuzz/fuzz_*.c' | sort))
 BENCHES          := $(BENCH_SOURCES:%.c=$(BUILD)/%)
 objects           = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
@@ -68,7 +71,7 @@ $(BUILD)/sanitized/%.o: %.c
 	@$(CC) $(CPPFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
 
 # Skeletons must be there before the first object that may include one.
-AGENT_OBJECTS := $(foreach kind,obj sanitized,$(call objects,$(kind),$(AGENT_SOURCES) \
+AGENT_OBJECTS := $(foreach kind,obj sanitized fuzzed,$(call objects,$(kind),$(AGENT_SOURCES) \
 		   node-agent/main.c $(TEST_SOURCES) $(BENCH_SOURCES)))
 $(AGENT_OBJECTS): | $(SKELETONS)
 
@@ -84,7 +87,8 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 
 # Tests: one program per file, with everything linked in, under sanitizers.
 SANITIZED_ARCHIVE := $(BUILD)/sanitized/skep.a
-$(SANITIZED_ARCHIVE): $(call objects,sanitized,$(LIB_SOURCES) $(OPERATOR_SOURCES) $(AGENT_SOURCES))
+$(SANITIZED_ARCHIVE): $(call objects,sanitized,$(LIB_SOURCES) $(OPERATOR_SOURCES) $(AGENT_SOURCES) \
+		       $(HELPER_SOURCES))
 	@rm -f $@
 	$(call say,AR)
 	@ar rcs $@ $^
@@ -93,6 +97,24 @@ $(BUILD)/tests/%: $(BUILD)/sanitized/%.o $(SANITIZED_ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	@$(CC) -fsanitize=address,undefined $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+
+# Fuzzers: the same with clang, whose libFuzzer follows what an input reaches.
+$(BUILD)/fuzzed/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	@$(CLANG) $(CPPFLAGS) -std=gnu17 -O1 -g -fno-strict-aliasing -MMD -MP \
+		-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -c -o $@ $<
+
+FUZZED_ARCHIVE := $(BUILD)/fuzzed/skep.a
+$(FUZZED_ARCHIVE): $(call objects,fuzzed,$(LIB_SOURCES) $(OPERATOR_SOURCES) $(AGENT_SOURCES))
+	@rm -f $@
+	$(call say,AR)
+	@ar rcs $@ $^
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzzed/%.o $(FUZZED_ARCHIVE)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	@$(CLANG) -fsanitize=fuzzer,address,undefined $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # The daemons with sanitizers, for the end-to-end tests.
 $(BUILD)/sanitized/skep-operator: $(BUILD)/sanitized/operator/main.o $(SANITIZED_ARCHIVE)
@@ -132,6 +154,13 @@ test-rules: ## only the tests of the Prometheus rules
 .PHONY: test-sanitized
 test-sanitized: deps ## test, and the end-to-end tests once more on daemons with sanitizers
 	.ci/test --sanitized
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+.PHONY: test-fuzz
+test-fuzz: fuzzers ## a short run of every fuzzer, from its kept corpus; FUZZ_SECONDS=600 for a long one
+	.ci/fuzz $(FUZZ_SECONDS)
 
 .PHONY: bench
 bench: deps images ## measure: kernel ns per event, nginx watched and not, apply to Ready

@@ -23,7 +23,19 @@
 
 #define PASS 1
 
-static __noinline int packet_take(struct __sk_buff *skb, bool sent)
+static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
+{
+	struct connection *connection = packet->connection;
+
+	packet->request = packet->sent == (connection->role == HTTP_CLIENT);
+	packet->stream = packet->request ? &connection->request : &connection->response;
+	if (packet->size)
+		packet_read(packet, sequence);
+	if (packet->flags & (SEGMENT_FIN | SEGMENT_RST))
+		packet_end(packet);
+}
+
+static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 {
 	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
 	struct packet packet = {.skb = skb, .target = target, .sent = sent, .sk = skb->sk};
@@ -39,10 +51,7 @@ static __noinline int packet_take(struct __sk_buff *skb, bool sent)
 	packet.flags = segment.flags;
 	packet.offset = skb->len - segment.payload;
 	packet.size = segment.payload;
-	if (packet.size)
-		packet_read(&packet, segment.sequence);
-	if (segment.flags & (SEGMENT_FIN | SEGMENT_RST))
-		packet_end(&packet);
+	packet_follow(&packet, segment.sequence);
 	return PASS;
 }
 

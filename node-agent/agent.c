@@ -74,6 +74,12 @@ static void on_event(void *context, enum probe_type type, const struct event_sou
 	exporter_emit(agent->exporter, type, source, event);
 }
 
+static void look_up_soon(struct agent *agent)
+{
+	if (agent->conversation && peer_cache_has_lookup(&agent->edges.peers))
+		conversation_lookup_soon(agent->conversation);
+}
+
 static struct series_row *on_edge_row(void *context, const struct edge_source *source,
 				      const struct series_layout *layout, const struct edge *edge)
 {
@@ -81,9 +87,19 @@ static struct series_row *on_edge_row(void *context, const struct edge_source *s
 	struct series_row *row = local_edges_row(&agent->edges, source, layout, edge,
 						 uv_now(agent->read_timer.loop));
 
-	if (agent->conversation && peer_cache_has_lookup(&agent->edges.peers))
-		conversation_lookup_soon(agent->conversation);
+	look_up_soon(agent);
 	return row;
+}
+
+static bool on_find_peer(void *context, const struct selected_pod *pod,
+			 const uint8_t address[EDGE_ADDRESS_SIZE], struct peer_identity *ret_peer)
+{
+	struct agent *agent = context;
+	bool found = local_edges_find_peer(&agent->edges, pod, address,
+					   uv_now(agent->read_timer.loop), ret_peer);
+
+	look_up_soon(agent);
+	return found;
 }
 
 static void on_learn_name(void *context, const struct selected_pod *pod,
@@ -332,6 +348,7 @@ static int set_up_probes(struct agent *agent, uv_loop_t *loop, struct error *err
 		.find_folder = on_find_folder,
 		.emit = on_event,
 		.edge_row = on_edge_row,
+		.find_peer = on_find_peer,
 		.learn_name = on_learn_name,
 		.changed = on_state_changed,
 	};

@@ -36,10 +36,10 @@ static int merge_probe(enum probe_type type, const struct policy *policy, const 
 	probe_settings_cap_text(type, &settings, policy->probes[type].text_most);
 	if (merge_containers(probe, &policy->containers, pod) < 0)
 		return -ENOMEM;
-	if (probe->wanted)
-		probe_settings_merge(type, &probe->settings, &settings);
-	else
-		probe->settings = settings;
+	if (!probe->wanted)
+		probe->settings = probe_settings_copy(type, &settings);
+	else if (probe_settings_merge(type, &probe->settings, &settings) < 0)
+		return -ENOMEM;
 	probe->wanted = true;
 	if (probe->policies.count >= SELECTION_POLICIES_LIMIT)
 		return 0;

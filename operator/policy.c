@@ -36,6 +36,8 @@ struct policy *policy_free(struct policy *policy)
 	selector_free(&policy->selector);
 	selector_free(&policy->node_selector);
 	strings_free(&policy->containers);
+	for (int type = 0; type < PROBE_TYPES; type++)
+		probe_settings_free((enum probe_type)type, &policy->probes[type].settings);
 	free(policy);
 	return NULL;
 }

@@ -12,22 +12,25 @@
 #include "bpf/http/exchange.h"
 #include "bpf/http/packet.h"
 
-static __always_inline void body_end(struct packet *packet, struct stream *stream)
+static __always_inline void body_end(struct packet *packet)
 {
-	if (stream->head.state == HTTP_CHUNK)
-		stream->head.state = HTTP_CHUNK_SIZE;
+	struct http_head *head = &packet->stream->head;
+
+	if (head->state == HTTP_CHUNK)
+		head->state = HTTP_CHUNK_SIZE;
 	else
-		message_end(packet, stream);
+		message_end(packet);
 }
 
-static __always_inline void stream_skip_body(struct packet *packet, struct stream *stream)
+static __always_inline void stream_skip_body(struct packet *packet)
 {
-	__u64 size = stream->head.body < packet->size ? stream->head.body : packet->size;
+	struct http_head *head = &packet->stream->head;
+	__u64 size = head->body < packet->size ? head->body : packet->size;
 
-	stream->head.body -= size;
-	packet_skip(packet, stream, size);
-	if (!stream->head.body)
-		body_end(packet, stream);
+	head->body -= size;
+	packet_skip(packet, size);
+	if (!head->body)
+		body_end(packet);
 }
 
 /* The last chunk is empty. Where chunks begin is not known: only the end of a packet is looked at.
@@ -45,14 +48,18 @@ static __always_inline bool packet_ends_chunks(struct packet *packet)
 	return end == HTTP_WORD('0', '\r', '\n', '\r', '\n', 0, 0, 0);
 }
 
-static __always_inline void stream_skip_chunks(struct packet *packet, struct stream *stream)
+static __always_inline void stream_skip_chunks(struct packet *packet)
 {
+	struct connection *connection = packet->connection;
 	bool end = packet_ends_chunks(packet);
 
-	stream->last_ns = packet_time(packet);
-	packet_skip(packet, stream, packet->size);
+	if (!packet->request) {
+		connection->last_ns = packet_time(packet);
+		connection->open_ended = true;
+	}
+	packet_skip(packet, packet->size);
 	if (end)
-		message_end(packet, stream);
+		message_end(packet);
 }
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright The Skep Authors */
 
-/* What is counted of exchanges, by their kind. */
+/*
+ * What is counted of exchanges, by their kind: a kind has a place in an array of counters, and each
+ * connection remembers the place of its last answer, so that most exchanges need no look at a hash.
+ */
 #ifndef SKEP_BPF_HTTP_COUNTING_H
 #define SKEP_BPF_HTTP_COUNTING_H
 
@@ -9,18 +12,36 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/http/connection.h"
 #include "bpf/http/target.h"
 #include "bpf/lib/histogram.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/verifier.h"
 
+/* Which of the counters are a kind's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, HTTP_KINDS_LIMIT);
 	__type(key, struct http_kind);
-	__type(value, struct http_counters);
+	__type(value, __u32);
 } http_kinds SEC(".maps");
+
+/* Nobody maps it into memory: it is that this makes the kernel align it to a page. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HTTP_KINDS_LIMIT);
+	__type(key, __u32);
+	__type(value, struct http_counters);
+} http_counters SEC(".maps");
+
+/* Counters that kinds have given back, by way of user space; all zero. */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, HTTP_KINDS_LIMIT);
+	__type(value, __u32);
+} http_free SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -30,70 +51,163 @@ struct {
 	__type(value, struct http_counters);
 } http_others SEC(".maps");
 
-static const struct http_counters zero;
+/* What is to be counted, and perhaps told. */
+struct exchange {
+	struct request request;
+	__u64 answered_ns; /* the first byte of the response */
+	__u64 ended_ns;
+	__u32 response_bytes;
+	__u32 route;
+	__u32 number; /* of the request on its connection, from 1 */
+	__u16 status;
+	__u8 end;  /* enum http_end */
+	__u8 told; /* HTTP_TOLD_... */
+};
 
-static __always_inline void observe(__u64 *slots, __u64 *sum, __u64 ns)
+static __u32 counters_so_far; /* these have been given to a kind, once or more often */
+
+static __always_inline bool counters_take(__u32 *ret_index)
 {
-	__u64 us = ns / 1000;
-	__u32 value = us < 0xffffffff ? us : 0xffffffff;
-	__u32 slot = histogram_slot(value, HTTP_FIRST_BOUND, HTTP_SLOTS);
+	if (!bpf_map_pop_elem(&http_free, ret_index))
+		return true;
+	if (counters_so_far >= HTTP_KINDS_LIMIT)
+		return false;
+	*ret_index = __sync_fetch_and_add(&counters_so_far, 1);
+	return *ret_index < HTTP_KINDS_LIMIT;
+}
+
+/* Gives a kind counters of its own, unless too many are new, or there are none left. */
+static __always_inline void kind_add(const struct http_kind *kind,
+				     struct http_target_counts *counts, __u64 now)
+{
+	__u32 index;
+
+	if (!rate_limit_take(&counts->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST) ||
+	    !counters_take(&index))
+		return;
+	if (bpf_map_update_elem(&http_kinds, kind, &index, BPF_NOEXIST))
+		bpf_map_push_elem(&http_free, &index, 0); /* another CPU was faster */
+}
+
+/* The place of the counters of an exchange's kind, and 1; 0 where it has none. */
+static __noinline __u32 kind_find(const struct connection *connection,
+				  const struct http_target *target, const struct exchange *exchange)
+{
+	struct http_target_counts *counts;
+	struct http_kind kind = {
+		.target = connection->target,
+		.port = connection->port,
+		.role = connection->role,
+		.method = exchange->request.method,
+		.status = exchange->status,
+		.route = exchange->route,
+	};
+	const __u32 *index;
+
+	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
+	index = bpf_map_lookup_elem(&http_kinds, &kind);
+	if (index)
+		return *index + 1;
+	counts = target_counts(target);
+	if (!counts)
+		return 0;
+	kind_add(&kind, counts, exchange->ended_ns);
+	index = bpf_map_lookup_elem(&http_kinds, &kind);
+	return index ? *index + 1 : 0;
+}
+
+/*
+ * User space takes a kind's counters away from it once they have been idle for longer than this
+ * (EDGE_IDLE_MS), so what a connection remembers holds for less.
+ */
+#define ANSWER_HOLDS_NS 30000000000ULL
+
+static __always_inline __u32 answer_find(struct connection *connection,
+					 const struct http_target *target,
+					 const struct exchange *exchange)
+{
+	struct answer *answer = &connection->answer;
+
+	if (answer->status != exchange->status || answer->method != exchange->request.method ||
+	    answer->route != exchange->route ||
+	    exchange->ended_ns - answer->used_ns > ANSWER_HOLDS_NS) {
+		answer->index = kind_find(connection, target, exchange);
+		answer->route = exchange->route;
+		answer->status = exchange->status;
+		answer->method = exchange->request.method;
+	}
+	answer->used_ns = exchange->ended_ns;
+	return answer->index;
+}
+
+static __always_inline struct http_counters *counters_find(struct connection *connection,
+							   const struct http_target *target,
+							   const struct exchange *exchange)
+{
+	struct http_kind others = {.target = connection->target, .role = connection->role};
+	__u32 index = answer_find(connection, target, exchange);
+
+	if (!index)
+		return bpf_map_lookup_elem(&http_others, &others);
+	index--;
+	return bpf_map_lookup_elem(&http_counters, &index);
+}
+
+/* A division of 64 bits takes longer than all the rest of counting: (2^38 / 1000 + 1) >> 38. */
+static __always_inline __u32 microseconds(__u64 ns)
+{
+	__u64 us = ns >> 32 ? ns / 1000 : ns * 274877907 >> 38;
+
+	return us < 0xffffffff ? us : 0xffffffff;
+}
+
+static __always_inline __u64 ns_between(__u64 from_ns, __u64 to_ns)
+{
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+static __always_inline void observe(__u32 *slots, __u64 *sum, __u32 us)
+{
+	__u32 slot = histogram_slot(us, HTTP_FIRST_BOUND, HTTP_SLOTS);
 
 	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
 	if (slot >= HTTP_SLOTS)
 		return;
-	count(&slots[slot], 1);
+	__sync_fetch_and_add(&slots[slot], 1);
 	count(sum, us);
 }
 
-static __always_inline struct http_counters *kind_ensure(const struct http_kind *kind,
-							 struct http_target *target, __u64 now)
+static __always_inline void exchange_observe(struct http_counters *counters,
+					     const struct exchange *exchange)
 {
-	struct http_kind others = {.target = kind->target, .role = kind->role};
-	struct http_counters *counters = bpf_map_lookup_elem(&http_kinds, kind);
+	__u64 began_ns = exchange->request.began_ns;
+	__u32 duration = microseconds(ns_between(began_ns, exchange->ended_ns));
 
-	if (counters)
-		return counters;
-	if (rate_limit_take(&target->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST))
-		bpf_map_update_elem(&http_kinds, kind, &zero, BPF_NOEXIST);
-	counters = bpf_map_lookup_elem(&http_kinds, kind);
-	return counters ? counters : bpf_map_lookup_elem(&http_others, &others);
+	if (exchange->status && exchange->answered_ns == exchange->ended_ns) {
+		observe(counters->at_once, &counters->at_once_sum, duration);
+		return;
+	}
+	observe(counters->duration, &counters->duration_sum, duration);
+	if (exchange->status)
+		observe(counters->wait, &counters->wait_sum,
+			microseconds(ns_between(began_ns, exchange->answered_ns)));
 }
 
-enum end { END_COMPLETE, END_BY_CLIENT, END_BY_SERVER };
-
-/* What is to be counted. */
-struct exchange {
-	struct http_kind kind;
-	__u64 now;
-	__u64 duration; /* ns */
-	__u64 wait;
-	__u32 request_bytes;
-	__u32 response_bytes;
-	__u32 end; /* enum end */
-	__u32 reserved;
-};
-
-/* Not static, so that the verifier looks at it once, and not for each place that calls it. */
-__noinline int exchange_count(struct exchange *exchange)
+static __always_inline void exchange_count(struct connection *connection,
+					   const struct http_target *target,
+					   const struct exchange *exchange)
 {
-	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct http_counters *counters;
+	struct http_counters *counters = counters_find(connection, target, exchange);
 
-	if (!exchange)
-		return 0;
-	counters = kind_ensure(&exchange->kind, target, exchange->now);
 	if (!counters)
-		return 0;
-	count(&counters->request_bytes, exchange->request_bytes);
+		return;
+	count(&counters->request_bytes, exchange->request.bytes);
 	count(&counters->response_bytes, exchange->response_bytes);
-	observe(counters->duration, &counters->duration_sum, exchange->duration);
-	if (exchange->kind.status)
-		observe(counters->wait, &counters->wait_sum, exchange->wait);
-	if (exchange->end == END_BY_CLIENT)
-		count(&counters->aborted_by_client, 1);
-	else if (exchange->end == END_BY_SERVER)
-		count(&counters->aborted_by_server, 1);
-	return 0;
+	exchange_observe(counters, exchange);
+	if (exchange->end == HTTP_ABORTED_BY_CLIENT)
+		__sync_fetch_and_add(&counters->aborted_by_client, 1);
+	else if (exchange->end == HTTP_ABORTED_BY_SERVER)
+		__sync_fetch_and_add(&counters->aborted_by_server, 1);
 }
 
 #endif

@@ -17,12 +17,13 @@
 static long abort_step(__u32 step, void *context)
 {
 	struct packet *packet = context;
-	bool by_client = packet_is_request(packet) || packet->connection->client_ended;
+	bool by_client = packet->request || packet->connection->client_ended;
 
 	(void)step;
 	if (!connection_waiting(packet->connection))
 		return 1;
-	exchange_end(packet, by_client ? END_BY_CLIENT : END_BY_SERVER, packet_time(packet));
+	exchange_end(packet, by_client ? HTTP_ABORTED_BY_CLIENT : HTTP_ABORTED_BY_SERVER,
+		     packet_time(packet));
 	return 0;
 }
 
@@ -44,13 +45,13 @@ static __always_inline void packet_end(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 
-	if (packet_is_request(packet)) {
+	if (packet->request) {
 		connection->client_ended = true;
 		if (!packet_closes(packet))
 			return;
 	} else if (connection->response.head.state == HTTP_CLOSE &&
 		   !(packet->flags & SEGMENT_RST)) {
-		exchange_end(packet, END_COMPLETE, packet_time(packet));
+		exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
 		stream_restart(&connection->response);
 	}
 	bpf_loop(PIPELINE, abort_step, packet, 0);

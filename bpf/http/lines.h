@@ -11,18 +11,27 @@
 
 #include "bpf/http/exchange.h"
 #include "bpf/http/packet.h"
+#include "bpf/http/record.h"
+#include "bpf/http/route.h"
 #include "bpf/lib/http_head.h"
 #include "bpf/lib/verifier.h"
 
 #define MISSES 200 /* pieces that cannot be the start of a message before it is no HTTP */
 
-/* A program may be interrupted on its CPU by one that needs a window too. */
+/*
+ * A program may be interrupted on its CPU, or another thread take its turn, and the next one need a
+ * window too.
+ */
 #define WINDOWS 4
 
+struct window {
+	__u32 taken;
+	__u32 reserved[3];
+	struct http_window view; /* its new bytes are aligned to a cache line */
+};
+
 struct windows {
-	__u32 depth;
-	__u32 reserved;
-	struct http_window windows[WINDOWS];
+	struct window windows[WINDOWS];
 };
 
 struct {
@@ -32,99 +41,138 @@ struct {
 	__type(value, struct windows);
 } http_windows SEC(".maps");
 
+static __always_inline struct window *window_take(void)
+{
+	__u32 key = 0;
+	struct windows *windows = bpf_map_lookup_elem(&http_windows, &key);
+
+	if (!windows)
+		return NULL;
+	for (int i = 0; i < WINDOWS; i++)
+		if (!__sync_val_compare_and_swap(&windows->windows[i].taken, 0, 1))
+			return &windows->windows[i];
+	return NULL;
+}
+
+static __always_inline void window_give_back(struct window *window)
+{
+	barrier();
+	window->taken = 0;
+}
+
 /*
  * What does not begin like a message may be the middle of one, unless nothing has passed before it.
  */
-static __always_inline void stream_miss(struct packet *packet, struct stream *stream)
+static __always_inline void stream_miss(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
+	__u16 *misses =
+		packet->request ? &connection->request_misses : &connection->response_misses;
 
-	stream_restart(stream);
-	if (connection->counted || (!connection->fresh && ++stream->misses < MISSES))
+	stream_restart(packet->stream);
+	if (connection->counted || (!connection->fresh && ++*misses < MISSES))
 		return;
 	connection->request.head.state = HTTP_OPAQUE;
 	connection->response.head.state = HTTP_OPAQUE;
 	connection->counted = true;
-	count(&packet->target->opaque, 1);
+	target_count(packet->target, opaque);
 }
 
-static __always_inline void stream_load(struct packet *packet, struct http_head *head,
-					struct http_window *window)
+/* How many bytes of the packet are in the window now. */
+static __always_inline __u32 window_load(struct packet *packet, struct http_window *window)
 {
-	__u32 kept = head->kept, size;
+	__u32 size = packet->size < HTTP_WINDOW ? packet->size : HTTP_WINDOW;
 
-	if (kept >= HTTP_LINE_KEPT)
-		kept = 0;
-	__builtin_memcpy(window->bytes, head->line, HTTP_LINE_KEPT);
-	size = packet->size;
-	if (size > HTTP_WINDOW - HTTP_LINE_KEPT)
-		size = HTTP_WINDOW - HTTP_LINE_KEPT;
-	window->size = kept;
 	verifier_forget(size);
-	if (size == 0 || size > HTTP_WINDOW - HTTP_LINE_KEPT)
-		return;
-	if (!bpf_skb_load_bytes(packet->skb, packet->offset, window->bytes + kept, size))
-		window->size = kept + size;
+	if (size == 0 || size > HTTP_WINDOW ||
+	    bpf_skb_load_bytes(packet->skb, packet->offset, window->bytes + HTTP_LINE_KEPT, size))
+		return 0;
+	return size;
 }
 
 /* The lines of a head, or before or behind a chunk, have ended. */
-static __always_inline void stream_end_lines(struct packet *packet, struct stream *stream)
+static __always_inline void stream_end_lines(struct packet *packet)
 {
-	if (stream->head.state == HTTP_TRAILERS)
-		message_end(packet, stream);
-	else if (stream->head.state != HTTP_HEADERS)
+	if (packet->stream->head.state == HTTP_TRAILERS)
+		message_end(packet);
+	else if (packet->stream->head.state != HTTP_HEADERS)
 		return;
-	else if (packet_is_request(packet))
-		request_began(packet, stream);
+	else if (packet->request)
+		request_began(packet);
 	else
-		response_began(packet, stream);
+		response_began(packet);
 }
 
-static __always_inline void stream_read_head(struct packet *packet, struct stream *stream,
-					     struct http_window *window)
+static __always_inline __u8 *stream_line(struct packet *packet)
 {
-	__u32 kept = stream->head.kept, used;
-	bool request = packet_is_request(packet);
+	struct connection *connection = packet->connection;
 
-	if (stream->head.state == HTTP_START && !kept) {
-		if (request)
-			end_by_next_request(packet);
-		stream->began_ns = packet_time(packet);
-		stream->bytes = 0;
-	}
-	if (request)
-		stream->head.flags |= HTTP_HEAD_REQUEST;
-	stream_load(packet, &stream->head, window);
-	if (window->size <= kept) { /* cannot be read */
-		packet->size = 0;
-		return;
-	}
-	http_look(&stream->head, window);
-	used = (window->done ? window->done : window->size) - kept;
-	if (stream->head.state == HTTP_OPAQUE) {
-		stream_miss(packet, stream);
-		packet->size = 0;
-		return;
-	}
-	packet_skip(packet, stream, used);
-	if (window->done)
-		stream_end_lines(packet, stream);
+	return packet->request ? connection->request_line : connection->response_line;
 }
 
-static __always_inline void stream_read(struct packet *packet, struct stream *stream)
+static __always_inline void line_keep(struct packet *packet, const struct http_window *window,
+				      __u32 used)
 {
-	__u32 key = 0, depth;
-	struct windows *windows = bpf_map_lookup_elem(&http_windows, &key);
+	verifier_forget(used);
+	if (used <= HTTP_WINDOW)
+		__builtin_memcpy(stream_line(packet), window->bytes + used, HTTP_LINE_KEPT);
+}
 
-	if (!windows)
-		return;
-	depth = windows->depth++;
-	verifier_forget(depth);
-	if (depth < WINDOWS)
-		stream_read_head(packet, stream, &windows->windows[depth]);
-	else
+/* What else is wanted of a request than that it is counted. */
+static __always_inline void request_read(struct packet *packet, __u32 size)
+{
+	if (packet->target->wants & HTTP_WANTS_RECORDS)
+		request_keep(packet, size);
+	if (packet->target->wants & HTTP_WANTS_ROUTES)
+		request_route(packet, size);
+}
+
+/* True when the lines have ended. */
+static __always_inline bool stream_look(struct packet *packet, struct http_window *window)
+{
+	struct http_head *head = &packet->stream->head;
+	__u32 size, used;
+
+	if (head->kept)
+		__builtin_memcpy(window->bytes, stream_line(packet), HTTP_LINE_KEPT);
+	size = window_load(packet, window);
+	if (!size) { /* cannot be read */
 		packet->size = 0;
-	windows->depth--;
+		return false;
+	}
+	used = http_look(head, window, size);
+	if (head->state == HTTP_OPAQUE) {
+		stream_miss(packet);
+		packet->size = 0;
+		return false;
+	}
+	if (head->kept)
+		line_keep(packet, window, used);
+	if (packet->request && packet->target->wants & (HTTP_WANTS_RECORDS | HTTP_WANTS_ROUTES))
+		request_read(packet, used);
+	packet_skip(packet, used);
+	return head->flags & HTTP_HEAD_DONE;
+}
+
+/* Reads lines from where the packet is, as far as a window reaches. */
+static __noinline int stream_read(struct packet *packet)
+{
+	const struct http_head *head = &packet->stream->head;
+	struct window *window = window_take();
+	bool ended;
+
+	if (!window) {
+		packet->size = 0;
+		connection_lose(packet);
+		return 0;
+	}
+	if (head->state == HTTP_START && !head->kept)
+		message_begin(packet);
+	ended = stream_look(packet, &window->view);
+	window_give_back(window);
+	if (ended)
+		stream_end_lines(packet);
+	return 0;
 }
 
 #endif

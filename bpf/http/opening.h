@@ -13,6 +13,7 @@
 #include "bpf/http.h"
 #include "bpf/http/connection.h"
 #include "bpf/http/packet.h"
+#include "bpf/http/target.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
 
@@ -37,24 +38,61 @@ static __always_inline void connection_set_address(struct connection *connection
 	}
 }
 
-/* Where both streams are as the first packet passes, and what can be told from that. */
+/* What can be told of a connection from the first packet of it that is seen. */
+struct opening {
+	__u16 port; /* the server's */
+	__u8 role;  /* enum http_role */
+	bool fresh; /* nothing has passed that was not seen */
+};
+
+static __always_inline struct opening opening_of(const struct packet *packet,
+						 const struct tcp_segment *segment,
+						 const struct tcp_sock *tcp)
+{
+	struct opening opening;
+
+	opening.fresh = tcp->bytes_received == 0 &&
+			tcp->bytes_sent <= (packet->sent ? segment->payload : 0);
+	/* The client speaks first; what was accepted has inherited its listener's backlog. */
+	if (opening.fresh)
+		opening.role = packet->sent ? HTTP_CLIENT : HTTP_SERVER;
+	else
+		opening.role =
+			tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER : HTTP_CLIENT;
+	opening.port = opening.role == HTTP_SERVER ? packet->sk->src_port
+						   : bpf_ntohs(packet->sk->dst_port);
+	return opening;
+}
+
+/* Both streams go on from where they are as the first packet passes. */
 static __always_inline void connection_begin(struct connection *connection,
 					     const struct packet *packet,
 					     const struct tcp_segment *segment,
-					     const struct tcp_sock *tcp)
+					     const struct tcp_sock *tcp,
+					     const struct opening *opening)
 {
 	__u32 sent = packet->sent ? segment->sequence : tcp->snd_nxt;
 
-	connection->fresh = tcp->bytes_received == 0 &&
-			    tcp->bytes_sent <= (packet->sent ? segment->payload : 0);
-	/* The client speaks first; what was accepted has inherited its listener's backlog. */
-	if (connection->fresh)
-		connection->role = packet->sent ? HTTP_CLIENT : HTTP_SERVER;
-	else
-		connection->role =
-			tcp->inet_conn.icsk_inet.sk.sk_max_ack_backlog ? HTTP_SERVER : HTTP_CLIENT;
+	connection->fresh = opening->fresh;
+	connection->role = opening->role;
+	connection->port = opening->port;
+	connection->request.head.flags = HTTP_HEAD_REQUEST;
 	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
 	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
+	connection_set_address(connection, tcp);
+	connection->target = packet->target->target;
+}
+
+/* A connection that is there already; NULL where this target is not to look at it (any more). */
+static __always_inline struct connection *connection_check(struct packet *packet,
+							   struct connection *connection)
+{
+	if (connection->target != packet->target->target)
+		return NULL;
+	if (target_wants_port(packet->target, connection->port))
+		return connection;
+	bpf_sk_storage_delete(&http_connections, packet->sk);
+	return NULL;
 }
 
 static __always_inline struct connection *connection_ensure(struct packet *packet,
@@ -62,11 +100,12 @@ static __always_inline struct connection *connection_ensure(struct packet *packe
 {
 	struct connection *connection;
 	struct bpf_sock *sk = packet->sk;
+	struct opening opening;
 	struct tcp_sock *tcp;
 
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
 	if (connection && connection->target >= packet->target->target)
-		return connection->target == packet->target->target ? connection : NULL;
+		return connection_check(packet, connection);
 	if (!segment->payload ||
 	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
 		return NULL;
@@ -75,13 +114,12 @@ static __always_inline struct connection *connection_ensure(struct packet *packe
 		return NULL;
 	if (connection) /* of a target that has gone */
 		bpf_sk_storage_delete(&http_connections, sk);
-	connection = bpf_sk_storage_get(&http_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!connection)
+	opening = opening_of(packet, segment, tcp);
+	if (!target_wants_port(packet->target, opening.port))
 		return NULL;
-	connection_begin(connection, packet, segment, tcp);
-	connection->port = connection->role == HTTP_SERVER ? sk->src_port : bpf_ntohs(sk->dst_port);
-	connection_set_address(connection, tcp);
-	connection->target = packet->target->target;
+	connection = bpf_sk_storage_get(&http_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (connection)
+		connection_begin(connection, packet, segment, tcp, &opening);
 	return connection;
 }
 

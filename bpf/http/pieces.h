@@ -19,25 +19,24 @@
 static long packet_step(__u32 step, void *context)
 {
 	struct packet *packet = context;
-	struct stream *stream = packet_stream(packet);
 
 	(void)step;
 	if (!packet->size)
 		return 1;
-	switch (stream->head.state) {
+	switch (packet->stream->head.state) {
 	case HTTP_START:
 	case HTTP_HEADERS:
 	case HTTP_CHUNK_SIZE:
 	case HTTP_TRAILERS:
-		stream_read(packet, stream);
+		stream_read(packet);
 		return 0;
 	case HTTP_BODY:
 	case HTTP_CHUNK:
-		stream_skip_body(packet, stream);
+		stream_skip_body(packet);
 		return 0;
 	case HTTP_CHUNKED:
 	case HTTP_CLOSE:
-		stream_skip_chunks(packet, stream);
+		stream_skip_chunks(packet);
 		return 1;
 	default:
 		return 1;
@@ -45,32 +44,37 @@ static long packet_step(__u32 step, void *context)
 }
 
 /* More pieces than are told apart in one packet. */
-static __always_inline void packet_give_up(struct packet *packet, struct stream *stream)
+static __always_inline void packet_give_up(struct packet *packet)
 {
-	if (stream->head.state >= HTTP_CHUNKED)
+	struct http_head *head = &packet->stream->head;
+
+	if (head->state >= HTTP_CHUNKED)
 		return;
-	if (stream->head.state <= HTTP_HEADERS || stream->head.state == HTTP_BODY) {
+	if (head->state <= HTTP_HEADERS || head->state == HTTP_BODY) {
 		connection_lose(packet);
 		return;
 	}
-	stream->head.state = HTTP_CHUNKED;
-	stream->head.kept = 0;
-	stream_skip_chunks(packet, stream);
+	head->state = HTTP_CHUNKED;
+	head->kept = 0;
+	stream_skip_chunks(packet);
 }
 
 static __always_inline void packet_read(struct packet *packet, __u32 sequence)
 {
-	struct stream *stream = packet_stream(packet);
+	struct http_head *head = &packet->stream->head;
 
-	if (stream->head.state == HTTP_OPAQUE || !packet_sync(packet, stream, sequence))
+	if (head->state == HTTP_OPAQUE || !packet_sync(packet, sequence))
 		return;
-	if (stream->head.state == HTTP_BODY && stream->head.body > packet->size) {
-		stream_skip_body(packet, stream);
+	if (head->state == HTTP_BODY && head->body > packet->size) {
+		stream_skip_body(packet);
 		return;
 	}
+	packet_step(0, packet);
+	if (!packet->size)
+		return;
 	bpf_loop(MESSAGES, packet_step, packet, 0);
 	if (packet->size)
-		packet_give_up(packet, stream);
+		packet_give_up(packet);
 }
 
 #endif

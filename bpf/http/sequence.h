@@ -17,9 +17,9 @@
  * Will the bytes before the packet never come? The kernel sends in order; of what it receives, it
  * has what lies before rcv_nxt.
  */
-static __always_inline bool packet_is_past_loss(const struct packet *packet,
-						const struct stream *stream)
+static __always_inline bool packet_is_past_loss(const struct packet *packet)
 {
+	const struct stream *stream = packet->stream;
 	const struct tcp_sock *tcp;
 
 	if (packet->sent)
@@ -32,8 +32,9 @@ static __always_inline bool packet_is_past_loss(const struct packet *packet,
  * Bytes before the packet are missing: they come later, or never. Within a body that does not
  * matter; otherwise those that come later are waited for. True when the packet can be looked at.
  */
-static __always_inline bool packet_jump(struct packet *packet, struct stream *stream, __u32 missing)
+static __always_inline bool packet_jump(struct packet *packet, __u32 missing)
 {
+	struct stream *stream = packet->stream;
 	__u8 state = stream->head.state;
 
 	if (state >= HTTP_CHUNKED)
@@ -42,7 +43,7 @@ static __always_inline bool packet_jump(struct packet *packet, struct stream *st
 		stream->head.body -= missing;
 		stream->bytes += missing;
 		if (!stream->head.body)
-			body_end(packet, stream);
+			body_end(packet);
 		return true;
 	}
 	if (state > HTTP_HEADERS && state != HTTP_BODY) {
@@ -50,7 +51,7 @@ static __always_inline bool packet_jump(struct packet *packet, struct stream *st
 		stream->head.kept = 0;
 		return true;
 	}
-	if (!packet_is_past_loss(packet, stream))
+	if (!packet_is_past_loss(packet))
 		return false;
 	connection_lose(packet);
 	return true;
@@ -60,9 +61,9 @@ static __always_inline bool packet_jump(struct packet *packet, struct stream *st
  * Leaves of the packet what has not been seen: false when that is nothing, as in a packet that is
  * sent again.
  */
-static __always_inline bool packet_sync(struct packet *packet, struct stream *stream,
-					__u32 sequence)
+static __always_inline bool packet_sync(struct packet *packet, __u32 sequence)
 {
+	struct stream *stream = packet->stream;
 	__s32 ahead = sequence - stream->next;
 	__u32 end = sequence + packet->size;
 
@@ -71,7 +72,7 @@ static __always_inline bool packet_sync(struct packet *packet, struct stream *st
 			return false;
 		packet->offset += -ahead;
 		packet->size -= -ahead;
-	} else if (ahead > 0 && !packet_jump(packet, stream, ahead)) {
+	} else if (ahead > 0 && !packet_jump(packet, ahead)) {
 		return false;
 	}
 	stream->next = end;

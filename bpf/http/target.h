@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright The Skep Authors */
 
-/* What is known of the cgroup whose packet is looked at. */
+/* The cgroup whose packet is looked at: what is asked of it, and what is counted for it. */
 #ifndef SKEP_BPF_HTTP_TARGET_H
 #define SKEP_BPF_HTTP_TARGET_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
@@ -16,9 +17,46 @@ struct {
 	__type(value, struct http_target);
 } http_targets SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HTTP_TARGETS_LIMIT);
+	__type(key, __u32);
+	__type(value, struct http_target_counts);
+} http_counts SEC(".maps");
+
 static __always_inline void count(__u64 *counter, __u64 more)
 {
 	__sync_fetch_and_add(counter, more);
+}
+
+/* NULL when the target has gone. */
+static __always_inline struct http_target_counts *target_counts(const struct http_target *target)
+{
+	__u32 number = target->target;
+
+	return bpf_map_lookup_elem(&http_counts, &number);
+}
+
+/* Adds one to a member of the target's counts; these are rare things. */
+#define target_count(target, member)                                                               \
+	do {                                                                                       \
+		struct http_target_counts *counts_ = target_counts(target);                        \
+                                                                                                   \
+		if (counts_)                                                                       \
+			count(&counts_->member, 1);                                                \
+	} while (0)
+
+static __always_inline bool target_wants_port(const struct http_target *target, __u16 port)
+{
+	__u32 i;
+
+	if (!(target->wants & HTTP_WANTS_PORTS))
+		return true;
+	for (i = 0; i < HTTP_TARGET_PORTS; i++)
+		if (target->ports[i] == port)
+			return true;
+	return false;
 }
 
 #endif

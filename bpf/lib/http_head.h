@@ -7,7 +7,9 @@
  * compile it: the kernel to count, user space to test and fuzz it.
  *
  * A piece is looked at through a window: what was left of the line before it, and then the new
- * bytes. A line is judged when it is whole, or by its beginning when it is longer than that.
+ * bytes. A line is judged when it is whole, or by its beginning when it is longer than that. Most
+ * lines are of no interest, so the way to the end of a line must be short: eight bytes at a time,
+ * for the first one that cannot be in the middle of a usual line.
  */
 #ifndef SKEP_BPF_LIB_HTTP_HEAD_H
 #define SKEP_BPF_LIB_HTTP_HEAD_H
@@ -15,10 +17,11 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#define HTTP_LINE_KEPT 40  /* bytes kept of a line that is not finished; longer ones are skipped */
-#define HTTP_WINDOW    256 /* bytes looked at in one go, those kept included */
-#define HTTP_WINDOW_ROOM                                                                           \
-	(2 * HTTP_WINDOW + 64) /* so that what follows a line may be read unasked */
+#define HTTP_LINE_KEPT	 40 /* bytes kept of a line that is not finished; longer ones are skipped */
+#define HTTP_WINDOW	 256 /* new bytes looked at in one go */
+#define HTTP_LINES	 32  /* lines looked at in one go */
+#define HTTP_WINDOW_END	 (HTTP_LINE_KEPT + HTTP_WINDOW)
+#define HTTP_WINDOW_ROOM (HTTP_WINDOW_END + 64) /* what follows a line may be read unasked */
 
 enum http_method {
 	HTTP_METHOD_OTHER, /* "_OTHER": a token that is not known */
@@ -51,41 +54,41 @@ enum http_state {
 #define HTTP_HEAD_CHUNKED 0x2 /* Transfer-Encoding: chunked */
 #define HTTP_HEAD_SKIP	  0x4 /* the rest of this line is of no interest */
 #define HTTP_HEAD_REQUEST 0x8
+#define HTTP_HEAD_DONE	  0x10 /* the last look has come to the end of the lines */
 
 /* One direction of a connection. A zeroed struct stands where a message can start. */
 struct http_head {
+	__u64 body;   /* bytes of the body or the chunk that are to come */
 	__u8 state;   /* enum http_state */
 	__u8 flags;   /* HTTP_HEAD_... */
 	__u8 method;  /* of a request: enum http_method */
 	__u8 kept;    /* bytes of the line that is not finished */
 	__u16 status; /* of a response */
 	__u16 reserved;
-	__u64 body; /* bytes of the body or the chunk that are to come */
-	__u8 line[HTTP_LINE_KEPT];
 };
 
-/* What is looked at, and how far the look has come. */
+/*
+ * What is looked at: the new bytes are from HTTP_LINE_KEPT on, and right before them stand those
+ * that were kept of the line which they go on with. A place in it is called by its index.
+ */
 struct http_window {
-	__u32 size;  /* bytes in it */
-	__u32 at;    /* looked at up to here */
-	__u32 start; /* of the line */
-	__u32 done;  /* the head ends before this byte; 0: not in this window */
+	__u64 zero; /* always: http_forget() */
 	__u8 bytes[HTTP_WINDOW_ROOM];
 };
 
 /*
  * The kernel's verifier wants an index bounded right where it is used, and the compiler must not
- * know that it is already. Words may lie anywhere.
+ * know that it is already. What it knows of an index besides, it looks at each line anew for: so it
+ * is made to forget by a zero of which it does not know that it is one. Words may lie anywhere.
  */
 #ifdef __bpf__
-#define http_global	 __noinline /* not static: the verifier looks at it once, for any caller */
-#define http_load(bytes) (*(const __u64 *)(bytes))
-#define http_index(index)                                                                          \
+#define http_global		 __noinline /* not static: the verifier looks at it once, for any caller */
+#define http_load(bytes)	 (*(const __u64 *)(bytes))
+#define http_forget(index, zero) ((index) ^ (zero))
+#define http_is_outside(index)                                                                     \
 	({                                                                                         \
-		__u64 bounded = (index);                                                           \
-                                                                                                   \
-		asm volatile("" : "+r"(bounded));                                                  \
-		bounded &(HTTP_WINDOW - 1);                                                        \
+		asm volatile("" : "+r"(index));                                                    \
+		index >= HTTP_WINDOW_END;                                                          \
 	})
 #else
 static inline __u64 http_load(const __u8 *bytes)
@@ -95,8 +98,9 @@ static inline __u64 http_load(const __u8 *bytes)
 	__builtin_memcpy(&word, bytes, sizeof(word));
 	return word;
 }
-#define http_index(index) (index)
-#define http_global	  static inline
+#define http_forget(index, zero) (index)
+#define http_is_outside(index)	 ((index) >= HTTP_WINDOW_END)
+#define http_global		 static inline
 #endif
 
 /* Eight letters as http_load() gives them. */
@@ -136,11 +140,14 @@ static __always_inline bool http_is_digit(__u8 c)
 	return c >= '0' && c <= '9';
 }
 
-/* A line of a request ends with the version; ones that are shorter end before `line` + 8. */
-static __always_inline bool http_ends_with_version(const __u8 *line, __u32 size)
+/* A line of a request ends with the version. */
+static __always_inline bool http_ends_with_version(const __u8 *bytes, __u64 end)
 {
-	__u64 word = http_load(line + http_index(size - 8));
+	__u64 last = end - 8, word;
 
+	if (http_is_outside(last))
+		return false;
+	word = http_load(bytes + last);
 	return (word & ~(0xffULL << 56)) == HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0) &&
 	       http_is_digit(word >> 56);
 }
@@ -152,12 +159,12 @@ static __always_inline bool http_ends_with_version(const __u8 *line, __u32 size)
  * known are recognised. Of one that is longer than the window, the end is not seen, and the method
  * alone says so.
  */
-static __always_inline void http_judge_request(struct http_head *head, const __u8 *line, bool whole,
-					       __u32 size)
+static __always_inline void http_judge_request(struct http_head *head, const __u8 *bytes,
+					       __u64 start, __u64 end, bool whole)
 {
-	__u8 method = http_method_of(http_load(line));
+	__u8 method = http_method_of(http_load(bytes + start));
 
-	if (whole ? size < HTTP_REQUEST_LINE_LEAST || !http_ends_with_version(line, size)
+	if (whole ? end - start < HTTP_REQUEST_LINE_LEAST || !http_ends_with_version(bytes, end)
 		  : method == HTTP_METHOD_OTHER)
 		return;
 	head->method = method;
@@ -177,15 +184,16 @@ static __always_inline void http_judge_response(struct http_head *head, const __
 	head->state = head->status >= 100 ? HTTP_HEADERS : HTTP_START;
 }
 
-static __always_inline void http_judge_start(struct http_head *head, const __u8 *line, bool whole,
-					     __u32 size)
+/* `start` is inside the window; a line that is not whole goes on behind `end`. */
+static __always_inline void http_judge_start(struct http_head *head, const __u8 *bytes, __u64 start,
+					     __u64 end, bool whole)
 {
 	head->body = 0;
 	head->flags &= HTTP_HEAD_REQUEST;
 	if (head->flags & HTTP_HEAD_REQUEST)
-		http_judge_request(head, line, whole, size);
+		http_judge_request(head, bytes, start, end, whole);
 	else
-		http_judge_response(head, line);
+		http_judge_response(head, bytes + start);
 	if (head->state == HTTP_START)
 		head->state = HTTP_OPAQUE;
 }
@@ -198,12 +206,9 @@ static __always_inline bool http_is_blank(__u8 c)
 	return c == ' ' || c == '\t';
 }
 
-/*
- * Lists ("5, 5") and signs are no lengths: what follows is not known then. The line is the
- * window's from `start` on.
- */
+/* Lists ("5, 5") and signs are no lengths: what follows is not known then. */
 http_global int http_judge_length(struct http_head *head, const struct http_window *window,
-				  __u32 start, __u32 size)
+				  __u64 start, __u64 end)
 {
 	const __u8 *value;
 	__u64 length = 0;
@@ -211,47 +216,55 @@ http_global int http_judge_length(struct http_head *head, const struct http_wind
 
 	if (!head || !window)
 		return 0;
-	for (i = 0; i < HTTP_BLANKS && size && http_is_blank(window->bytes[http_index(start)]);
-	     i++) {
-		start++;
-		size--;
-	}
-	value = window->bytes + http_index(start);
-	for (i = 0; i < HTTP_LENGTH_DIGITS && i < size && http_is_digit(value[i]); i++)
+	for (i = 0; i < HTTP_BLANKS && start < end; i++, start++)
+		if (http_is_outside(start) || !http_is_blank(window->bytes[start]))
+			break;
+	if (http_is_outside(start))
+		return 0;
+	value = window->bytes + start;
+	for (i = 0; i < HTTP_LENGTH_DIGITS && start + i < end && http_is_digit(value[i]); i++)
 		length = length * 10 + (value[i] - '0');
-	if (!i || (i < size && !http_is_blank(value[i])))
+	if (!i || (start + i < end && !http_is_blank(value[i])))
 		return 0;
 	head->flags |= HTTP_HEAD_LENGTH;
 	head->body = length;
 	return 0;
 }
 
-static __always_inline void http_judge_header(struct http_head *head,
-					      const struct http_window *window, __u32 start,
-					      __u32 size)
-{
-	const __u8 *line = window->bytes + http_index(start);
-	__u64 word = http_load(line) | HTTP_LOWER;
+#define HTTP_IS_CONTENT(word)  ((word) == HTTP_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-'))
+#define HTTP_IS_TRANSFER(word) ((word) == HTTP_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r'))
 
-	if (word == HTTP_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')) {
-		word = http_load(line + 8) | HTTP_LOWER;
-		if (HTTP_IS(word, 7, 'l', 'e', 'n', 'g', 't', 'h', ':', 0) && size > 15)
-			http_judge_length(head, window, start + 15, size - 15);
-	} else if (word == HTTP_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') && size >= 25) {
-		word = http_load(line + 8) | HTTP_LOWER;
-		if (word != HTTP_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'))
-			return;
-		/* The last coding is the one that counts; "chunked" always is the last. */
-		word = http_load(line + http_index(size - 8)) | HTTP_LOWER;
-		if (word >> 8 == HTTP_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
-			head->flags |= HTTP_HEAD_CHUNKED;
-	}
+/* The last coding is the one that counts; "chunked" always is the last. */
+static __always_inline bool http_ends_with_chunked(const __u8 *bytes, __u64 end)
+{
+	__u64 last = end - 8;
+
+	if (http_is_outside(last))
+		return false;
+	return (http_load(bytes + last) | HTTP_LOWER) >> 8 ==
+	       HTTP_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0);
+}
+
+static __always_inline void http_judge_header(struct http_head *head,
+					      const struct http_window *window, __u64 start,
+					      __u64 end)
+{
+	const __u8 *line = window->bytes + start;
+	__u64 word = http_load(line) | HTTP_LOWER, next = http_load(line + 8) | HTTP_LOWER;
+
+	if (HTTP_IS_CONTENT(word) && HTTP_IS(next, 7, 'l', 'e', 'n', 'g', 't', 'h', ':', 0) &&
+	    end - start > 15)
+		http_judge_length(head, window, start + 15, end);
+	else if (HTTP_IS_TRANSFER(word) && end - start >= 25 &&
+		 next == HTTP_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') &&
+		 http_ends_with_chunked(window->bytes, end))
+		head->flags |= HTTP_HEAD_CHUNKED;
 }
 
 #define HTTP_CHUNK_DIGITS 15
 
 /* A chunk's size is hexadecimal; what stands behind it is of no interest (RFC 9112, 7.1). */
-static __always_inline void http_judge_chunk(struct http_head *head, const __u8 *line, __u32 size)
+static __always_inline void http_judge_chunk(struct http_head *head, const __u8 *line, __u64 size)
 {
 	__u64 length = 0;
 	__u32 i;
@@ -272,8 +285,7 @@ static __always_inline void http_judge_chunk(struct http_head *head, const __u8 
 }
 
 /* The line before a chunk has ended. */
-static __always_inline void http_begin_chunk(struct http_head *head, struct http_window *window,
-					     __u32 end)
+static __always_inline void http_begin_chunk(struct http_head *head)
 {
 	if (head->state == HTTP_CHUNK_SIZE && !head->body) {
 		head->state = HTTP_TRAILERS;
@@ -283,142 +295,149 @@ static __always_inline void http_begin_chunk(struct http_head *head, struct http
 		head->state = HTTP_CHUNK;
 		head->body += 2;
 	}
-	window->done = end + 1;
+	head->flags |= HTTP_HEAD_DONE;
 }
 
-/* Judges the line that ends before `end`, where its line feed is. */
-http_global int http_judge_line(struct http_head *head, struct http_window *window, __u32 end)
+/* Judges a whole line, from `start` up to `end`, that may tell something. */
+http_global int http_judge_line(struct http_head *head, struct http_window *window, __u64 start,
+				__u64 end)
 {
-	const __u8 *line;
-	__u32 start, size;
+	__u8 skip;
 
-	if (!head || !window)
+	if (!head || !window || http_is_outside(start) || http_is_outside(end) || end < start)
 		return 0;
-	start = window->start;
-	if (start >= HTTP_WINDOW || end >= HTTP_WINDOW || end < start)
-		return 0;
-	line = window->bytes + http_index(start);
-	size = end - start;
-	if (size && window->bytes[http_index(end - 1)] == '\r')
-		size--;
+	skip = head->flags & HTTP_HEAD_SKIP;
+	head->flags &= ~HTTP_HEAD_SKIP;
 	if (head->state == HTTP_CHUNK_SIZE) {
-		if (!(head->flags & HTTP_HEAD_SKIP))
-			http_judge_chunk(head, line, size);
-		head->flags &= ~HTTP_HEAD_SKIP;
-		http_begin_chunk(head, window, end);
-	} else if (head->flags & HTTP_HEAD_SKIP)
-		head->flags &= ~HTTP_HEAD_SKIP;
-	else if (!size && head->state != HTTP_START)
-		window->done = end + 1;
+		if (!skip)
+			http_judge_chunk(head, window->bytes + start, end - start);
+		http_begin_chunk(head);
+	} else if (skip)
+		return 0;
+	else if (start == end && head->state != HTTP_START)
+		head->flags |= HTTP_HEAD_DONE;
 	else if (head->state == HTTP_HEADERS)
-		http_judge_header(head, window, start, size);
-	else if (size && head->state == HTTP_START) /* empty lines before a message are allowed */
-		http_judge_start(head, line, true, size);
+		http_judge_header(head, window, start, end);
+	else if (start != end && head->state == HTTP_START) /* empty lines before it are allowed */
+		http_judge_start(head, window->bytes, start, end, true);
 	return 0;
 }
 
-/* Which of the eight bytes is the first line feed; 8: none. */
-static __always_inline __u32 http_find_line_feed(__u64 word)
-{
-	__u64 differing = word ^ 0x0a0a0a0a0a0a0a0aULL;
-	__u64 found = (differing - 0x0101010101010101ULL) & ~differing & 0x8080808080808080ULL;
+#define HTTP_EACH(byte) ((byte)*0x0101010101010101ULL)
 
-	if (!found)
-		return 8;
+/* The highest bit of each byte of a word that is a line feed; all others are zero. */
+static __always_inline __u64 http_find_line_feeds(__u64 word)
+{
+	__u64 differing = word ^ HTTP_EACH('\n');
+
+	return ~(((differing & HTTP_EACH(0x7f)) + HTTP_EACH(0x7f)) | differing | HTTP_EACH(0x7f));
+}
+
+/* Which byte is the first one of those that were found. */
+static __always_inline __u64 http_first_byte(__u64 found)
+{
 	return ((found & -found) >> 7) * 0x0001020304050607ULL >> 56;
 }
 
-struct http_look {
-	struct http_head *head;
-	struct http_window *window;
-};
-
-#define HTTP_STEP_WORDS 4
-
-/* Most headers are of no interest, which their first letter says. */
-static __always_inline bool http_may_skip_line(const struct http_head *head,
-					       const struct http_window *window)
+/* Most headers are of no interest, which their first letters say. */
+static __always_inline bool http_may_skip_line(const struct http_head *head, const __u8 *line)
 {
-	__u8 letter = window->bytes[http_index(window->start)] | 0x20;
+	__u64 word = http_load(line) | HTTP_LOWER;
 
-	return head->state == HTTP_HEADERS && !(head->flags & HTTP_HEAD_SKIP) && letter >= 'a' &&
-	       letter != 'c' && letter != 't';
-}
-
-/* One step of a look: some words, or up to the end of a line. Returns 1 at the end of the look. */
-static long http_step(__u32 step, void *context)
-{
-	struct http_look *look = context;
-	struct http_window *window = look->window;
-	struct http_head *head = look->head;
-	__u32 at = window->at, offset, i;
-
-	(void)step;
-	for (i = 0; i < HTTP_STEP_WORDS; i++) {
-		offset = http_find_line_feed(http_load(window->bytes + http_index(at)));
-		if (offset < 8)
-			break;
-		at += 8;
-	}
-	window->at = at;
-	if (offset == 8)
-		return at >= window->size || at >= HTTP_WINDOW;
-	at += offset;
-	if (at >= window->size || at >= HTTP_WINDOW)
-		return 1;
-	if (!http_may_skip_line(head, window))
-		http_judge_line(head, window, at);
-	window->at = at + 1;
-	window->start = window->at;
-	return window->done || head->state == HTTP_OPAQUE || window->at >= window->size;
+	return head->state == HTTP_HEADERS && !(head->flags & HTTP_HEAD_SKIP) &&
+	       !HTTP_IS_CONTENT(word) && !HTTP_IS_TRANSFER(word);
 }
 
 /* Keeps the line that is not finished; of one that is too long, only that the rest is skipped. */
-static __always_inline void http_keep_line(struct http_head *head, struct http_window *window)
+static __always_inline void http_keep_line(struct http_head *head, const __u8 *bytes, __u64 start,
+					   __u64 end)
 {
-	__u32 start = window->start, size = window->size - start;
-
 	head->kept = 0;
-	if (start >= HTTP_WINDOW || head->flags & HTTP_HEAD_SKIP)
+	if (http_is_outside(start) || head->flags & HTTP_HEAD_SKIP)
 		return;
-	if (size < HTTP_LINE_KEPT) {
-		__builtin_memcpy(head->line, window->bytes + http_index(start), HTTP_LINE_KEPT);
-		head->kept = size;
+	if (end - start < HTTP_LINE_KEPT) {
+		head->kept = end - start;
 		return;
 	}
 	if (head->state == HTTP_START)
-		http_judge_start(head, window->bytes + http_index(start), false, size);
+		http_judge_start(head, bytes, start, end, false);
 	else if (head->state == HTTP_CHUNK_SIZE)
-		http_judge_chunk(head, window->bytes + http_index(start), size);
+		http_judge_chunk(head, bytes + start, end - start);
 	head->flags |= HTTP_HEAD_SKIP;
 }
 
-#ifdef __bpf__
-#define http_loop(steps, step, context) bpf_loop(steps, step, context, 0)
-#else
-static inline void http_loop(__u32 steps, long (*step)(__u32, void *), void *context)
+/* Where a look is. */
+struct http_look {
+	struct http_head *head;
+	struct http_window *window;
+	__u64 start; /* of the line */
+	__u64 limit; /* of the bytes that are there */
+};
+
+/* The line ends with the line feed at `at`. */
+static __always_inline void http_end_line(struct http_look *look, __u64 at)
 {
-	for (__u32 i = 0; i < steps && !step(i, context); i++)
-		;
+	const __u8 *bytes = look->window->bytes;
+	__u64 start = look->start, before = at - 1;
+
+	look->start = http_forget(at + 1, look->window->zero);
+	if (http_is_outside(start) || http_is_outside(before))
+		return;
+	if (at - start > 1 && http_may_skip_line(look->head, bytes + start))
+		return;
+	http_judge_line(look->head, look->window, start,
+			at > start && bytes[before] == '\r' ? before : at);
 }
-#endif
+
+static __always_inline bool http_look_is_over(const struct http_look *look)
+{
+	return look->start >= look->limit || look->head->flags & HTTP_HEAD_DONE ||
+	       look->head->state == HTTP_OPAQUE;
+}
+
+/* Ends the lines whose line feeds were found among the eight bytes from `at` on. True: it is over.
+ */
+static __always_inline bool http_end_lines(struct http_look *look, __u64 at, __u64 found)
+{
+	for (int i = 0; i < 8 && found; i++, found &= found - 1) {
+		__u64 feed = at + http_first_byte(found);
+
+		if (feed >= look->limit)
+			return true;
+		http_end_line(look, feed);
+		if (http_look_is_over(look))
+			return true;
+	}
+	return false;
+}
 
 /*
- * Looks at a window, which begins with head->line (head->kept bytes). Afterwards window->done tells
- * where the head has ended, or the state is HTTP_OPAQUE, or more is needed.
+ * Looks at a window with `size` new bytes, behind head->kept ones that were kept. Returns how many
+ * of the new ones have been looked at. Afterwards HTTP_HEAD_DONE tells that the lines end there, or
+ * the state is HTTP_OPAQUE, or more is needed; then the last head->kept bytes that were looked at
+ * are to be kept.
  */
-static __always_inline void http_look(struct http_head *head, struct http_window *window)
+http_global int http_look(struct http_head *head, struct http_window *window, __u32 size)
 {
-	struct http_look look = {head, window};
+	struct http_look look = {head, window, HTTP_LINE_KEPT, HTTP_LINE_KEPT + size};
+	__u64 found;
 
-	window->at = head->kept; /* no line feed in what was kept */
-	window->start = 0;
-	window->done = 0;
-	http_loop(HTTP_WINDOW, http_step, &look);
-	if (!window->done && head->state != HTTP_OPAQUE)
-		http_keep_line(head, window);
-	else
-		head->kept = 0;
+	if (!head || !window || size > HTTP_WINDOW || head->kept >= HTTP_LINE_KEPT)
+		return 0;
+	look.start -= head->kept; /* no line feed in what was kept */
+	head->kept = 0;
+	head->flags &= ~HTTP_HEAD_DONE;
+	for (__u64 at = HTTP_LINE_KEPT; at < HTTP_WINDOW_END && at < look.limit; at += 8) {
+		found = http_find_line_feeds(http_load(window->bytes + at));
+		if (found && http_end_lines(&look, at, found))
+			break;
+	}
+	if (!(head->flags & HTTP_HEAD_DONE) && head->state != HTTP_OPAQUE &&
+	    look.start < look.limit) {
+		http_keep_line(head, window->bytes, look.start, look.limit);
+		return size;
+	}
+	return look.start - HTTP_LINE_KEPT;
 }
 
 /* The head of a request has ended: what follows it. */

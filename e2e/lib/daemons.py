@@ -81,7 +81,7 @@ def pod_metric(shown, name, **labels):
 
 
 def events(node, **fields):
-    """The exec events that the node's agent has told since it started and that bear these fields."""
+    """The events that the node's agent has told since it started and that bear these fields."""
     name = agent_pod(node)["metadata"]["name"]
     found = []
     for line in cluster.kubectl("logs", name, "-n", cluster.SYSTEM, "--tail=-1").splitlines():

@@ -63,6 +63,22 @@ class BadInput(ClusterTest):
         selector = {"matchExpressions": [{"key": "app", "operator": "In"}]}
         self.not_accepted("empty", "values", selector=selector)
 
+    def test_bad_http(self):
+        """settings of HTTP that are out of bounds are refused, with the field and the remedy"""
+
+        def http(**settings):
+            return [{"type": "HTTP", "http": settings}]
+
+        self.not_accepted("slow", "10m", probes=http(slowThreshold="11m"))
+        for field, value in (
+            ("report", ["6xx"]),
+            ("sampleOneIn", 0),
+            ("ports", list(range(1, 18))),
+            ("paths", "All"),
+        ):
+            answer = self.refused(self.policy(field.lower(), probes=http(**{field: value})))
+            self.assertIn(f"http.{field}", answer)
+
     def test_others_go_on(self):
         """a bad policy beside it does not disturb a good one"""
         watched = self.start_pod("watched", WATCHED)

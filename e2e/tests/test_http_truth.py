@@ -400,10 +400,11 @@ class HttpTruth(unittest.TestCase):
             now = self.values(pod, CONNECTIONS, LOST)
             more = {name: round(now[name] - seen[end][name]) for name in now}
             self.assertEqual(more, {CONNECTIONS: number, LOST: 0}, end)
-        self.measured = f"{self.connection_bytes()} bytes of kernel memory for each end of a connection"
+        self.measured = f"{self.state_bytes()} bytes of state for each end of a connection"
 
     @staticmethod
-    def connection_bytes():
+    def state_bytes():
+        """What the kernel keeps of each, before it rounds up to the size of what it allocates."""
         maps = json.loads(shell.run("bpftool", "--json", "map", "show"))
         sizes = [found["bytes_value"] for found in maps if found.get("name") == "http_connection"]
         return max(sizes, default=None)

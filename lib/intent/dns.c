@@ -50,10 +50,11 @@ static int dns_encode(const union probe_settings *settings, cJSON *entry)
 	return 0;
 }
 
-static void dns_merge(union probe_settings *settings, const union probe_settings *other)
+static int dns_merge(union probe_settings *settings, const union probe_settings *other)
 {
 	threshold_merge(&settings->dns.slow_ns, other->dns.slow_ns);
 	settings->dns.failures |= other->dns.failures;
+	return 0;
 }
 
 static bool dns_equal(const union probe_settings *a, const union probe_settings *b)

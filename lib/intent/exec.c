@@ -65,11 +65,12 @@ static int exec_encode(const union probe_settings *settings, cJSON *entry)
 	return 0;
 }
 
-static void exec_merge(union probe_settings *settings, const union probe_settings *other)
+static int exec_merge(union probe_settings *settings, const union probe_settings *other)
 {
 	if (other->exec.arguments > settings->exec.arguments)
 		settings->exec.arguments = other->exec.arguments;
 	settings->exec.failures |= other->exec.failures;
+	return 0;
 }
 
 static bool exec_equal(const union probe_settings *a, const union probe_settings *b)

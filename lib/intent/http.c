@@ -3,7 +3,8 @@
 
 /*
  * The settings of the HTTP probe: {"http": {"ports": [8080], "slowThreshold": "250ms",
- * "report": ["5xx"], "sampleOneIn": 100, "paths": "Normalized", "byRoute": true}}.
+ * "report": ["5xx"], "sampleOneIn": 100, "paths": "Normalized", "byRoute": true,
+ * "routes": ["/users/{id}"]}}.
  */
 
 #include <errno.h>
@@ -168,6 +169,8 @@ static int decode_members(const cJSON *given, struct http_settings *http, struct
 		result = decode_paths(json_find(given, "paths"), &http->paths, error);
 	if (result == 0)
 		result = decode_by_route(json_find(given, "byRoute"), &http->by_route, error);
+	if (result == 0) /* the last one: it holds something */
+		result = http_routes_decode(json_find(given, "routes"), &http->routes, error);
 	return result;
 }
 
@@ -203,7 +206,8 @@ static int http_encode(const union probe_settings *settings, cJSON *entry)
 	    (http->sample_one_in &&
 	     !cJSON_AddNumberToObject(json, "sampleOneIn", http->sample_one_in)) ||
 	    !cJSON_AddStringToObject(json, "paths", path_names[http->paths]) ||
-	    !cJSON_AddBoolToObject(json, "byRoute", http->by_route))
+	    !cJSON_AddBoolToObject(json, "byRoute", http->by_route) ||
+	    (http->routes && !json_add_item(json, "routes", http_routes_encode(http->routes))))
 		return -ENOMEM;
 	return 0;
 }
@@ -214,10 +218,15 @@ static void merge_sample(uint32_t *one_in, uint32_t other)
 		*one_in = other;
 }
 
-static void http_merge(union probe_settings *settings, const union probe_settings *other)
+static int http_merge(union probe_settings *settings, const union probe_settings *other)
 {
 	struct http_settings *http = &settings->http;
+	struct http_routes *routes;
 
+	if (http_routes_unite(http->routes, other->http.routes, &routes) < 0)
+		return -ENOMEM;
+	http_routes_release(http->routes);
+	http->routes = routes;
 	merge_ports(http, &other->http);
 	threshold_merge(&http->slow_ns, other->http.slow_ns);
 	http_status_set_merge(&http->report, &other->http.report);
@@ -225,6 +234,7 @@ static void http_merge(union probe_settings *settings, const union probe_setting
 	if (other->http.paths > http->paths)
 		http->paths = other->http.paths;
 	http->by_route |= other->http.by_route;
+	return 0;
 }
 
 static bool ports_equal(const struct http_settings *a, const struct http_settings *b)
@@ -238,7 +248,17 @@ static bool http_equal(const union probe_settings *a, const union probe_settings
 	return ports_equal(&a->http, &b->http) && a->http.slow_ns == b->http.slow_ns &&
 	       http_status_set_equal(&a->http.report, &b->http.report) &&
 	       a->http.sample_one_in == b->http.sample_one_in && a->http.paths == b->http.paths &&
-	       a->http.by_route == b->http.by_route;
+	       a->http.by_route == b->http.by_route && a->http.routes == b->http.routes;
+}
+
+static void http_hold(const union probe_settings *settings)
+{
+	http_routes_hold(settings->http.routes);
+}
+
+static void http_release(union probe_settings *settings)
+{
+	http_routes_release(settings->http.routes);
 }
 
 /* Routes that are found by themselves are paths without their values. */
@@ -279,4 +299,6 @@ const struct intent_kind http_intent = {
 	.text = http_text,
 	.text_is_given = http_text_is_given,
 	.cap_text = http_cap_text,
+	.hold = http_hold,
+	.release = http_release,
 };

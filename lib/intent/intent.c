@@ -65,11 +65,24 @@ int probe_settings_encode(enum probe_type type, const union probe_settings *sett
 	return kinds[type]->encode ? kinds[type]->encode(settings, entry) : 0;
 }
 
-void probe_settings_merge(enum probe_type type, union probe_settings *settings,
-			  const union probe_settings *other)
+union probe_settings probe_settings_copy(enum probe_type type, const union probe_settings *settings)
 {
-	if (kinds[type]->merge)
-		kinds[type]->merge(settings, other);
+	if (kinds[type]->hold)
+		kinds[type]->hold(settings);
+	return *settings;
+}
+
+void probe_settings_free(enum probe_type type, union probe_settings *settings)
+{
+	if (kinds[type]->release)
+		kinds[type]->release(settings);
+	memset(settings, 0, sizeof(*settings));
+}
+
+int probe_settings_merge(enum probe_type type, union probe_settings *settings,
+			 const union probe_settings *other)
+{
+	return kinds[type]->merge ? kinds[type]->merge(settings, other) : 0;
 }
 
 const char *probe_text_field(enum probe_type type)

@@ -14,6 +14,7 @@
 #include <cjson/cJSON.h>
 
 #include "lib/base/error.h"
+#include "lib/intent/http_routes.h"
 #include "lib/intent/http_status_set.h"
 
 enum probe_type { PROBE_TCP, PROBE_EXEC, PROBE_DNS, PROBE_HTTP };
@@ -52,7 +53,8 @@ struct http_settings {
 	uint16_t ports[HTTP_PORTS_LIMIT]; /* of the server: only these, sorted */
 	uint8_t port_count;		  /* 0: every port */
 	enum http_paths paths;
-	bool by_route;
+	bool by_route;		    /* counted by automatic routes */
+	struct http_routes *routes; /* and by these, held; NULL: none */
 };
 
 /* The settings of one probe; which member holds is said by the probe's type. */
@@ -74,7 +76,8 @@ int probe_type_parse(const char *name, enum probe_type *ret_type);
 /*
  * Reads the settings of a probe of `type` from its entry ({"type": "Exec", "exec": {...}}); what is
  * not given has its default. The message of an error begins with the field below the entry
- * ("exec.arguments: ...") and names the remedy. Returns 0 or -EINVAL.
+ * ("exec.arguments: ...") and names the remedy. Returns 0, with settings that end with
+ * probe_settings_free(), -EINVAL or -ENOMEM.
  */
 int probe_settings_decode(enum probe_type type, const cJSON *entry,
 			  union probe_settings *ret_settings, struct error *error);
@@ -82,9 +85,19 @@ int probe_settings_decode(enum probe_type type, const cJSON *entry,
 /* Writes settings into an entry that has its "type" already. Returns 0 or -ENOMEM. */
 int probe_settings_encode(enum probe_type type, const union probe_settings *settings, cJSON *entry);
 
-/* Makes `settings` the union of itself and `other`: what either asks for is done. */
-void probe_settings_merge(enum probe_type type, union probe_settings *settings,
-			  const union probe_settings *other);
+/* A copy, which ends with probe_settings_free(): settings hold what they share with others. */
+union probe_settings probe_settings_copy(enum probe_type type,
+					 const union probe_settings *settings);
+
+/* Releases what the settings hold; they are empty afterwards. Zeroed ones hold nothing. */
+void probe_settings_free(enum probe_type type, union probe_settings *settings);
+
+/*
+ * Makes `settings` the union of itself and `other`: what either asks for is done. Returns 0, or
+ * -ENOMEM with `settings` as it was.
+ */
+int probe_settings_merge(enum probe_type type, union probe_settings *settings,
+			 const union probe_settings *other);
 
 /*
  * What of an entry says how much text may leave the node ("exec.arguments"), in words for people,

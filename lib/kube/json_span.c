@@ -10,7 +10,14 @@ bool json_is_space(char byte)
 	return byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r';
 }
 
-static enum json_step step_in_string(struct json_span *span, char byte)
+/* What a byte is to the value. */
+enum step {
+	STEP_INSIDE, /* it belongs to it, and more may come */
+	STEP_LAST,   /* it is the last one */
+	STEP_BEHIND, /* it comes behind a value that has no closing mark */
+};
+
+static enum step step_in_string(struct json_span *span, char byte)
 {
 	if (span->is_escaped) {
 		span->is_escaped = false;
@@ -18,9 +25,9 @@ static enum json_step step_in_string(struct json_span *span, char byte)
 		span->is_escaped = true;
 	} else if (byte == '"') {
 		span->is_in_string = false;
-		return span->depth ? JSON_INSIDE : JSON_LAST;
+		return span->depth ? STEP_INSIDE : STEP_LAST;
 	}
-	return JSON_INSIDE;
+	return STEP_INSIDE;
 }
 
 /* Whether a bare value cannot go on with this byte. */
@@ -30,16 +37,16 @@ static bool is_mark(char byte)
 }
 
 /* A mark ends a bare value, or closes what is open. */
-static enum json_step step_over_mark(struct json_span *span, char byte)
+static enum step step_over_mark(struct json_span *span, char byte)
 {
 	if (!span->depth)
-		return JSON_BEHIND;
+		return STEP_BEHIND;
 	if (byte == '}' || byte == ']')
 		span->depth--;
-	return span->depth ? JSON_INSIDE : JSON_LAST;
+	return span->depth ? STEP_INSIDE : STEP_LAST;
 }
 
-enum json_step json_span_step(struct json_span *span, char byte)
+static enum step step(struct json_span *span, char byte)
 {
 	if (span->is_in_string)
 		return step_in_string(span, byte);
@@ -48,7 +55,20 @@ enum json_step json_span_step(struct json_span *span, char byte)
 	span->is_begun = true;
 	span->is_in_string = byte == '"';
 	span->depth += byte == '{' || byte == '[';
-	return JSON_INSIDE;
+	return STEP_INSIDE;
+}
+
+size_t json_span_walk(struct json_span *span, const char *data, size_t length, bool *ret_is_over)
+{
+	struct json_span walked = *span;
+	enum step last = STEP_INSIDE;
+	size_t taken = 0;
+
+	while (last == STEP_INSIDE && taken < length)
+		last = step(&walked, data[taken++]);
+	*span = walked;
+	*ret_is_over = last != STEP_INSIDE;
+	return last == STEP_BEHIND ? taken - 1 : taken;
 }
 
 /* What is left behind `count` bytes. */
@@ -73,14 +93,10 @@ static struct json_stretch pass_over(struct json_stretch text, char mark)
 static struct json_stretch value_of(struct json_stretch text)
 {
 	struct json_span span = {0};
+	bool is_over;
 
-	for (size_t i = 0; i < text.length; i++) {
-		enum json_step step = json_span_step(&span, text.start[i]);
-
-		if (step != JSON_INSIDE)
-			return (struct json_stretch){text.start, i + (step == JSON_LAST)};
-	}
-	return text;
+	return (struct json_stretch){text.start,
+				     json_span_walk(&span, text.start, text.length, &is_over)};
 }
 
 static bool is_key(struct json_stretch key, const char *name)

@@ -19,14 +19,12 @@ struct json_span {
 	bool is_escaped; /* the next byte belongs to a backslash */
 };
 
-enum json_step {
-	JSON_INSIDE, /* the byte belongs to the value, and more may come */
-	JSON_LAST,   /* it is the value's last one */
-	JSON_BEHIND, /* it comes behind a value that has no closing mark: a number, true, null */
-};
-
-/* Takes the next byte. After JSON_LAST or JSON_BEHIND the value is over. */
-enum json_step json_span_step(struct json_span *span, char byte);
+/*
+ * Takes the bytes that come next. Returns how many of them belong to the value and sets
+ * *ret_is_over when it ends with them. A value without a closing mark, as a number, is over when
+ * the first byte behind it has come.
+ */
+size_t json_span_walk(struct json_span *span, const char *data, size_t length, bool *ret_is_over);
 
 /* Whether the byte may stand between values: blank, tab, line feed, carriage return. */
 bool json_is_space(char byte);

@@ -14,11 +14,9 @@
 
 /* What a byte leads to. */
 enum list_step {
-	STEP_ON,     /* the next byte */
-	STEP_AGAIN,  /* the same byte, as it belongs to what comes next */
-	STEP_VALUE,  /* a value is complete with this byte */
-	STEP_BEFORE, /* a value was complete before this byte, which is to be looked at again */
-	STEP_WRONG,  /* this is no list */
+	STEP_ON,    /* the next byte */
+	STEP_AGAIN, /* the same byte, as a value begins with it */
+	STEP_WRONG, /* this is no list */
 };
 
 static void begin_value(struct list_decoder *decoder, bool is_item)
@@ -81,22 +79,8 @@ static enum list_step step_items(struct list_decoder *decoder, char byte)
 	return STEP_AGAIN;
 }
 
-static enum list_step step_inside(struct list_decoder *decoder, char byte)
-{
-	switch (json_span_step(&decoder->span, byte)) {
-	case JSON_LAST:
-		return STEP_VALUE;
-	case JSON_BEHIND:
-		return STEP_BEFORE;
-	default:
-		return STEP_ON;
-	}
-}
-
 static enum list_step step(struct list_decoder *decoder, char byte)
 {
-	if (decoder->state == LIST_INSIDE)
-		return step_inside(decoder, byte);
 	if (decoder->state == LIST_KEY)
 		return step_key(decoder, byte);
 	if (json_is_space(byte))
@@ -252,17 +236,27 @@ static int tell_end(struct list_decoder *decoder, struct list_part *ret_part)
 	return 1;
 }
 
-/* Looks at one byte. Returns 1 with a part, 0, or -EBADMSG. */
+/* Goes through the value under way. Returns as look(). */
+static int look_inside(struct list_decoder *decoder, struct list_part *ret_part)
+{
+	bool is_over;
+
+	decoder->scanned += json_span_walk(&decoder->span, decoder->buffer.data + decoder->scanned,
+					   decoder->buffer.length - decoder->scanned, &is_over);
+	return is_over ? end_value(decoder, ret_part) : 0;
+}
+
+/* Looks at a byte, or what there is of a value. Returns 1 with a part, 0, or -EBADMSG. */
 static int look(struct list_decoder *decoder, struct list_part *ret_part)
 {
-	char byte = decoder->buffer.data[decoder->scanned];
-	enum list_step result = step(decoder, byte);
+	enum list_step result;
 
+	if (decoder->state == LIST_INSIDE)
+		return look_inside(decoder, ret_part);
+	result = step(decoder, decoder->buffer.data[decoder->scanned]);
 	if (result == STEP_WRONG)
 		return -EBADMSG;
-	decoder->scanned += result == STEP_ON || result == STEP_VALUE;
-	if (result == STEP_VALUE || result == STEP_BEFORE)
-		return end_value(decoder, ret_part);
+	decoder->scanned += result == STEP_ON;
 	return 0;
 }
 

@@ -27,6 +27,7 @@ struct selected_pod *selected_pod_free(struct selected_pod *pod)
 	for (int type = 0; type < PROBE_TYPES; type++) {
 		strings_free(&pod->probes[type].containers);
 		strings_free(&pod->probes[type].policies);
+		probe_settings_free((enum probe_type)type, &pod->probes[type].settings);
 	}
 	free(pod);
 	return NULL;

@@ -39,19 +39,21 @@ static bool is_within(const struct ip_address *address)
 	return bytes[12] == 127 || memcmp(bytes + 12, any_ipv4, sizeof(any_ipv4)) == 0;
 }
 
-/* Whose the address is; an outside one has the name by which the pod knows it. */
-static bool identify(struct local_edges *edges, const struct selected_pod *pod,
-		     const struct ip_address *address, uint64_t now, struct peer_identity *ret_peer)
+bool local_edges_find_peer(struct local_edges *edges, const struct selected_pod *pod,
+			   const uint8_t bytes[EDGE_ADDRESS_SIZE], uint64_t now,
+			   struct peer_identity *ret_peer)
 {
-	if (is_within(address)) {
+	const struct ip_address address = address_of(bytes);
+
+	if (is_within(&address)) {
 		*ret_peer = (struct peer_identity){pod->workload_kind, pod->namespace,
 						   pod->workload_name, false};
 		return true;
 	}
-	if (!peer_cache_find(&edges->peers, address, now, ret_peer))
+	if (!peer_cache_find(&edges->peers, &address, now, ret_peer))
 		return false;
 	if (ret_peer->is_outside)
-		ret_peer->name = learnt_names_find(&edges->names, pod->uid, address, now);
+		ret_peer->name = learnt_names_find(&edges->names, pod->uid, &address, now);
 	return true;
 }
 
@@ -95,11 +97,10 @@ struct series_row *local_edges_row(struct local_edges *edges, const struct edge_
 				   const struct series_layout *layout, const struct edge *edge,
 				   uint64_t now)
 {
-	const struct ip_address address = address_of(edge->address);
 	struct peer_identity peer;
 	struct series_row *row;
 
-	if (!identify(edges, source->pod, &address, now, &peer))
+	if (!local_edges_find_peer(edges, source->pod, edge->address, now, &peer))
 		return NULL;
 	row = find_row(source->series, layout, edge, &peer);
 	if (!figures_protocol(layout))

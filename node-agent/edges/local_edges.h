@@ -33,6 +33,14 @@ struct series_row *local_edges_row(struct local_edges *edges, const struct edge_
 				   const struct series_layout *layout, const struct edge *edge,
 				   uint64_t now);
 
+/*
+ * Whose the address is to the pod; an outside one has the name by which the pod knows it. False
+ * while that is not known: it is asked.
+ */
+bool local_edges_find_peer(struct local_edges *edges, const struct selected_pod *pod,
+			   const uint8_t bytes[EDGE_ADDRESS_SIZE], uint64_t now,
+			   struct peer_identity *ret_peer);
+
 /* As learn_name of struct probe_host. */
 void local_edges_learn(struct local_edges *edges, const struct selected_pod *pod,
 		       const uint8_t address[EDGE_ADDRESS_SIZE], const char *name, uint32_t ttl_s,

@@ -14,18 +14,11 @@
 #include <uthash.h>
 
 #include "lib/link/peers.h"
+#include "node-agent/edges/peer_identity.h"
 
 #define PEER_CACHE_LIMIT     16384  /* addresses; the one that was not used longest makes room */
 #define PEER_CACHE_ANSWER_MS 5000   /* without an answer for this long, an address is of nobody */
 #define PEER_CACHE_IDLE_MS   600000 /* unused for this long, an address is forgotten */
-
-/* Who has an address, as series name it. Strings are the cache's, until it changes. */
-struct peer_identity {
-	const char *kind;      /* "Deployment", ..., "Service", "Node", "External", "Unknown" */
-	const char *namespace; /* "" where there is none */
-	const char *name;
-	bool is_outside; /* of the cluster: pods know it by the names that they looked up */
-};
 
 struct cached_peer;
 

@@ -84,6 +84,14 @@ static struct series_row *on_edge_row(void *context, struct series_owner *owner,
 	return lifecycle->handlers.edge_row(lifecycle->context, &source, layout, edge);
 }
 
+static bool on_find_peer(void *context, struct series_owner *owner,
+			 const uint8_t address[EDGE_ADDRESS_SIZE], struct peer_identity *ret_peer)
+{
+	struct lifecycle *lifecycle = context;
+
+	return lifecycle->handlers.find_peer(lifecycle->context, pod_of(owner), address, ret_peer);
+}
+
 static void on_learn_name(void *context, struct series_owner *owner,
 			  const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
 			  uint32_t ttl_s)
@@ -307,6 +315,7 @@ int lifecycle_new(uv_loop_t *loop, const struct lifecycle_settings *settings,
 		.tracefs = settings->tracefs,
 		.emit = on_emit,
 		.edge_row = on_edge_row,
+		.find_peer = on_find_peer,
 		.learn_name = on_learn_name,
 		.context = lifecycle,
 	};

@@ -36,9 +36,14 @@ struct lifecycle_handlers {
 	/* An event (takes it). */
 	void (*emit)(void *context, enum probe_type type, const struct event_source *source,
 		     cJSON *event);
-	/* As edge_row and learn_name of struct probe_host, of the pod that the owner stands for. */
+	/*
+	 * As edge_row, find_peer and learn_name of struct probe_host, of the pod that the owner
+	 * stands for.
+	 */
 	struct series_row *(*edge_row)(void *context, const struct edge_source *source,
 				       const struct series_layout *layout, const struct edge *edge);
+	bool (*find_peer)(void *context, const struct selected_pod *pod,
+			  const uint8_t address[EDGE_ADDRESS_SIZE], struct peer_identity *ret_peer);
 	void (*learn_name)(void *context, const struct selected_pod *pod,
 			   const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
 			   uint32_t ttl_s);

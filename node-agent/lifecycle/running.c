@@ -52,9 +52,11 @@ void running_probe_settle(struct running_probe *running)
 	log_info("probe %s: programs unloaded", probe_type_name(running->kind->type));
 }
 
-static void attachment_free(struct attachment *attachment, uint64_t now)
+static void attachment_free(const struct running_probe *running, struct attachment *attachment,
+			    uint64_t now)
 {
 	series_owner_free(attachment->series, now);
+	probe_settings_free(running->kind->type, &attachment->settings);
 	free(attachment->container);
 	free(attachment);
 }
@@ -81,7 +83,7 @@ static struct attachment *attachment_new(const struct running_probe *running,
 		return NULL;
 	attachment->cgroup_id = target->cgroup_id;
 	attachment->slot = slot;
-	attachment->settings = *settings;
+	attachment->settings = probe_settings_copy(running->kind->type, settings);
 	attachment->series = open_series(running, target);
 	if (attachment->series)
 		series_owner_set_context(attachment->series, attachment);
@@ -89,7 +91,7 @@ static struct attachment *attachment_new(const struct running_probe *running,
 		attachment->container = strdup(target->container);
 	if (attachment->series && (attachment->container || !target->container))
 		return attachment;
-	attachment_free(attachment, now);
+	attachment_free(running, attachment, now);
 	return NULL;
 }
 
@@ -116,7 +118,7 @@ int running_probe_attach(struct running_probe *running, const struct probe_slot 
 		return 0;
 	}
 	HASH_DEL(running->attachments, attachment);
-	attachment_free(attachment, now);
+	attachment_free(running, attachment, now);
 	return result;
 }
 
@@ -125,7 +127,7 @@ void running_probe_detach(struct running_probe *running, struct attachment *atta
 {
 	attachment->handle = running->kind->detach(running->probe, attachment->handle);
 	HASH_DEL(running->attachments, attachment);
-	attachment_free(attachment, now);
+	attachment_free(running, attachment, now);
 }
 
 void running_probe_read(struct running_probe *running)

@@ -68,10 +68,12 @@ static void slot_configure(struct probe_slot *slot, struct running_probe *runnin
 	struct error error = {""};
 	int result = running->kind->configure(running->probe, attachment->handle, settings, &error);
 
-	if (result == 0)
-		attachment->settings = *settings;
-	else
+	if (result < 0) {
 		outcome_fail(outcome, result, "ConfigureFailed", &error);
+		return;
+	}
+	probe_settings_free(slot->type, &attachment->settings);
+	attachment->settings = probe_settings_copy(slot->type, settings);
 }
 
 static void slot_detach(struct probe_slot *slot, struct running_probe *running,

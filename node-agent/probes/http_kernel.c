@@ -18,16 +18,26 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{"http_received", &kernel->programs[0]},
 		{"http_sent", &kernel->programs[1]},
 		{"http_targets", &kernel->targets},
-		{"http_kinds", &kernel->kinds.descriptor},
-		{"http_others", &kernel->others.descriptor},
+		{"http_counts", &kernel->counts},
+		{"http_records", &kernel->records},
+		{"http_kinds", &kernel->kinds.kinds.descriptor},
+		{"http_counters", &kernel->kinds.counters},
+		{"http_free", &kernel->kinds.free},
+		{"http_others", &kernel->kinds.others.descriptor},
+		{"http_steps", &kernel->routes.steps},
+		{"http_found", &kernel->routes.found.descriptor},
 	};
 	size_t size;
 	const void *elf = http_bpf__elf_bytes(&size);
-	const struct kernel_map map = {-1, sizeof(struct http_kind), sizeof(struct http_counters),
-				       "HTTP"};
 
 	*kernel = (struct http_kernel){
-		.programs = {-1, -1}, .targets = -1, .kinds = map, .others = map};
+		.programs = {-1, -1},
+		.targets = -1,
+		.counts = -1,
+		.records = -1,
+		.kinds = http_kind_maps_init(),
+		.routes = http_route_maps_init(),
+	};
 	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
 				   error);
 }
@@ -37,16 +47,23 @@ void http_kernel_close(struct http_kernel *kernel)
 	for (int i = 0; i < HTTP_HOOKS; i++)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->targets);
-	programs_close(&kernel->kinds.descriptor);
-	programs_close(&kernel->others.descriptor);
+	programs_close(&kernel->counts);
+	programs_close(&kernel->records);
+	http_kind_maps_close(&kernel->kinds);
+	http_route_maps_close(&kernel->routes);
 }
 
 /* -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone. */
-static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number)
+static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, const struct http_target *row)
 {
-	const struct http_target target = {.target = number};
+	return bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ? -errno : 0;
+}
 
-	return bpf_map_update_elem(kernel->targets, &cgroup_id, &target, BPF_ANY) ? -errno : 0;
+static int add_counts(struct http_kernel *kernel, uint32_t number)
+{
+	static const struct http_target_counts zero;
+
+	return bpf_map_update_elem(kernel->counts, &number, &zero, BPF_ANY) ? -errno : 0;
 }
 
 /* What takes the exchanges beyond the limits must be there before anything is counted. */
@@ -57,7 +74,7 @@ static int add_others(struct http_kernel *kernel, uint32_t number)
 	for (enum http_role role = HTTP_CLIENT; role <= HTTP_SERVER; role++) {
 		const struct http_kind others = {.target = number, .role = (__u8)role};
 
-		if (bpf_map_update_elem(kernel->others.descriptor, &others, &zero, BPF_ANY))
+		if (bpf_map_update_elem(kernel->kinds.others.descriptor, &others, &zero, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -65,42 +82,42 @@ static int add_others(struct http_kernel *kernel, uint32_t number)
 
 /* The programs count nothing until the target has its number, so both hooks begin as one. */
 int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *target,
-		       uint32_t number, int ret_links[HTTP_HOOKS], struct error *error)
+		       const struct http_target *row, int ret_links[HTTP_HOOKS],
+		       struct error *error)
 {
 	int result = programs_attach_target(target, kernel->programs, hooks, HTTP_HOOKS, ret_links,
 					    error);
 
 	if (result < 0)
 		return result;
-	result = add_others(kernel, number);
+	result = add_others(kernel, row->target);
 	if (result == 0)
-		result = set_target(kernel, target->cgroup_id, number);
+		result = add_counts(kernel, row->target);
+	if (result == 0)
+		result = set_target(kernel, target->cgroup_id, row);
 	if (result < 0)
 		return error_set_errno(error, -result, "start the counters of %s", target->path);
 	return 0;
 }
 
-void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id)
+int http_kernel_configure(struct http_kernel *kernel, uint64_t cgroup_id,
+			  const struct http_target *row, struct error *error)
 {
-	(void)set_target(kernel, cgroup_id, 0); /* fails when the cgroup has gone: well */
+	int result = set_target(kernel, cgroup_id, row);
+
+	return result < 0 ? error_set_errno(error, -result, "change the settings of HTTP") : 0;
 }
 
-bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_id,
-			     struct http_target *ret_target)
+void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number)
 {
-	return !bpf_map_lookup_elem(kernel->targets, &cgroup_id, ret_target);
+	static const struct http_target nothing;
+
+	(void)set_target(kernel, cgroup_id, &nothing); /* fails when the cgroup has gone: well */
+	bpf_map_delete_elem(kernel->counts, &number);
 }
 
-void http_kernel_read(const struct http_kernel *kernel,
-		      void (*kind)(void *context, const void *key, const void *counters),
-		      void *context)
+bool http_kernel_count(const struct http_kernel *kernel, uint32_t number,
+		       struct http_target_counts *ret_counts)
 {
-	kernel_map_read(&kernel->kinds, kind, context);
-	kernel_map_read(&kernel->others, kind, context);
-}
-
-int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
-		     struct http_counters *ret_counters)
-{
-	return kernel_map_take(kind->port ? &kernel->kinds : &kernel->others, kind, ret_counters);
+	return !bpf_map_lookup_elem(kernel->counts, &number, ret_counts);
 }

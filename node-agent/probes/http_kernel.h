@@ -10,7 +10,8 @@
 
 #include "bpf/http.h"
 #include "lib/base/error.h"
-#include "node-agent/probes/kernel_map.h"
+#include "node-agent/probes/http_kind_maps.h"
+#include "node-agent/probes/http_route_maps.h"
 #include "node-agent/probes/probe.h"
 
 /* The hooks of a target: packets received, and sent. */
@@ -19,9 +20,10 @@
 struct http_kernel {
 	int programs[HTTP_HOOKS];
 	int targets;
-	/* struct http_kind → struct http_counters */
-	struct kernel_map kinds;
-	struct kernel_map others; /* beyond the limits */
+	int counts;
+	int records;
+	struct http_kind_maps kinds;
+	struct http_route_maps routes;
 };
 
 /* Loads the programs. Returns 0 or a negative errno; http_kernel_close() in either case. */
@@ -30,29 +32,22 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error);
 void http_kernel_close(struct http_kernel *kernel);
 
 /*
- * Attaches to a target and begins to count it as number `number` (growing, never given twice). The
- * links go to the caller, also those that are there when it fails.
+ * Attaches to a target and begins to count it as `row` says, by its number (growing, never given
+ * twice). The links go to the caller, also those that are there when it fails.
  */
 int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *target,
-		       uint32_t number, int ret_links[HTTP_HOOKS], struct error *error);
+		       const struct http_target *row, int ret_links[HTTP_HOOKS],
+		       struct error *error);
+
+/* Asks other things of a target, from one packet to the next. Returns 0 or a negative errno. */
+int http_kernel_configure(struct http_kernel *kernel, uint64_t cgroup_id,
+			  const struct http_target *row, struct error *error);
 
 /* Ends the counting of a target whose links have been closed. */
-void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id);
+void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number);
 
-/* What is known of a target; false when its cgroup has gone. */
-bool http_kernel_read_target(const struct http_kernel *kernel, uint64_t cgroup_id,
-			     struct http_target *ret_target);
-
-/* Tells the counters (struct http_counters) of every kind (struct http_kind). */
-void http_kernel_read(const struct http_kernel *kernel,
-		      void (*kind)(void *context, const void *key, const void *counters),
-		      void *context);
-
-/*
- * Takes a kind out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
- * there is none.
- */
-int http_kernel_take(const struct http_kernel *kernel, const struct http_kind *kind,
-		     struct http_counters *ret_counters);
+/* What has been counted of a target; false, with *ret_counts as it was, when there is none. */
+bool http_kernel_count(const struct http_kernel *kernel, uint32_t number,
+		       struct http_target_counts *ret_counts);
 
 #endif

@@ -41,7 +41,7 @@ static struct edge edge_of(const struct http_kind *kind)
 }
 
 void http_kind_take(struct http_read_kind *entry, const struct http_counters *now_read,
-		    struct series_owner *owner, edge_namer name, void *context, uint64_t now,
+		    const struct http_kind_namer *namer, struct series_owner *owner, uint64_t now,
 		    bool last)
 {
 	struct edge edge = edge_of(&entry->kind);
@@ -50,10 +50,10 @@ void http_kind_take(struct http_read_kind *entry, const struct http_counters *no
 
 	if (memcmp(now_read, &entry->read, sizeof(*now_read)) == 0)
 		return;
-	http_labels_of(&entry->kind, &labels);
+	http_labels_of(&entry->kind, namer->route(namer->context, &entry->kind), &labels);
 	edge.labels = labels.labels;
-	edge.label_count = HTTP_LABELS;
-	row = edge_rows_find(owner, &http_layout, &edge, name, context, last);
+	edge.label_count = labels.count;
+	row = edge_rows_find(owner, &http_layout, &edge, namer->edge, namer->context, last);
 	if (!row)
 		return;
 	http_row_add(row, &entry->kind, &entry->read, now_read);

@@ -32,12 +32,19 @@ struct http_kinds {
 struct http_read_kind *http_kinds_ensure(struct http_kinds *kinds, const struct http_kind *kind,
 					 uint64_t now);
 
+/* Who knows names: of the other end's address, and of a kind's route ("": it has none). */
+struct http_kind_namer {
+	edge_namer edge;
+	const char *(*route)(void *context, const struct http_kind *kind);
+	void *context;
+};
+
 /*
  * Adds what `now_read` has more than was read before to the owner's series. Where the other end has
  * no name yet, all waits for the next read; with `last`, there is none: it counts as unknown.
  */
 void http_kind_take(struct http_read_kind *entry, const struct http_counters *now_read,
-		    struct series_owner *owner, edge_namer name, void *context, uint64_t now,
+		    const struct http_kind_namer *namer, struct series_owner *owner, uint64_t now,
 		    bool last);
 
 /* Nothing new for EDGE_IDLE_MS; never true of the others' kinds. */

@@ -3,9 +3,10 @@
 
 #include "node-agent/probes/http_rows.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
-#include "bpf/lib/http_head.h"
+#include "node-agent/probes/http_methods.h"
 
 enum {
 	SERVER_DURATION,
@@ -72,13 +73,11 @@ static const struct series_family coverage_families[COVERAGE] = {
 
 static const struct series_layout coverage_layout = {coverage_families, COVERAGE};
 
-static const char *const methods[HTTP_METHODS] = {
-	[HTTP_METHOD_OTHER] = "_OTHER",	   [HTTP_METHOD_GET] = "GET",
-	[HTTP_METHOD_HEAD] = "HEAD",	   [HTTP_METHOD_POST] = "POST",
-	[HTTP_METHOD_PUT] = "PUT",	   [HTTP_METHOD_DELETE] = "DELETE",
-	[HTTP_METHOD_CONNECT] = "CONNECT", [HTTP_METHOD_OPTIONS] = "OPTIONS",
-	[HTTP_METHOD_TRACE] = "TRACE",	   [HTTP_METHOD_PATCH] = "PATCH",
+static const struct series_family lost_families[] = {
+	COUNTER(0, "skep_http_events_lost_total",
+		"Requests that were to be told one by one and were not handed out."),
 };
+static const struct series_layout lost_layout = {lost_families, 1};
 
 /* OpenTelemetry's error.type: a status is an error from 500 on, to a client from 400 on. */
 static const char *error_type(const struct http_kind *kind, const char *status)
@@ -88,47 +87,79 @@ static const char *error_type(const struct http_kind *kind, const char *status)
 	return kind->status >= (kind->role == HTTP_CLIENT ? 400 : 500) ? status : "";
 }
 
-void http_labels_of(const struct http_kind *kind, struct http_labels *ret_labels)
+void http_labels_of(const struct http_kind *kind, const char *route, struct http_labels *ret_labels)
 {
 	char *status = ret_labels->status;
 
 	snprintf(status, HTTP_STATUS_SIZE, kind->status ? "%u" : "", kind->status);
-	ret_labels->labels[0] = (struct metric_label){
-		"http_request_method", methods[kind->method < HTTP_METHODS ? kind->method : 0]};
+	ret_labels->labels[0] =
+		(struct metric_label){"http_request_method", http_method_name(kind->method)};
 	ret_labels->labels[1] = (struct metric_label){"http_response_status_code", status};
 	ret_labels->labels[2] = (struct metric_label){"error_type", error_type(kind, status)};
+	ret_labels->labels[3] = (struct metric_label){"http_route", route};
+	ret_labels->count = *route ? HTTP_LABELS : HTTP_LABELS - 1;
 }
 
-static void add_histogram(struct series_row *row, size_t family, const __u64 *before,
-			  const __u64 *now, uint64_t sum)
+/* By how much a counter that goes round has grown. */
+static __u32 growth(__u32 before, __u32 now)
 {
+	return now - before;
+}
+
+/* Adds a histogram of the kernel, `slots`, and that of responses that came in one packet. */
+static void add_histogram(struct series_row *row, size_t family, const struct http_counters *before,
+			  const struct http_counters *now, size_t slots, uint64_t sum)
+{
+	const __u32 *own_before = (const __u32 *)((const char *)before + slots);
+	const __u32 *own_now = (const __u32 *)((const char *)now + slots);
 	uint64_t counts[HTTP_SLOTS];
 
 	for (int i = 0; i < HTTP_SLOTS; i++)
-		counts[i] = now[i] - before[i];
-	series_add_histogram(row, family, counts, sum);
+		counts[i] = (uint64_t)growth(own_before[i], own_now[i]) +
+			    growth(before->at_once[i], now->at_once[i]);
+	series_add_histogram(row, family, counts, sum + now->at_once_sum - before->at_once_sum);
 }
 
-#define GROWTH(member) ((int64_t)(now->member - before->member))
+#define GROWTH(member)	 ((int64_t)(now->member - before->member))
+#define SLOTS_OF(member) offsetof(struct http_counters, member)
 
 void http_row_add(struct series_row *row, const struct http_kind *kind,
 		  const struct http_counters *before, const struct http_counters *now)
 {
-	add_histogram(row, kind->role == HTTP_SERVER ? SERVER_DURATION : CLIENT_DURATION,
-		      before->duration, now->duration, now->duration_sum - before->duration_sum);
-	add_histogram(row, FIRST_BYTE, before->wait, now->wait, now->wait_sum - before->wait_sum);
+	add_histogram(row, kind->role == HTTP_SERVER ? SERVER_DURATION : CLIENT_DURATION, before,
+		      now, SLOTS_OF(duration), now->duration_sum - before->duration_sum);
+	add_histogram(row, FIRST_BYTE, before, now, SLOTS_OF(wait),
+		      now->wait_sum - before->wait_sum);
 	series_add(row, REQUEST_BYTES, GROWTH(request_bytes));
 	series_add(row, RESPONSE_BYTES, GROWTH(response_bytes));
-	series_add(row, ABORTED_BY_CLIENT, GROWTH(aborted_by_client));
-	series_add(row, ABORTED_BY_SERVER, GROWTH(aborted_by_server));
+	series_add(row, ABORTED_BY_CLIENT,
+		   growth(before->aborted_by_client, now->aborted_by_client));
+	series_add(row, ABORTED_BY_SERVER,
+		   growth(before->aborted_by_server, now->aborted_by_server));
 }
 
-void http_coverage_add(struct series_owner *owner, const struct http_target *before,
-		       const struct http_target *now)
+static void add_coverage(struct series_owner *owner, const struct http_target_counts *before,
+			 const struct http_target_counts *now)
 {
 	struct series_row *row = series_row(owner, &coverage_layout, NULL, 0);
 
 	series_add(row, CONNECTIONS, GROWTH(connections));
 	series_add(row, OPAQUE, GROWTH(opaque));
 	series_add(row, LOST, GROWTH(lost));
+}
+
+static void add_lost(struct series_owner *owner, const char *stage, int64_t more)
+{
+	const struct metric_label label = {"stage", stage};
+
+	series_add(series_row(owner, &lost_layout, &label, 1), 0, more);
+}
+
+void http_totals_add(struct series_owner *owner, const struct http_totals *before,
+		     const struct http_totals *now)
+{
+	add_coverage(owner, &before->counts, &now->counts);
+	add_lost(owner, "rate_limited", GROWTH(counts.rate_limited));
+	add_lost(owner, "ring_full", GROWTH(counts.ring_full));
+	add_lost(owner, "decode", GROWTH(undecoded));
 }

@@ -9,6 +9,7 @@
 #ifndef SKEP_NODE_AGENT_PROBES_PROBE_H
 #define SKEP_NODE_AGENT_PROBES_PROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
@@ -17,6 +18,7 @@
 #include "lib/base/error.h"
 #include "lib/intent/intent.h"
 #include "node-agent/edges/edge.h"
+#include "node-agent/edges/peer_identity.h"
 #include "node-agent/series/series.h"
 
 struct selected_pod;
@@ -49,6 +51,12 @@ struct probe_host {
 	 */
 	struct series_row *(*edge_row)(void *context, struct series_owner *owner,
 				       const struct series_layout *layout, const struct edge *edge);
+	/*
+	 * Who has that address now, for an event: strings hold until the next call of the agent.
+	 * False while that is not known; it is asked.
+	 */
+	bool (*find_peer)(void *context, struct series_owner *owner,
+			  const uint8_t address[EDGE_ADDRESS_SIZE], struct peer_identity *ret_peer);
 	/*
 	 * The target has looked up `name` and got this address (IPv4 as ::ffff:a.b.c.d), which
 	 * holds for `ttl_s` seconds: addresses outside the cluster go by it.

@@ -179,6 +179,14 @@ static struct series_row *on_edge_row(void *context, const struct edge_source *s
 	return series_row(source->series, layout, &label, 1);
 }
 
+static bool on_find_peer(void *context, const struct selected_pod *pod,
+			 const uint8_t address[EDGE_ADDRESS_SIZE], struct peer_identity *ret_peer)
+{
+	(void)context, (void)address;
+	*ret_peer = (struct peer_identity){"Pod", pod->namespace, pod->name, false};
+	return true;
+}
+
 static void on_learn_name(void *context, const struct selected_pod *pod,
 			  const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
 			  uint32_t ttl_s)
@@ -198,6 +206,7 @@ static int set_up(void **state)
 		.find_folder = on_find_folder,
 		.emit = on_event,
 		.edge_row = on_edge_row,
+		.find_peer = on_find_peer,
 		.learn_name = on_learn_name,
 		.changed = on_change,
 	};
@@ -326,6 +335,7 @@ static void test_edges_and_names_are_of_the_pod(void **state)
 	static const struct edge edge = {.role = EDGE_CLIENT, .address = {10}, .port = 80};
 	struct fixture *fixture = *state;
 	struct text metrics = TEXT_EMPTY;
+	struct peer_identity peer;
 
 	make_folder(fixture);
 	sync_pod(fixture);
@@ -333,6 +343,8 @@ static void test_edges_and_names_are_of_the_pod(void **state)
 		   1);
 	books.host->learn_name(books.host->context, books.series, edge.address, "a.example", 60);
 	assert_string_equal(fixture->learnt.data, "x: a.example 10 60;");
+	assert_true(books.host->find_peer(books.host->context, books.series, edge.address, &peer));
+	assert_string_equal(peer.name, "x");
 	series_write(fixture->store, &metrics);
 	assert_non_null(strstr(metrics.data, "k8s_pod_name=\"x\",pod=\"x\"} 1\n"));
 	text_free(&metrics);

@@ -13,7 +13,7 @@
 
 #include "node-agent/probes/tests/http_reader.h"
 
-#define PIECE_LIMIT 256
+#define PIECE_LIMIT 300
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,8 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	whole = http_read_on(starts[data[0] % 4], data + 2, size - 2, PIECE_LIMIT, '\n');
-	cut = http_read_on(starts[data[0] % 4], data + 2, size - 2, 1 + data[1] % 64, 'x');
+	whole = http_read_from(starts[data[0] % 4], data + 2, size - 2, PIECE_LIMIT, '\n');
+	cut = http_read_from(starts[data[0] % 4], data + 2, size - 2, 1 + data[1] % 64, 'x');
 	check_state(&whole.head);
 	check_state(&cut.head);
 	if (lines_are_short(data + 2, size - 2) && !http_reading_equal(&whole, &cut))

@@ -24,7 +24,7 @@
 #define GET "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-static const union probe_settings none;
+static union probe_settings asked_of[ENDS]; /* as its end is watched */
 
 static struct network wire;	/* loses packets when it is told to */
 static struct network loopback; /* both ends at one place */
@@ -61,7 +61,8 @@ static int scenes_teardown(void **state)
 
 static void scene_watch(enum end end)
 {
-	scene.attachments[end] = fixture_attach(scene.talk.fixture, scene.talk.cgroups[end], &none);
+	scene.attachments[end] =
+		fixture_attach(scene.talk.fixture, scene.talk.cgroups[end], &asked_of[end]);
 }
 
 static void scene_unwatch(enum end end)
@@ -102,7 +103,7 @@ static __attribute__((unused)) void scene_begin(void **state, const struct netwo
 	scene_connect();
 }
 
-static void scene_disconnect(enum end end)
+static __attribute__((unused)) void scene_disconnect(enum end end)
 {
 	close(scene.talk.ends[end]);
 	scene.talk.ends[end] = -1;
@@ -113,6 +114,7 @@ static int scene_end(void **state)
 {
 	struct fixture *fixture = *state;
 
+	memset(asked_of, 0, sizeof(asked_of));
 	network_leave(&wire);
 	leave_cgroups(fixture);
 	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 0;
@@ -164,7 +166,17 @@ static void say(enum end from, const char *words)
 	say_bytes(from, words, strlen(words));
 }
 
-static void exchange(const char *request, const char *response)
+/* In packets of `piece` bytes. */
+static __attribute__((unused)) void say_pieces(enum end from, const char *words, size_t piece)
+{
+	for (size_t left = strlen(words); left > 0; words += piece) {
+		piece = piece < left ? piece : left;
+		say_bytes(from, words, piece);
+		left -= piece;
+	}
+}
+
+static __attribute__((unused)) void exchange(const char *request, const char *response)
 {
 	say(CLIENT, request);
 	say(SERVER, response);

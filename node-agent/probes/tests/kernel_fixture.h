@@ -93,6 +93,16 @@ static struct series_row *fixture_edge_row(void *context, struct series_owner *o
 	return series_row(owner, layout, labels, 3 + edge->label_count);
 }
 
+/* Everybody is known. */
+static bool fixture_find_peer(void *context, struct series_owner *owner,
+			      const uint8_t address[EDGE_ADDRESS_SIZE],
+			      struct peer_identity *ret_peer)
+{
+	(void)context, (void)owner, (void)address;
+	*ret_peer = (struct peer_identity){"Pod", "shop", "peer", false};
+	return true;
+}
+
 static void fixture_learn_name(void *context, struct series_owner *owner,
 			       const uint8_t address[EDGE_ADDRESS_SIZE], const char *name,
 			       uint32_t ttl_s)
@@ -168,6 +178,7 @@ static int fixture_setup(void **state, const struct probe_kind *kind)
 	fixture->host = (struct probe_host){.loop = &fixture->loop,
 					    .emit = fixture_emit,
 					    .edge_row = fixture_edge_row,
+					    .find_peer = fixture_find_peer,
 					    .learn_name = fixture_learn_name,
 					    .context = fixture};
 	fixture_cgroup(fixture, "");

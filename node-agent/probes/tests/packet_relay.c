@@ -202,6 +202,8 @@ static void relay_make(struct relay *relay, struct network *network)
 
 static void relay_free(struct relay *relay)
 {
+	if (!relay->process) /* it was never made; and 0 would end all of our group */
+		return;
 	kill(relay->process, SIGKILL);
 	waitpid(relay->process, NULL, 0);
 	for (enum end end = CLIENT; end <= SERVER; end++)

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -38,6 +39,9 @@ static const struct expected responses[] = {
 	{"HTTP/1.1 500 Something has gone wrong and is told at length\r\n"
 	 "X-Content-Length: 5\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
 	 {.status = 500, .flags = HTTP_HEAD_CHUNKED}},
+	{"HTTP/1.1 200 Gr\xc3\xa4\xc3\x9f\xe2\x82\xac\tOK\r\n\tcontent-length: 7\r\n"
+	 "X-Odd: \x01\xff \r,\r\r\nContent-Length:\t5\t\r\n\r\n",
+	 {.status = 200, .flags = HTTP_HEAD_LENGTH, .body = 5}},
 	{"HTTP/1.1 200 OK\nContent-Length: 5, 5\n\n", {.status = 200}},
 	{"HTTP/1.1 200 OK\nContent-Length: -5\n\n", {.status = 200}},
 	{"HTTP/1.1 200 OK\nContent-Length: 99999999999999999999\n\n", {.status = 200}},
@@ -46,16 +50,16 @@ static const struct expected responses[] = {
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Reads `text` cut at two places; what is behind a piece in memory is garbage. */
-static struct http_reading read_cut(struct http_head head, const char *text, size_t first,
+static struct http_reading read_cut(struct http_reading reading, const char *text, size_t first,
 				    size_t second)
 {
 	const uint8_t *bytes = (const uint8_t *)text;
 	const size_t cuts[] = {0, first, second, strlen(text)};
-	struct http_reading reading = {.head = head, .end = HTTP_NOT_ENDED};
 
+	reading.end = HTTP_NOT_ENDED;
 	for (int i = 0; i < 3 && reading.end == HTTP_NOT_ENDED; i++) {
-		reading = http_read_on(reading.head, bytes + cuts[i], cuts[i + 1] - cuts[i],
-				       SIZE_MAX, i % 2 ? '\n' : ' ');
+		reading = http_read_on(reading, bytes + cuts[i], cuts[i + 1] - cuts[i], SIZE_MAX,
+				       i % 2 ? '\n' : ' ');
 		if (reading.end != HTTP_NOT_ENDED)
 			reading.end += cuts[i];
 	}
@@ -64,7 +68,8 @@ static struct http_reading read_cut(struct http_head head, const char *text, siz
 
 static void check_cuts(const struct expected *expected, __u8 flags)
 {
-	const struct http_head start = {.flags = flags}, *told = &expected->told;
+	const struct http_reading start = {.head.flags = flags};
+	const struct http_head *told = &expected->told;
 	const size_t size = strlen(expected->head);
 	char text[512];
 
@@ -110,8 +115,8 @@ static void test_what_is_no_message(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(none); i++) {
 		for (size_t cut = 0; cut < strlen(none[i]); cut++) {
-			const struct http_head request = {.flags = HTTP_HEAD_REQUEST};
-			const struct http_head response = {0};
+			const struct http_reading request = {.head.flags = HTTP_HEAD_REQUEST};
+			const struct http_reading response = {0};
 
 			assert_int_equal(read_cut(request, none[i], cut, cut).head.state,
 					 HTTP_OPAQUE);
@@ -129,14 +134,34 @@ static void test_endless_lines(void **state)
 
 	(void)state;
 	memset(line, 0x16, sizeof(line));
-	reading = http_read_on((struct http_head){0}, line, sizeof(line), SIZE_MAX, 0);
+	reading = http_read_from((struct http_head){0}, line, sizeof(line), SIZE_MAX, 0);
 	assert_int_equal(reading.head.state, HTTP_OPAQUE);
 	memcpy(line, "GET /", 5);
-	reading = http_read_on((struct http_head){.flags = HTTP_HEAD_REQUEST}, line, sizeof(line),
-			       7, 0);
+	reading = http_read_from((struct http_head){.flags = HTTP_HEAD_REQUEST}, line, sizeof(line),
+				 7, 0);
 	assert_int_equal(reading.head.state, HTTP_HEADERS);
 	assert_int_equal(reading.head.method, HTTP_METHOD_GET);
 	assert_int_equal(reading.end, HTTP_NOT_ENDED);
+}
+
+/* More lines than are looked at in one go, and longer than a window in all. */
+static void test_many_lines(void **state)
+{
+	static uint8_t head[20000] = "HTTP/1.1 200 OK\r\n";
+	size_t size = strlen((char *)head);
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		size += (size_t)sprintf((char *)head + size, i % 3 ? "a:\n" : "bc:d\r\n");
+	size += (size_t)sprintf((char *)head + size, "Content-Length: 3\r\n\r\n");
+	for (size_t most = 1; most < 700; most++) {
+		struct http_reading reading =
+			http_read_from((struct http_head){0}, head, size, most, '\n');
+
+		assert_int_equal(reading.end, size);
+		assert_int_equal(reading.head.status, 200);
+		assert_true(reading.head.body == 3);
+	}
 }
 
 static void test_chunk_sizes(void **state)
@@ -156,7 +181,7 @@ static void test_chunk_sizes(void **state)
 		{"\r\n", HTTP_CHUNKED, 0},
 		{"1234567890123456789\r\n", HTTP_CHUNKED, 0x1234567890123456},
 	};
-	const struct http_head start = {.state = HTTP_CHUNK_SIZE};
+	const struct http_reading start = {.head.state = HTTP_CHUNK_SIZE};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -210,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_responses_cut_anywhere),
 		cmocka_unit_test(test_what_is_no_message),
 		cmocka_unit_test(test_endless_lines),
+		cmocka_unit_test(test_many_lines),
 		cmocka_unit_test(test_chunk_sizes),
 		cmocka_unit_test(test_what_follows_a_response),
 	};

@@ -36,16 +36,6 @@ static int teardown(void **state)
 
 /* --- what is said --- */
 
-/* In packets of `piece` bytes. */
-static void say_pieces(enum end from, const char *words, size_t piece)
-{
-	for (size_t left = strlen(words); left > 0; words += piece) {
-		piece = piece < left ? piece : left;
-		say_bytes(from, words, piece);
-		left -= piece;
-	}
-}
-
 /* Sends a body of `size` bytes, full of what looks like HTTP; a child reads at the other end. */
 static void say_body(enum end from, size_t size)
 {

@@ -60,6 +60,12 @@ static struct series_row *name(void *context, struct series_owner *owner, const 
 	return world->peer ? series_row(owner, &http_layout, labels, 1 + edge->label_count) : NULL;
 }
 
+static const char *name_route(void *context, const struct http_kind *kind)
+{
+	(void)context;
+	return kind->route ? "/a/{b}" : "";
+}
+
 static struct http_read_kind *make_kind(struct world *world, enum http_role role, __u16 status)
 {
 	const struct http_kind kind = {.target = 1,
@@ -78,7 +84,9 @@ static struct http_read_kind *make_kind(struct world *world, enum http_role role
 static void take(struct world *world, struct http_read_kind *entry,
 		 const struct http_counters *read, bool last)
 {
-	http_kind_take(entry, read, world->owner, name, world, START, last);
+	const struct http_kind_namer namer = {name, name_route, world};
+
+	http_kind_take(entry, read, &namer, world->owner, START, last);
 }
 
 /* The line is written, or with `value` NULL no line of this start is. */
@@ -165,6 +173,23 @@ static void test_last_read_counts_as_unknown(void **state)
 		   "1");
 }
 
+static void test_routes_are_told_apart(void **state)
+{
+	struct world *world = *state;
+	struct http_kind kind = make_kind(world, HTTP_SERVER, 200)->kind;
+	const struct http_counters read = {.duration[0] = 1};
+
+	kind.route = 7;
+	take(world, make_kind(world, HTTP_SERVER, 200), &read, false);
+	take(world, http_kinds_ensure(&world->kinds, &kind, START), &read, false);
+	check_line(world, SERVED LABELS("web", "200", ""), "1");
+	check_line(world,
+		   SERVED "{pod=\"p\",peer_name=\"web\",http_request_method=\"POST\","
+			  "http_response_status_code=\"200\",error_type=\"\","
+			  "http_route=\"/a/{b}\"}",
+		   "1");
+}
+
 static void test_others_have_a_row_and_stay(void **state)
 {
 	struct world *world = *state;
@@ -186,16 +211,27 @@ static void test_idle_after_a_minute(void **state)
 	assert_true(http_kind_is_idle(entry, START + EDGE_IDLE_MS));
 }
 
-static void test_coverage(void **state)
+static void test_totals(void **state)
 {
 	struct world *world = *state;
-	const struct http_target none = {0}, now = {.connections = 3, .opaque = 2, .lost = 1};
+	const struct http_totals none = {0};
+	const struct http_totals now = {
+		.counts = {.connections = 3,
+			   .opaque = 2,
+			   .lost = 1,
+			   .rate_limited = 5,
+			   .ring_full = 4},
+		.undecoded = 6,
+	};
 
-	http_coverage_add(world->owner, &none, &now);
-	http_coverage_add(world->owner, &now, &now);
+	http_totals_add(world->owner, &none, &now);
+	http_totals_add(world->owner, &now, &now);
 	check_line(world, "skep_http_connections_total{pod=\"p\"}", "3");
 	check_line(world, "skep_http_opaque_connections_total{pod=\"p\"}", "2");
 	check_line(world, "skep_http_lost_total{pod=\"p\"}", "1");
+	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"rate_limited\"}", "5");
+	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"ring_full\"}", "4");
+	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"decode\"}", "6");
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -203,13 +239,10 @@ static void test_coverage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_growth_is_added_once),
-		TEST(test_errors_are_told_by_role),
-		TEST(test_waits_for_a_name),
-		TEST(test_last_read_counts_as_unknown),
-		TEST(test_others_have_a_row_and_stay),
-		TEST(test_idle_after_a_minute),
-		TEST(test_coverage),
+		TEST(test_growth_is_added_once),  TEST(test_errors_are_told_by_role),
+		TEST(test_waits_for_a_name),	  TEST(test_last_read_counts_as_unknown),
+		TEST(test_routes_are_told_apart), TEST(test_others_have_a_row_and_stay),
+		TEST(test_idle_after_a_minute),	  TEST(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/probes/http_routes.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "lib/base/log.h"
+#include "node-agent/probes/http_path.h"
+
+#define OTHER "_OTHER"
+
+void http_routes_init(struct http_route_table *table, const struct http_route_maps *maps)
+{
+	*table = (struct http_route_table){.maps = maps, .next_template = HTTP_ROUTE_FIRST};
+}
+
+/* --- templates --- */
+
+static struct http_route_set *set_find(const struct http_route_table *table,
+				       const struct http_routes *routes)
+{
+	struct http_route_set *set;
+
+	DL_FOREACH(table->sets, set)
+		if (set->routes == routes) /* there is one of each list */
+			return set;
+	return NULL;
+}
+
+static struct http_route_set *set_add(struct http_route_table *table, struct http_routes *routes)
+{
+	struct http_route_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return NULL;
+	set->routes = http_routes_hold(routes);
+	set->number = ++table->last_set;
+	set->first = table->next_template;
+	table->next_template += (uint32_t)routes->count;
+	DL_APPEND(table->sets, set);
+	return set;
+}
+
+static void set_free(struct http_route_table *table, struct http_route_set *set)
+{
+	DL_DELETE(table->sets, set);
+	http_routes_release(set->routes);
+	free(set);
+}
+
+static int set_write(const struct http_route_table *table, struct http_route_set *set,
+		     struct error *error)
+{
+	struct http_templates templates;
+	int result = http_templates_compile(set->routes, set->first, &templates);
+
+	if (result < 0)
+		return error_set(error, ENOMEM, "http.routes: out of memory");
+	if (templates.truncated)
+		log_warn("http.routes: those from %s to %s overlap in so many ways that not all "
+			 "are told apart: some paths count as " OTHER,
+			 set->routes->items[0], set->routes->items[set->routes->count - 1]);
+	set->root = templates.root;
+	result = http_route_maps_add(table->maps, set->number, &templates, error);
+	http_templates_free(&templates);
+	return result;
+}
+
+/* Which steps there are is worked out again, rather than kept. */
+static void set_unwrite(const struct http_route_table *table, const struct http_route_set *set)
+{
+	struct http_templates templates;
+
+	if (http_templates_compile(set->routes, set->first, &templates) < 0) {
+		log_error("out of memory: some steps of routes stay in the kernel");
+		return;
+	}
+	http_route_maps_remove(table->maps, set->number, &templates);
+	http_templates_free(&templates);
+}
+
+int http_routes_join(struct http_route_table *table, struct http_routes *routes,
+		     struct http_route_set **ret_set, struct error *error)
+{
+	struct http_route_set *set = routes ? set_find(table, routes) : NULL;
+	int result = 0;
+
+	if (routes && !set)
+		set = set_add(table, routes);
+	if (routes && !set)
+		return error_set(error, ENOMEM, "http.routes: out of memory");
+	if (set && !set->targets)
+		result = set_write(table, set, error);
+	if (result < 0)
+		return result; /* the set waits for the next sweep */
+	if (set)
+		set->targets++;
+	*ret_set = set;
+	return 0;
+}
+
+void http_routes_set(struct http_target *row, const struct http_route_set *set)
+{
+	row->templates = set ? set->number : 0;
+	row->root = set ? set->root : 0;
+}
+
+void http_routes_leave(struct http_route_table *table, struct http_route_set *set, uint64_t now)
+{
+	if (!set || --set->targets)
+		return;
+	set_unwrite(table, set);
+	set->left_at = now;
+}
+
+/* --- found routes --- */
+
+/* Where memory is short, the route counts among others. */
+static void found_add(struct http_route_table *table, const struct http_found_key *key,
+		      const struct http_found *found, uint64_t now)
+{
+	struct http_found_route *route = calloc(1, sizeof(*route));
+	char text[HTTP_PATH_SIZE];
+
+	if (!route)
+		return;
+	http_path_normalize((const char *)found->path, found->size, false, text);
+	*route = (struct http_found_route){
+		.number = found->number, .key = *key, .used_at = now, .text = strdup(text)};
+	if (!route->text || !*text || found->size > HTTP_FOUND_PATH_SIZE) {
+		free(route->text);
+		free(route);
+		return;
+	}
+	HASH_ADD(hh, table->found, number, sizeof(route->number), route);
+}
+
+static void found_free(struct http_route_table *table, struct http_found_route *route)
+{
+	HASH_DEL(table->found, route);
+	free(route->text);
+	free(route);
+}
+
+struct found_read {
+	struct http_route_table *table;
+	uint64_t now;
+};
+
+static void on_found(void *context, const void *map_key, const void *map_value)
+{
+	const struct found_read *read = context;
+	const struct http_found *found = map_value;
+	struct http_found_route *route;
+
+	HASH_FIND(hh, read->table->found, &found->number, sizeof(found->number), route);
+	if (!route && found->number)
+		found_add(read->table, map_key, found, read->now);
+}
+
+static void read_found(struct http_route_table *table, uint64_t now)
+{
+	struct found_read read = {table, now};
+
+	kernel_map_read(&table->maps->found, on_found, &read);
+}
+
+/* Numbers grow: what is not known and newer than all that was read, may be found by now. */
+static struct http_found_route *found_find(struct http_route_table *table, uint32_t number,
+					   uint64_t now)
+{
+	struct http_found_route *route;
+
+	HASH_FIND(hh, table->found, &number, sizeof(number), route);
+	if (route || number <= table->newest_found)
+		return route;
+	read_found(table, now);
+	table->newest_found = number;
+	HASH_FIND(hh, table->found, &number, sizeof(number), route);
+	return route;
+}
+
+static const char *found_text(struct http_route_table *table, uint32_t number, uint64_t now)
+{
+	struct http_found_route *route = found_find(table, number, now);
+
+	if (!route)
+		return OTHER;
+	route->used_at = now;
+	return route->text;
+}
+
+static void forget_found(struct http_route_table *table, struct http_found_route *route)
+{
+	http_route_maps_forget(table->maps, &route->key);
+	found_free(table, route);
+}
+
+/* --- both --- */
+
+static bool set_has(const struct http_route_set *set, uint32_t number)
+{
+	return number >= set->first && number - set->first < set->routes->count;
+}
+
+static const char *template_text(const struct http_route_table *table,
+				 const struct http_route_set *set, uint32_t number)
+{
+	if (set && set_has(set, number))
+		return set->routes->items[number - set->first];
+	DL_FOREACH(table->sets, set)
+		if (set_has(set, number))
+			return set->routes->items[number - set->first];
+	return OTHER;
+}
+
+const char *http_routes_text(struct http_route_table *table, const struct http_route_set *set,
+			     uint32_t number, uint64_t now)
+{
+	if (number == HTTP_ROUTE_UNASKED)
+		return "";
+	if (number == HTTP_ROUTE_OTHER)
+		return OTHER;
+	if (number & HTTP_ROUTE_FOUND)
+		return found_text(table, number, now);
+	return template_text(table, set, number);
+}
+
+static void sweep_sets(struct http_route_table *table, uint64_t now)
+{
+	struct http_route_set *set, *next;
+
+	DL_FOREACH_SAFE(table->sets, set, next)
+		if (!set->targets && now - set->left_at >= HTTP_ROUTES_LINGER_MS)
+			set_free(table, set);
+}
+
+void http_routes_sweep(struct http_route_table *table, uint64_t now)
+{
+	struct http_found_route *route, *next;
+
+	if (now - table->swept_at < HTTP_ROUTES_SWEEP_MS)
+		return;
+	table->swept_at = now;
+	sweep_sets(table, now);
+	read_found(table, now); /* those of which nothing was ever counted go as well */
+	HASH_ITER(hh, table->found, route, next)
+		if (now - route->used_at >= HTTP_FOUND_IDLE_MS)
+			forget_found(table, route);
+}
+
+void http_routes_forget_target(struct http_route_table *table, uint32_t target, uint64_t now)
+{
+	struct http_found_route *route, *next;
+
+	read_found(table, now);
+	HASH_ITER(hh, table->found, route, next)
+		if (route->key.target == target)
+			forget_found(table, route);
+}
+
+void http_routes_free(struct http_route_table *table)
+{
+	struct http_found_route *route, *next;
+	struct http_route_set *set, *next_set;
+
+	HASH_ITER(hh, table->found, route, next)
+		found_free(table, route);
+	DL_FOREACH_SAFE(table->sets, set, next_set)
+		set_free(table, set);
+}
