@@ -20,17 +20,6 @@ void session_free(struct session *session)
 	free(session);
 }
 
-static struct session *find_greeted(const struct agents *agents, const char *node)
-{
-	struct session *session;
-
-	DL_FOREACH(agents->sessions, session) {
-		if (session->greeted && session->peer && strcmp(session->node, node) == 0)
-			return session;
-	}
-	return NULL;
-}
-
 void session_refuse(struct session *session, const char *why)
 {
 	session->refused = true;
@@ -66,11 +55,12 @@ static int send_snapshot(struct session *session, struct fleet_node *node)
 }
 
 /* The last agent that greets stands for the node, so that a new pod takes over from an old one. */
-static void supersede(const struct agents *agents, const char *node)
+static void supersede(struct fleet_node *node, struct session *session)
 {
-	struct session *other = find_greeted(agents, node);
+	struct session *other = node->session;
 
-	if (!other)
+	node->session = session;
+	if (!other || other == session)
 		return;
 	other->greeted = false;
 	session_refuse(other, "another agent of this node has connected");
@@ -93,8 +83,7 @@ static int on_hello(struct session *session, const cJSON *message, struct error 
 	node = fleet_ensure_node(agents->books.fleet, session->node, uv_now(agents->loop));
 	if (!node)
 		return error_set(error, ENOMEM, "out of memory");
-	if (!session->greeted)
-		supersede(agents, session->node);
+	supersede(node, session);
 	session->greeted = true;
 	log_info("agent of node %s connected (version %.40s, kernel %.80s)", session->node,
 		 hello.agent_version, hello.kernel);
@@ -217,6 +206,7 @@ static void on_closed(void *context, struct link_peer *peer, const char *why)
 		session_free(session);
 	if (!node)
 		return;
+	node->session = NULL;
 	fleet_node_connect(node, false, uv_now(agents->loop));
 	edges_node_gone(agents->books.edges, node->name, uv_now(agents->loop));
 	agents->changed(agents->context, node);
@@ -224,7 +214,7 @@ static void on_closed(void *context, struct link_peer *peer, const char *why)
 
 void agents_push(struct agents *agents, struct fleet_node *node)
 {
-	struct session *session = node->changed ? find_greeted(agents, node->name) : NULL;
+	struct session *session = node->changed ? node->session : NULL;
 	cJSON *delta;
 
 	if (!session)

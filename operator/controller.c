@@ -55,7 +55,7 @@ void controller_push_soon(struct controller *controller)
 
 static void on_agent_changed(void *context, struct fleet_node *node)
 {
-	controller_touch_node(context, node->name);
+	controller_touch_news(context, node);
 }
 
 /* The doors are opened when certificates and all first lists are there, in any order. */

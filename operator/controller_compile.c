@@ -58,16 +58,27 @@ static bool reaches(const struct policy *policy, const struct cluster_namespace 
 					namespace->exists ? &namespace->labels : NULL);
 }
 
+/* Whether the policy's selector takes the pod, so that what else it says matters to the pod. */
+static bool concerns(const struct policy *policy, const struct pod *pod)
+{
+	return policy && selector_matches(&policy->selector, &pod->labels);
+}
+
 void controller_compile_reach(struct controller *controller, const struct policy *policy,
 			      const struct policy *former)
 {
 	const struct cluster_namespace *namespace = controller->cluster.namespaces;
+	const struct pod *pod;
 
 	if (!controller_is_at_work(controller))
 		return;
-	for (; namespace; namespace = namespace->hh.next)
-		if (reaches(policy, namespace) || reaches(former, namespace))
-			controller_compile_namespace(controller, namespace->name);
+	for (; namespace; namespace = namespace->hh.next) {
+		if (!reaches(policy, namespace) && !reaches(former, namespace))
+			continue;
+		for (pod = namespace->pods; pod; pod = pod->namespace_next)
+			if (concerns(policy, pod) || concerns(former, pod))
+				controller_compile(controller, pod);
+	}
 }
 
 void controller_compile_node(struct controller *controller, const char *name)
@@ -134,6 +145,17 @@ void controller_touch_node(struct controller *controller, const char *name)
 		return;
 	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
 		controller_touch_pod(controller, pod);
+}
+
+void controller_touch_news(struct controller *controller, struct fleet_node *fleet_node)
+{
+	const struct cluster_node *node = cluster_find_node(&controller->cluster, fleet_node->name);
+
+	if (!node)
+		return;
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		if (fleet_node_news(fleet_node, pod_cgroup_uid(pod)))
+			controller_touch_pod(controller, pod);
 }
 
 static void touch_list(struct controller *controller, const struct policy *policies)

@@ -49,6 +49,14 @@ struct controller {
 	unsigned int closing;
 };
 
+/* What is watched, and what happens on what a watch tells; the context is the controller. */
+struct controller_watch {
+	const char *path;
+	struct kube_informer_handlers handlers;
+};
+
+extern const struct controller_watch controller_watches[WATCHES];
+
 /* Whether all first lists are complete and this operator leads. Else nothing is compiled or told.
  */
 bool controller_is_at_work(const struct controller *controller);
@@ -74,9 +82,13 @@ void controller_compile_reach(struct controller *controller, const struct policy
 /* The pod is gone: nothing is to be done on it any more. */
 void controller_deselect(struct controller *controller, const struct pod *pod);
 
-/* Statuses: what is said of a pod, of a node's pods, or by policies, may have changed. */
+/*
+ * Statuses: what is said of a pod, of a node's pods, of those of which its agent has told news, or
+ * by policies, may have changed.
+ */
 void controller_touch_pod(struct controller *controller, const struct pod *pod);
 void controller_touch_node(struct controller *controller, const char *name);
+void controller_touch_news(struct controller *controller, struct fleet_node *node);
 
 /* Not before it is known which quotas bind the policy's namespace. */
 void controller_touch_policy(struct controller *controller, const struct policy *policy);

@@ -3,9 +3,12 @@
 
 /* Wires the operator: options, loop, API client, controller, HTTP. */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include <uv.h>
 
@@ -13,13 +16,14 @@
 #include "lib/http/server.h"
 #include "lib/kube/client.h"
 #include "lib/kube/config.h"
+#include "lib/link/server.h"
 #include "lib/metrics/exposition.h"
 #include "lib/metrics/process.h"
 #include "lib/net/context.h"
 #include "operator/controller.h"
 #include "operator/options.h"
 
-#define CONNECTIONS_LIMIT 8192 /* at one time: agents, strangers and scrapers */
+#define DESCRIPTORS_LIMIT (LINK_CONNECTION_LIMIT + 1024) /* agents, and all else */
 #define RETIRE_MS	  2000 /* for the API server to hear that the lead is free */
 
 struct daemon {
@@ -169,15 +173,28 @@ static void watch_signals(struct daemon *daemon)
 	}
 }
 
+/* libwebsockets has room for each descriptor that there may be: enough, and not a million. */
+static void limit_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_LIMIT ? limit.rlim_max : DESCRIPTORS_LIMIT;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("the limit of descriptors stays as it is: %s", strerror(errno));
+}
+
 static int run(const struct operator_options *options)
 {
 	struct daemon daemon = {0};
 	struct error error;
 	int result;
 
+	limit_descriptors();
 	uv_loop_init(&daemon.loop);
 	watch_signals(&daemon);
-	result = net_context_new(&daemon.loop, CONNECTIONS_LIMIT, &daemon.net, &error);
+	result = net_context_new(&daemon.loop, 0, &daemon.net, &error);
 	if (result == 0)
 		result = connect_api(&daemon, options, &error);
 	if (result == 0)

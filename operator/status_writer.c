@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <uthash.h>
+#include <utlist.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
@@ -21,7 +22,10 @@
 
 #define API_VERSION	  "skep.dev/v1alpha1"
 #define FIELD_MANAGER	  "skep-operator"
-#define LOOK_AGAIN_MS	  100 /* at what had to wait */
+#define LOOK_AGAIN_MS	  100	     /* at what had to wait */
+#define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
+#define REST_MS		  24	     /* after that */
+#define WRITES_LIMIT	  32	     /* under way at one time */
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
@@ -38,6 +42,8 @@ struct record {
 	uint64_t written_ms;
 	uint64_t not_before_ms; /* after a failure */
 	unsigned int failures;	/* in a row */
+	bool queued;
+	struct record *prev, *next; /* in the queue */
 	UT_hash_handle hh;
 	LIST_ENTRY(record) gone_entry;
 };
@@ -53,6 +59,10 @@ struct status_writer {
 	bool resting;
 	uint64_t settled_ms;
 	struct record *records;
+	struct record *queue; /* of those that are due and not being written */
+	unsigned int queue_length;
+	unsigned int writes; /* under way */
+	uint64_t rest_until_ms;
 	LIST_HEAD(, record) gone; /* which wait for their write to be over */
 	struct status_writer_stats stats;
 };
@@ -63,6 +73,24 @@ static struct record *find_record(const struct status_writer *writer, const char
 
 	HASH_FIND_STR(writer->records, id, record);
 	return record;
+}
+
+static void enqueue(struct status_writer *writer, struct record *record)
+{
+	if (record->queued)
+		return;
+	record->queued = true;
+	DL_APPEND(writer->queue, record);
+	writer->queue_length++;
+}
+
+static void dequeue(struct status_writer *writer, struct record *record)
+{
+	if (!record->queued)
+		return;
+	record->queued = false;
+	DL_DELETE(writer->queue, record);
+	writer->queue_length--;
 }
 
 static void free_record(struct record *record)
@@ -99,6 +127,10 @@ static void on_timer(uv_timer_t *timer);
 
 static void look_soon(struct status_writer *writer, uint64_t delay_ms)
 {
+	uint64_t now_ms = uv_now(writer->loop);
+
+	if (now_ms + delay_ms < writer->rest_until_ms)
+		delay_ms = writer->rest_until_ms - now_ms;
 	if (uv_is_active((uv_handle_t *)&writer->timer) &&
 	    uv_timer_get_due_in(&writer->timer) <= delay_ms)
 		return;
@@ -146,15 +178,19 @@ static void on_written(void *context, const struct kube_response *response)
 	struct status_writer *writer = record->writer;
 
 	record->transfer = NULL;
+	writer->writes--;
 	if (response->reason)
 		write_failed(record, response);
 	else
 		write_succeeded(record);
 	cJSON_Delete(record->sent);
 	record->sent = NULL;
-	if (record->gone)
+	if (record->gone) {
 		free_gone(record);
-	else if (record->due)
+	} else if (record->due) {
+		enqueue(writer, record);
+	}
+	if (writer->queue)
 		look_soon(writer, 0);
 }
 
@@ -208,8 +244,10 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 	format_path(policy, path, sizeof(path));
 	record->sent = status;
 	if (body &&
-	    kube_transfer_start(record->writer->client, &request, &record->transfer, &error) == 0)
+	    kube_transfer_start(record->writer->client, &request, &record->transfer, &error) == 0) {
+		record->writer->writes++;
 		return;
+	}
 	log_warn("status of policy %s cannot be sent: %s", record->id,
 		 body ? error.message : "out of memory");
 	cJSON_Delete(take_pointer(record->sent));
@@ -270,27 +308,42 @@ static void look_at(struct status_writer *writer, struct record *record)
 	write_status(record, policy, take_pointer(status));
 }
 
+/*
+ * Looks at what is queued, each record once and for a bounded time: with many policies in motion,
+ * as when all agents come back, statuses would take the whole loop.
+ */
 static void on_timer(uv_timer_t *timer)
 {
 	struct status_writer *writer = timer->data;
-	struct record *record, *next;
-	bool waiting = false;
+	unsigned int left = writer->queue_length;
+	uint64_t end = uv_hrtime() + WORK_NS;
 
 	if (writer->resting)
 		return;
+	for (; left && uv_hrtime() < end && writer->writes < WRITES_LIMIT; left--) {
+		struct record *record = writer->queue;
 
-	HASH_ITER(hh, writer->records, record, next) {
+		dequeue(writer, record);
+		look_at(writer, record);
 		if (record->due && !record->sent)
-			look_at(writer, record);
-		waiting |= record->due && !record->sent;
+			enqueue(writer, record);
 	}
-	if (waiting)
-		look_soon(writer, LOOK_AGAIN_MS);
+	if (writer->writes == WRITES_LIMIT)
+		return; /* the end of a write leads on */
+	if (left) {
+		uv_update_time(writer->loop);
+		writer->rest_until_ms = uv_now(writer->loop) + REST_MS;
+	}
+	if (writer->queue)
+		look_soon(writer, left ? 0 : LOOK_AGAIN_MS);
 }
 
 /* Drops what is under way and what has to be told later. */
-static void rest_record(struct record *record)
+static void rest_record(struct status_writer *writer, struct record *record)
 {
+	dequeue(writer, record);
+	if (record->transfer)
+		writer->writes--;
 	record->transfer = kube_transfer_cancel(record->transfer);
 	cJSON_Delete(take_pointer(record->sent));
 	record->due = false;
@@ -305,7 +358,7 @@ void status_writer_rest(struct status_writer *writer)
 	writer->resting = true;
 	uv_timer_stop(&writer->timer);
 	HASH_ITER(hh, writer->records, record, next)
-		rest_record(record);
+		rest_record(writer, record);
 }
 
 void status_writer_wake(struct status_writer *writer, uint64_t settled_ms)
@@ -350,6 +403,9 @@ void status_writer_touch(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	record->due = true;
+	if (record->sent)
+		return; /* the end of the write leads back here */
+	enqueue(writer, record);
 	look_soon(writer, 0);
 }
 
@@ -360,6 +416,7 @@ void status_writer_forget(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	HASH_DEL(writer->records, record);
+	dequeue(writer, record);
 	if (record->sent) {
 		record->gone = true;
 		LIST_INSERT_HEAD(&writer->gone, record, gone_entry);

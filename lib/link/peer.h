@@ -67,6 +67,7 @@ void link_peer_announce_closed(struct link_peer *peer);
 /* Of the server, for its peers. */
 void link_server_deliver(struct link_server *server, struct link_peer *peer, const cJSON *message);
 void link_server_closed(struct link_server *server, struct link_peer *peer);
+void link_server_count_strangers(struct link_server *server, int change);
 void link_server_count_refused(struct link_server *server);
 void link_server_count_bad(struct link_server *server);
 

@@ -34,6 +34,7 @@ struct link_server {
 	const char *certificate_pem, *key_pem; /* while it is made */
 	struct link_peer *peers;
 	struct link_peer *arriving; /* while libwebsockets takes its socket */
+	int strangers;		    /* among the peers */
 	struct link_server_stats stats;
 	int holds; /* what still points here: the timer and the virtual host */
 };
@@ -106,6 +107,11 @@ static void server_tick(uv_timer_t *tick)
 		uv_timer_stop(tick);
 }
 
+void link_server_count_strangers(struct link_server *server, int change)
+{
+	server->strangers += change;
+}
+
 /* The strangers, the oldest first; returns their number. */
 static size_t strangers_find(const struct link_server *server,
 			     struct link_peer *strangers[LINK_STRANGER_LIMIT])
@@ -143,6 +149,8 @@ static bool strangers_make_room(struct link_server *server, const char *address)
 static void server_forget(struct link_server *server, struct link_peer *peer)
 {
 	link_peer_announce_closed(peer);
+	if (link_peer_is_stranger(peer))
+		link_server_count_strangers(server, -1);
 	DL_DELETE(server->peers, peer);
 	server->stats.connections--;
 	link_peer_free(peer);
@@ -172,7 +180,8 @@ static void server_arrived(void *context, int socket, const char *address)
 	uint64_t deadline = uv_now(server->tick.loop) + LINK_ADMISSION_SECONDS * 1000;
 	struct link_peer *peer = NULL;
 
-	if (strangers_make_room(server, address))
+	if (server->stats.connections < LINK_CONNECTION_LIMIT &&
+	    (server->strangers < LINK_STRANGER_LIMIT || strangers_make_room(server, address)))
 		peer = link_peer_new(server, address, deadline);
 	if (!peer) {
 		server->stats.refused++;
@@ -180,6 +189,7 @@ static void server_arrived(void *context, int socket, const char *address)
 		return;
 	}
 	DL_APPEND(server->peers, peer);
+	link_server_count_strangers(server, 1);
 	server->stats.connections++;
 	if (!uv_is_active((uv_handle_t *)&server->tick))
 		uv_timer_start(&server->tick, server_tick, TICK_MS, TICK_MS);
