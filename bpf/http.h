@@ -19,6 +19,12 @@
 #define HTTP_KIND_INTERVAL_NS 100000000
 
 /*
+ * A connection remembers the counters of its last exchange's kind for this long. User space takes
+ * them away from the kind only after it has been idle for longer.
+ */
+#define HTTP_ANSWER_HOLDS_NS 30000000000ULL
+
+/*
  * A histogram of microseconds in powers of two: slot 0 holds what is up to 2^HTTP_FIRST_BOUND, slot
  * n what is up to twice the bound of slot n - 1, the last one all the rest.
  */

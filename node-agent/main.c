@@ -4,6 +4,7 @@
 /* The agent's process: command line, signals, limits. What it does is wired together in agent.c. */
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,17 @@ static void raise_descriptor_limit(void)
 	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		log_warn("cannot raise the limit of open files: %s", strerror(errno));
+}
+
+/*
+ * An answer to a scrape takes megabytes for a moment. glibc would move its threshold up and keep
+ * them in the heap, below whatever comes to lie behind; fixed, they go back at once.
+ */
+#define LARGE_ALLOCATION (128 * 1024)
+
+static void keep_heap_small(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_ALLOCATION); /* refused, it is as it was */
 }
 
 static int check_readable(const char *option, const char *path, struct error *error)
@@ -95,6 +107,7 @@ int main(int argc, char *argv[])
 		log_set_level(options.log_level);
 		signal(SIGPIPE, SIG_IGN);
 		raise_descriptor_limit();
+		keep_heap_small();
 		result = run(&options, &error);
 	}
 	if (result < 0)

@@ -116,12 +116,6 @@ static __noinline __u32 kind_find(const struct connection *connection,
 	return index ? *index + 1 : 0;
 }
 
-/*
- * User space takes a kind's counters away from it once they have been idle for longer than this
- * (EDGE_IDLE_MS), so what a connection remembers holds for less.
- */
-#define ANSWER_HOLDS_NS 30000000000ULL
-
 static __always_inline __u32 answer_find(struct connection *connection,
 					 const struct http_target *target,
 					 const struct exchange *exchange)
@@ -130,7 +124,7 @@ static __always_inline __u32 answer_find(struct connection *connection,
 
 	if (answer->status != exchange->status || answer->method != exchange->request.method ||
 	    answer->route != exchange->route ||
-	    exchange->ended_ns - answer->used_ns > ANSWER_HOLDS_NS) {
+	    exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS) {
 		answer->index = kind_find(connection, target, exchange);
 		answer->route = exchange->route;
 		answer->status = exchange->status;
@@ -166,11 +160,17 @@ static __always_inline __u64 ns_between(__u64 from_ns, __u64 to_ns)
 	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
+/* Not static: the verifier looks at its many ways once, and forgets them at each call. */
+__noinline int slot_of(__u32 us)
+{
+	return histogram_slot(us, HTTP_FIRST_BOUND, HTTP_SLOTS);
+}
+
 static __always_inline void observe(__u32 *slots, __u64 *sum, __u32 us)
 {
-	__u32 slot = histogram_slot(us, HTTP_FIRST_BOUND, HTTP_SLOTS);
+	__u32 slot = slot_of(us);
 
-	verifier_forget(slot); /* it does not follow the arithmetic: bound the result itself */
+	verifier_forget(slot);
 	if (slot >= HTTP_SLOTS)
 		return;
 	__sync_fetch_and_add(&slots[slot], 1);

@@ -69,9 +69,6 @@ static __always_inline void packet_read(struct packet *packet, __u32 sequence)
 		stream_skip_body(packet);
 		return;
 	}
-	packet_step(0, packet);
-	if (!packet->size)
-		return;
 	bpf_loop(MESSAGES, packet_step, packet, 0);
 	if (packet->size)
 		packet_give_up(packet);

@@ -19,7 +19,7 @@
 
 #define HTTP_LINE_KEPT	 40 /* bytes kept of a line that is not finished; longer ones are skipped */
 #define HTTP_WINDOW	 256 /* new bytes looked at in one go */
-#define HTTP_LINES	 32  /* lines looked at in one go */
+#define HTTP_LINES	 16  /* lines looked at in one go */
 #define HTTP_WINDOW_END	 (HTTP_LINE_KEPT + HTTP_WINDOW)
 #define HTTP_WINDOW_ROOM (HTTP_WINDOW_END + 64) /* what follows a line may be read unasked */
 
@@ -107,7 +107,8 @@ static inline __u64 http_load(const __u8 *bytes)
 #define HTTP_WORD(a, b, c, d, e, f, g, h)                                                          \
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
 	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
-#define HTTP_LOWER 0x2020202020202020ULL
+#define HTTP_LINE_END ('\r' | '\n' << 8)
+#define HTTP_LOWER    0x2020202020202020ULL
 
 /* A known method, and the space behind it, in the first word of a line. */
 #define HTTP_IS(word, size, ...) (((word) & (~0ULL >> (64 - 8 * (size)))) == HTTP_WORD(__VA_ARGS__))
@@ -264,12 +265,17 @@ static __always_inline void http_judge_header(struct http_head *head,
 #define HTTP_CHUNK_DIGITS 15
 
 /* A chunk's size is hexadecimal; what stands behind it is of no interest (RFC 9112, 7.1). */
-static __always_inline void http_judge_chunk(struct http_head *head, const __u8 *line, __u64 size)
+http_global int http_judge_chunk(struct http_head *head, const struct http_window *window,
+				 __u64 start, __u64 end)
 {
 	__u64 length = 0;
+	const __u8 *line;
 	__u32 i;
 
-	for (i = 0; i <= HTTP_CHUNK_DIGITS && i < size; i++) {
+	if (!head || !window || http_is_outside(start))
+		return 0;
+	line = window->bytes + start;
+	for (i = 0; i <= HTTP_CHUNK_DIGITS && start + i < end; i++) {
 		__u8 c = line[i], letter = c | 0x20;
 
 		if (http_is_digit(c))
@@ -282,6 +288,7 @@ static __always_inline void http_judge_chunk(struct http_head *head, const __u8 
 	head->body = length;
 	if (!i || i > HTTP_CHUNK_DIGITS)
 		head->state = HTTP_CHUNKED;
+	return 0;
 }
 
 /* The line before a chunk has ended. */
@@ -310,7 +317,7 @@ http_global int http_judge_line(struct http_head *head, struct http_window *wind
 	head->flags &= ~HTTP_HEAD_SKIP;
 	if (head->state == HTTP_CHUNK_SIZE) {
 		if (!skip)
-			http_judge_chunk(head, window->bytes + start, end - start);
+			http_judge_chunk(head, window, start, end);
 		http_begin_chunk(head);
 	} else if (skip)
 		return 0;
@@ -325,32 +332,131 @@ http_global int http_judge_line(struct http_head *head, struct http_window *wind
 
 #define HTTP_EACH(byte) ((byte)*0x0101010101010101ULL)
 
-/* The highest bit of each byte of a word that is a line feed; all others are zero. */
-static __always_inline __u64 http_find_line_feeds(__u64 word)
+/* The highest bit of bytes below a space, and above 0x9f: right for the first one. */
+static __always_inline __u64 http_find_odd(__u64 word)
+{
+	return (word - HTTP_EACH(' ')) & HTTP_EACH(0x80);
+}
+
+/* The same of line feeds. */
+static __always_inline __u64 http_find_line_feed(__u64 word)
 {
 	__u64 differing = word ^ HTTP_EACH('\n');
 
-	return ~(((differing & HTTP_EACH(0x7f)) + HTTP_EACH(0x7f)) | differing | HTTP_EACH(0x7f));
+	return (differing - HTTP_EACH(0x01)) & ~differing & HTTP_EACH(0x80);
 }
 
-/* Which byte is the first one of those that were found. */
+/* Which of the eight bytes is the first one that was found. */
 static __always_inline __u64 http_first_byte(__u64 found)
 {
 	return ((found & -found) >> 7) * 0x0001020304050607ULL >> 56;
 }
 
-/* Most headers are of no interest, which their first letters say. */
-static __always_inline bool http_may_skip_line(const struct http_head *head, const __u8 *line)
+/* From `at` on: where the first odd byte of a line is, or some place behind the window. */
+static __always_inline __u64 http_seek_odd(const __u8 *bytes, __u64 at)
 {
-	__u64 word = http_load(line) | HTTP_LOWER;
+	__u64 found;
 
-	return head->state == HTTP_HEADERS && !(head->flags & HTTP_HEAD_SKIP) &&
-	       !HTTP_IS_CONTENT(word) && !HTTP_IS_TRANSFER(word);
+	for (int i = 0; i <= HTTP_WINDOW / 32; i++, at += 32) {
+		if (http_is_outside(at))
+			break;
+		found = http_find_odd(http_load(bytes + at));
+		if (found)
+			return at + http_first_byte(found);
+		found = http_find_odd(http_load(bytes + at + 8));
+		if (found)
+			return at + 8 + http_first_byte(found);
+		found = http_find_odd(http_load(bytes + at + 16));
+		if (found)
+			return at + 16 + http_first_byte(found);
+		found = http_find_odd(http_load(bytes + at + 24));
+		if (found)
+			return at + 24 + http_first_byte(found);
+	}
+	return HTTP_WINDOW_END;
+}
+
+/* The same for a line feed: of lines that hold tabs, letters beyond ASCII, or worse. */
+http_global int http_seek_line_feed(const struct http_window *window, __u64 at)
+{
+	__u64 found;
+
+	if (!window)
+		return HTTP_WINDOW_END;
+	for (int i = 0; i <= HTTP_WINDOW / 8; i++, at += 8) {
+		if (http_is_outside(at))
+			break;
+		found = http_find_line_feed(http_load(window->bytes + at));
+		if (found)
+			return at + http_first_byte(found);
+	}
+	return HTTP_WINDOW_END;
+}
+
+/* Where a look is: at a line. The next one begins behind its end, CR and LF. */
+struct http_look {
+	struct http_head *head;
+	struct http_window *window;
+	__u64 limit; /* of the bytes that are there */
+	__u64 start;
+	__u64 end;
+	__u64 next;
+	bool plain; /* a header, if it is not empty */
+	bool over;
+};
+
+/* The end is none of the usual kind. False: it is not among the bytes that are there. */
+static __always_inline bool http_find_odd_end(struct http_look *look, __u64 at)
+{
+	const __u8 *bytes = look->window->bytes;
+	__u64 before;
+
+	at = (__u32)http_seek_line_feed(look->window, at);
+	before = at - 1;
+	if (http_is_outside(before))
+		return false;
+	look->end = bytes[before] == '\r' && before >= look->start ? before : at;
+	look->next = at + 1;
+	return look->next <= look->limit;
+}
+
+/* Looks for the end of the line from `at` on. False: it is not among the bytes that are there. */
+static __always_inline bool http_find_end(struct http_look *look, __u64 at)
+{
+	const __u8 *bytes = look->window->bytes;
+
+	at = http_forget(http_seek_odd(bytes, at), look->window->zero);
+	if (http_is_outside(at))
+		return false;
+	if ((__u16)http_load(bytes + at) != HTTP_LINE_END)
+		return http_find_odd_end(look, at);
+	look->end = at;
+	look->next = at + 2;
+	return look->next <= look->limit;
+}
+
+/* Most headers are of no interest, which their first letters say. */
+static __always_inline bool http_may_skip_line(const struct http_look *look)
+{
+	__u64 start = look->start, word;
+
+	if (!look->plain || start == look->end || http_is_outside(start))
+		return false;
+	word = http_load(look->window->bytes + start) | HTTP_LOWER;
+	return !HTTP_IS_CONTENT(word) && !HTTP_IS_TRANSFER(word);
+}
+
+static __always_inline void http_look_anew(struct http_look *look)
+{
+	const struct http_head *head = look->head;
+
+	look->plain = head->state == HTTP_HEADERS && !(head->flags & HTTP_HEAD_SKIP);
+	look->over = head->flags & HTTP_HEAD_DONE || head->state == HTTP_OPAQUE;
 }
 
 /* Keeps the line that is not finished; of one that is too long, only that the rest is skipped. */
-static __always_inline void http_keep_line(struct http_head *head, const __u8 *bytes, __u64 start,
-					   __u64 end)
+static __always_inline void http_keep_line(struct http_head *head, const struct http_window *window,
+					   __u64 start, __u64 end)
 {
 	head->kept = 0;
 	if (http_is_outside(start) || head->flags & HTTP_HEAD_SKIP)
@@ -360,55 +466,10 @@ static __always_inline void http_keep_line(struct http_head *head, const __u8 *b
 		return;
 	}
 	if (head->state == HTTP_START)
-		http_judge_start(head, bytes, start, end, false);
+		http_judge_start(head, window->bytes, start, end, false);
 	else if (head->state == HTTP_CHUNK_SIZE)
-		http_judge_chunk(head, bytes + start, end - start);
+		http_judge_chunk(head, window, start, end);
 	head->flags |= HTTP_HEAD_SKIP;
-}
-
-/* Where a look is. */
-struct http_look {
-	struct http_head *head;
-	struct http_window *window;
-	__u64 start; /* of the line */
-	__u64 limit; /* of the bytes that are there */
-};
-
-/* The line ends with the line feed at `at`. */
-static __always_inline void http_end_line(struct http_look *look, __u64 at)
-{
-	const __u8 *bytes = look->window->bytes;
-	__u64 start = look->start, before = at - 1;
-
-	look->start = http_forget(at + 1, look->window->zero);
-	if (http_is_outside(start) || http_is_outside(before))
-		return;
-	if (at - start > 1 && http_may_skip_line(look->head, bytes + start))
-		return;
-	http_judge_line(look->head, look->window, start,
-			at > start && bytes[before] == '\r' ? before : at);
-}
-
-static __always_inline bool http_look_is_over(const struct http_look *look)
-{
-	return look->start >= look->limit || look->head->flags & HTTP_HEAD_DONE ||
-	       look->head->state == HTTP_OPAQUE;
-}
-
-/* Ends the lines whose line feeds were found among the eight bytes from `at` on. True: it is over.
- */
-static __always_inline bool http_end_lines(struct http_look *look, __u64 at, __u64 found)
-{
-	for (int i = 0; i < 8 && found; i++, found &= found - 1) {
-		__u64 feed = at + http_first_byte(found);
-
-		if (feed >= look->limit)
-			return true;
-		http_end_line(look, feed);
-		if (http_look_is_over(look))
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -419,25 +480,30 @@ static __always_inline bool http_end_lines(struct http_look *look, __u64 at, __u
  */
 http_global int http_look(struct http_head *head, struct http_window *window, __u32 size)
 {
-	struct http_look look = {head, window, HTTP_LINE_KEPT, HTTP_LINE_KEPT + size};
-	__u64 found;
+	struct http_look look = {.head = head,
+				 .window = window,
+				 .limit = HTTP_LINE_KEPT + size,
+				 .start = HTTP_LINE_KEPT};
+	__u64 at = HTTP_LINE_KEPT;
 
 	if (!head || !window || size > HTTP_WINDOW || head->kept >= HTTP_LINE_KEPT)
 		return 0;
 	look.start -= head->kept; /* no line feed in what was kept */
 	head->kept = 0;
 	head->flags &= ~HTTP_HEAD_DONE;
-	for (__u64 at = HTTP_LINE_KEPT; at < HTTP_WINDOW_END && at < look.limit; at += 8) {
-		found = http_find_line_feeds(http_load(window->bytes + at));
-		if (found && http_end_lines(&look, at, found))
-			break;
+	http_look_anew(&look);
+	for (int i = 0; i < HTTP_LINES && at < look.limit && !look.over; i++) {
+		if (!http_find_end(&look, at)) {
+			http_keep_line(head, window, look.start, look.limit);
+			return size;
+		}
+		if (!http_may_skip_line(&look)) {
+			http_judge_line(head, window, look.start, look.end);
+			http_look_anew(&look);
+		}
+		at = look.start = http_forget(look.next, window->zero);
 	}
-	if (!(head->flags & HTTP_HEAD_DONE) && head->state != HTTP_OPAQUE &&
-	    look.start < look.limit) {
-		http_keep_line(head, window->bytes, look.start, look.limit);
-		return size;
-	}
-	return look.start - HTTP_LINE_KEPT;
+	return at - HTTP_LINE_KEPT;
 }
 
 /* The head of a request has ended: what follows it. */

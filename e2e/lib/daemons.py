@@ -98,6 +98,12 @@ def kill_agent(node):
     pods.kill(agent_pod(node), "skep-node-agent")
 
 
+def replace_agent(node):
+    """A new agent in a new pod, which has seen nothing yet; returns when it answers."""
+    pods.delete(cluster.SYSTEM, agent_pod(node)["metadata"]["name"])
+    wait_agent_healthy(node, 60)
+
+
 def kill_operator():
     pods.kill(operator_pod(), "skep-operator")
 
@@ -120,7 +126,7 @@ def only_process(shown, name):
 def wait_agent_healthy(node, seconds=30):
     wait_until(
         f"the agent of {node} answers",
-        lambda: http_get(agent_pod(node), 9810, "/healthz") is not None,
+        lambda: http_get(agent_pod(node), 9810, "/healthz") is not None and agent_process(node),
         seconds,
     )
 

@@ -13,6 +13,7 @@
 
 #include "lib/kube/config.h"
 #include "lib/kube/curl_loop.h"
+#include "lib/kube/event_memory.h"
 #include "lib/kube/file_mark.h"
 #include "lib/kube/token_source.h"
 
@@ -31,6 +32,7 @@ struct kube_client {
 	struct kube_transfer_list transfers; /* all that are under way */
 	struct kube_transfer_list received;  /* streams with data that is not handed on yet */
 	uint32_t event_serial;		     /* of the next Event; random at the start */
+	struct event_memory events;
 };
 
 /*

@@ -4,13 +4,9 @@
 #include "lib/kube/event.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
-#include "lib/base/log.h"
-#include "lib/kube/client_internal.h"
-#include "lib/kube/transfer.h"
 
 /* Limits of the API: names (RFC 1123 subdomain) and an Event's note. */
 #define NAME_LIMIT    253
@@ -81,13 +77,19 @@ static bool add_source(cJSON *event, const char *component)
 	       add_string(event, "reportingComponent", component);
 }
 
-static bool add_times(cJSON *event, time_t now)
+void kube_event_format_time(char text[KUBE_EVENT_TIME_SIZE], time_t time)
 {
 	struct tm parts;
-	char moment[32];
 
-	gmtime_r(&now, &parts);
-	strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	gmtime_r(&time, &parts);
+	strftime(text, KUBE_EVENT_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+static bool add_times(cJSON *event, time_t now)
+{
+	char moment[KUBE_EVENT_TIME_SIZE];
+
+	kube_event_format_time(moment, now);
 	return add_string(event, "firstTimestamp", moment) &&
 	       add_string(event, "lastTimestamp", moment) &&
 	       cJSON_AddNumberToObject(event, "count", 1);
@@ -107,27 +109,4 @@ cJSON *kube_event_json(const struct kube_object_reference *object, bool warning,
 	    !add_source(event, component) || !add_times(event, now))
 		return NULL;
 	return take_pointer(event);
-}
-
-static void on_sent(void *context, const struct kube_response *response)
-{
-	(void)context; /* none: the reason names the path */
-	if (response->reason)
-		log_warn("an Event was not written: %s", response->reason);
-}
-
-void kube_event_send(struct kube_client *client, const struct kube_object_reference *object,
-		     bool warning, const char *reason, const char *message, const char *component)
-{
-	cleanup_json cJSON *event = kube_event_json(object, warning, reason, message, component,
-						    time(NULL), client->event_serial++);
-	cleanup_free char *path = NULL;
-	struct error error = {"memory ran out"};
-
-	if (asprintf(&path, "/api/v1/namespaces/%s/events", namespace_of(object)) < 0)
-		path = NULL;
-	if (!event || !path ||
-	    kube_request(client, "POST", path, KUBE_JSON, event, on_sent, NULL, &error) < 0)
-		log_warn("an Event about %s \"%s\" was not written: %s", object->kind, object->name,
-			 error.message);
 }

@@ -19,13 +19,20 @@ struct kube_object_reference {
 	const char *uid;
 };
 
-/* The Event as JSON (owned by the caller), or NULL when memory ran out. Pure. */
+/*
+ * The Event as JSON (owned by the caller), or NULL when memory ran out. `serial` makes the names of
+ * events of one second differ. Pure.
+ */
 cJSON *kube_event_json(const struct kube_object_reference *object, bool warning, const char *reason,
 		       const char *message, const char *component, time_t now, unsigned int serial);
 
+/* A moment as the API writes it (RFC 3339), in UTC. */
+#define KUBE_EVENT_TIME_SIZE 32
+void kube_event_format_time(char text[KUBE_EVENT_TIME_SIZE], time_t time);
+
 /*
- * Sends it and forgets it: a failure is logged and no more, as an Event is a courtesy. `serial`
- * makes the names of events of one second differ.
+ * Sends it: what is the same as an Event of the last ten minutes is counted in that one. A failure
+ * is logged and no more, as an Event is a courtesy.
  */
 void kube_event_send(struct kube_client *client, const struct kube_object_reference *object,
 		     bool warning, const char *reason, const char *message, const char *component);

@@ -8,6 +8,7 @@
 
 #include "node-agent/probes/http_rows.h"
 
+_Static_assert(HTTP_ANSWER_HOLDS_NS <= EDGE_IDLE_MS * 1000000ULL / 2, "see bpf/http.h");
 _Static_assert(EDGE_ADDRESS_SIZE == sizeof(((struct http_kind *)0)->address), "one form");
 _Static_assert(HTTP_LABELS <= EDGE_LABELS_LIMIT, "all are in the row");
 

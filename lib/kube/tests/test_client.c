@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "lib/base/tests/parse.h"
 
 #include "lib/base/json.h"
 #include "lib/kube/access_review.h"
-#include "lib/kube/client.h"
+#include "lib/kube/client_internal.h"
 #include "lib/kube/event.h"
 #include "lib/kube/tests/fake_server.h"
 #include "lib/kube/token_review.h"
@@ -319,22 +313,36 @@ static void frees_a_review_that_is_cancelled(void **state)
 	assert_int_equal(world.answers, 0);
 }
 
+static void wait_for_requests(struct world *world, size_t count)
+{
+	while (world->server.requests < count)
+		uv_run(&world->loop, UV_RUN_ONCE);
+}
+
 static void sends_events(void **state)
 {
 	static const struct fake_step steps[] = {
 		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 201, NULL, "{}"},
-		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 403, NULL, "{}"},
+		{"PATCH /api/v1/namespaces/shop/events/p.", FAKE_WHOLE, 404, NULL, "{}"},
+		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 201, NULL, "{}"},
 		{0}};
 	const struct kube_object_reference object = {"v1", "Pod", "shop", "p", "u"};
 	struct world world;
 
 	(void)state;
 	world_open(&world, steps);
-	kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
-	kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
-	while (world.server.requests < 2)
+	for (int i = 0; i < 3; i++)
+		kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
+	wait_for_requests(&world, 1);
+	assert_says(world.server.last_request.data, "\"type\":\"Normal\"");
+	wait_for_requests(&world, 2); /* the other two, in one */
+	assert_says(world.server.last_request.data, "{\"count\":3,\"lastTimestamp\":\"20");
+	/* It is gone from the server: the next one is new. */
+	while (world.client->events.events[0].key)
 		uv_run(&world.loop, UV_RUN_ONCE);
-	assert_non_null(strstr(world.server.last_request.data, "\"type\":\"Normal\""));
+	kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
+	wait_for_requests(&world, 3);
+	assert_says(world.server.last_request.data, "\"count\":1");
 	world_close(&world);
 }
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "lib/base/json.h"
-#include "lib/kube/event.h"
+#include "lib/kube/event_memory.h"
 
 static const struct kube_object_reference policy = {
 	.api_version = "skep.dev/v1alpha1",
@@ -78,12 +78,47 @@ static void keeps_to_the_limits_of_the_api(void **state)
 	cJSON_Delete(event);
 }
 
+static void remembers_what_happened_lately(void **state)
+{
+	static struct event_memory memory;
+	struct kube_object_reference other = policy;
+	uint64_t key = event_key(&policy, true, "R", "m");
+	struct remembered_event *event = event_memory_take(&memory, key, 1000);
+
+	(void)state;
+	assert_non_null(event);
+	assert_ptr_equal(event_memory_find(&memory, key, 1000 + EVENT_MEMORY_SECONDS), event);
+	assert_null(event_memory_find(&memory, key, 1001 + EVENT_MEMORY_SECONDS));
+	other.uid = "u-2";
+	assert_null(event_memory_find(&memory, event_key(&other, true, "R", "m"), 1000));
+	assert_null(event_memory_find(&memory, event_key(&policy, false, "R", "m"), 1000));
+	assert_null(event_memory_find(&memory, event_key(&policy, true, "Rm", ""), 1000));
+}
+
+static void forgets_the_oldest_that_is_not_under_way(void **state)
+{
+	static struct event_memory memory;
+
+	(void)state;
+	for (time_t i = 0; i < EVENT_MEMORY_LIMIT; i++)
+		event_memory_take(&memory, (uint64_t)i + 1, 1000 + i);
+	event_memory_find(&memory, 1, 1000)->is_under_way = true;
+	assert_non_null(event_memory_take(&memory, 100, 2000));
+	assert_non_null(event_memory_find(&memory, 1, 1000));
+	assert_null(event_memory_find(&memory, 2, 1000));
+	for (int i = 0; i < EVENT_MEMORY_LIMIT; i++)
+		memory.events[i].is_under_way = true;
+	assert_null(event_memory_take(&memory, 101, 2000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_about_the_object),
 		cmocka_unit_test(puts_the_cluster_scoped_into_default),
 		cmocka_unit_test(keeps_to_the_limits_of_the_api),
+		cmocka_unit_test(remembers_what_happened_lately),
+		cmocka_unit_test(forgets_the_oldest_that_is_not_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,7 +265,7 @@ static void writes_events(void **state)
 {
 	const struct kube_object_reference object = {"v1", "ConfigMap", "default", "a", "u-1"};
 	struct kube_client *client = cluster.first.client;
-	int count = 0;
+	int events = 0, count = 0;
 
 	(void)state;
 	need_cluster();
@@ -275,11 +275,14 @@ static void writes_events(void **state)
 		struct answer answer =
 			call(client, "GET", NAMESPACE_PATH "/events?fieldSelector=reason%3DTested",
 			     NULL, NULL);
+		const cJSON *items = json_find(answer.body, "items");
 
-		count = cJSON_GetArraySize(json_find(answer.body, "items"));
+		events = cJSON_GetArraySize(items);
+		count = (int)json_integer(cJSON_GetArrayItem(items, 0), 0, "count");
 		answer_free(&answer);
 		run_for(100);
 	}
+	assert_int_equal(events, 1);
 	assert_int_equal(count, 2);
 }
 

@@ -418,6 +418,28 @@ static void test_attached_again(void **state)
 	assert_told(CLIENT, ASKED, "", 4);
 }
 
+#define REST_US 1200000 /* longer than counters rest that are given back */
+
+/* Counters that a target's kinds had are another's later, and begin at zero. */
+static void test_counters_are_used_again(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, OK);
+	exchange(GET, OK);
+	assert_exchanged(KIND("GET", "200"), 2);
+	scene_unwatch(CLIENT);
+	scene_unwatch(SERVER);
+	usleep(REST_US);
+	scene_watch(SERVER);
+	assert_told(SERVER, SERVED, "", 0);
+	scene_watch(CLIENT);
+	exchange(GET, OK);
+	exchange("HEAD / HTTP/1.1\r\n\r\n", "HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\n");
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_exchanged(KIND("HEAD", "404"), 1);
+	assert_exchanged("", 2);
+}
+
 /* --- ends --- */
 
 static void test_client_closes_before_the_answer(void **state)
@@ -629,6 +651,7 @@ int main(void)
 		TEST(test_reordered_packets),
 		TEST(test_connection_older_than_the_attachment),
 		TEST(test_attached_again),
+		TEST(test_counters_are_used_again),
 		TEST(test_client_closes_before_the_answer),
 		TEST(test_client_resets_within_the_answer),
 		TEST(test_server_closes_without_an_answer),

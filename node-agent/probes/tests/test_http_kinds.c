@@ -128,6 +128,29 @@ static void test_growth_is_added_once(void **state)
 	check_line(world, ASKED, NULL);
 }
 
+/* What came in one packet is in both histograms; slots go round at 2^32. */
+static void test_responses_at_once_count_twice(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+	struct http_counters read = {.at_once[2] = 3,
+				     .at_once_sum = 600,
+				     .duration[5] = 1,
+				     .duration_sum = 2000,
+				     .wait[1] = 1,
+				     .wait_sum = 100};
+
+	entry->read.at_once[2] = UINT32_MAX;
+	entry->read.aborted_by_client = UINT32_MAX;
+	take(world, entry, &read, false);
+	check_line(world, SERVED LABELS("web", "200", ""), "5");
+	check_line(world, "http_server_request_duration_seconds_sum" LABELS("web", "200", ""),
+		   "0.0026");
+	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""), "5");
+	check_line(world, "skep_http_first_byte_seconds_sum" LABELS("web", "200", ""), "0.0007");
+	check_line(world, "skep_http_aborted_by_client_total" LABELS("web", "200", ""), "1");
+}
+
 static void test_errors_are_told_by_role(void **state)
 {
 	struct world *world = *state;
@@ -239,10 +262,15 @@ static void test_totals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_growth_is_added_once),  TEST(test_errors_are_told_by_role),
-		TEST(test_waits_for_a_name),	  TEST(test_last_read_counts_as_unknown),
-		TEST(test_routes_are_told_apart), TEST(test_others_have_a_row_and_stay),
-		TEST(test_idle_after_a_minute),	  TEST(test_totals),
+		TEST(test_growth_is_added_once),
+		TEST(test_responses_at_once_count_twice),
+		TEST(test_errors_are_told_by_role),
+		TEST(test_waits_for_a_name),
+		TEST(test_last_read_counts_as_unknown),
+		TEST(test_routes_are_told_apart),
+		TEST(test_others_have_a_row_and_stay),
+		TEST(test_idle_after_a_minute),
+		TEST(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
