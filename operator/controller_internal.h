@@ -8,6 +8,7 @@
 #include "lib/kube/informer.h"
 #include "operator/addresses.h"
 #include "operator/api.h"
+#include "operator/certificate_files.h"
 #include "operator/certificates.h"
 #include "operator/cluster.h"
 #include "operator/controller.h"
@@ -28,9 +29,14 @@ struct controller {
 	struct fleet fleet;
 	struct lookups lookups;
 	struct edges edges;
-	struct certificates *certificates;
-	struct agents *agents; /* NULL until certificates and first lists are there */
-	struct api *api;       /* likewise */
+	struct certificates *certificates; /* one of the two is NULL */
+	struct certificate_files *certificate_files;
+	struct agents *agents; /* NULL until it leads for the first time */
+	bool agents_open;
+	struct api *api;       /* NULL until certificates and first lists are there */
+	struct leader *leader; /* NULL until the first lists are there */
+	bool leading;
+	uint64_t settled_ms; /* until then, agents are on their way from another leader */
 	struct status_writer *status_writer;
 	const struct pki_bundle *bundle;
 
@@ -51,8 +57,15 @@ struct controller_watch {
 
 extern const struct controller_watch controller_watches[WATCHES];
 
-/* Whether all first lists are complete. Before that, nothing is compiled or told. */
-bool controller_is_synced(const struct controller *controller);
+/* Whether all first lists are complete and this operator leads. Else nothing is compiled or told.
+ */
+bool controller_is_at_work(const struct controller *controller);
+
+/*
+ * When the agent of a node of which nothing is known yet counts as heard of last: when this
+ * operator has only begun to lead, agents have some time to notice.
+ */
+uint64_t controller_heard_ms(const struct controller *controller);
 
 /* Tells agents what changed for them, once this burst of changes is over. */
 void controller_push_soon(struct controller *controller);
@@ -104,8 +117,8 @@ void controller_judge_all(struct controller *controller);
 /* Ends the probes of policies whose time is over. */
 void controller_check_expiry(struct controller *controller);
 
-/* Starts to follow all that is watched; calls controller_begin() when all lists are complete. */
+/* Starts to follow all that is watched; calls controller_synced() when all lists are complete. */
 int controller_start_watches(struct controller *controller, struct error *error);
-void controller_begin(struct controller *controller);
+void controller_synced(struct controller *controller);
 
 #endif

@@ -230,8 +230,8 @@ static void on_synced(void *context)
 	struct controller *controller = context;
 
 	controller->synced++;
-	if (controller_is_synced(controller))
-		controller_begin(controller);
+	if (controller->synced == WATCHES)
+		controller_synced(controller);
 }
 
 const struct controller_watch controller_watches[WATCHES] = {

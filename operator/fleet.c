@@ -277,7 +277,7 @@ void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms
 
 bool fleet_node_is_absent(const struct fleet_node *node, uint64_t now_ms)
 {
-	return !is_at_work(node) && now_ms - node->heard_ms >= FLEET_AGENT_GRACE_MS;
+	return !is_at_work(node) && now_ms >= node->heard_ms + FLEET_AGENT_GRACE_MS;
 }
 
 void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,

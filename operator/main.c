@@ -24,10 +24,12 @@
 #include "operator/options.h"
 
 #define DESCRIPTORS_LIMIT (LINK_CONNECTION_LIMIT + 1024) /* agents, and all else */
+#define RETIRE_MS	  2000 /* for the API server to hear that the lead is free */
 
 struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[2];
+	uv_timer_t ending; /* runs from the signal on */
 	struct net_context *net;
 	struct kube_client *client;
 	struct controller *controller;
@@ -79,11 +81,27 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 	struct controller_settings settings = {
 		.namespace = options->namespace,
 		.agents = {.address = options->agent_listen.host,
-			   .port = options->agent_listen.port},
+			   .port = options->agent_listen.port,
+			   .times = agents_times},
 		.api = {.address = options->api_listen.host, .port = options->api_listen.port},
+		.leader = {.namespace = options->namespace,
+			   .elect = options->leader_elect,
+			   .pod = options->pod,
+			   .pod_uid = options->pod_uid,
+			   .address = options->pod_address,
+			   .agents_port = options->agent_listen.port,
+			   .api_port = options->api_listen.port,
+			   .duration_ms = options->lease_duration_ms,
+			   .deadline_ms = options->lease_deadline_ms,
+			   .retry_ms = options->lease_retry_ms},
+		.lives = pki_lives,
+		.certificate_paths = {.certificate = options->tls_certificate,
+				      .key = options->tls_key,
+				      .ca = options->tls_ca},
 	};
 	char service_account[512];
 
+	settings.lives.certificate = options->tls_life;
 	snprintf(service_account, sizeof(service_account), "%s:%s", options->namespace,
 		 options->agent_service_account);
 	settings.agents.service_account = service_account;
@@ -108,6 +126,7 @@ static void stop(struct daemon *daemon)
 {
 	for (int i = 0; i < 2; i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	uv_close((uv_handle_t *)&daemon->ending, NULL);
 	daemon->http = http_server_free(daemon->http);
 	if (daemon->controller)
 		controller_stop(daemon->controller);
@@ -116,10 +135,28 @@ static void stop(struct daemon *daemon)
 	daemon->net = net_context_free(daemon->net);
 }
 
+static void on_ending(uv_timer_t *timer)
+{
+	stop(timer->data);
+}
+
+/* Not from within: this may be called by the client that stop() frees. */
+static void on_retired(void *context)
+{
+	struct daemon *daemon = context;
+
+	uv_timer_start(&daemon->ending, on_ending, 0, 0);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
+	struct daemon *daemon = handle->data;
+
+	if (uv_is_active((uv_handle_t *)&daemon->ending))
+		return;
 	log_info("ending on signal %d", number);
-	stop(handle->data);
+	uv_timer_start(&daemon->ending, on_ending, RETIRE_MS, 0);
+	controller_retire(daemon->controller, on_retired, daemon);
 }
 
 static void watch_signals(struct daemon *daemon)
@@ -127,6 +164,8 @@ static void watch_signals(struct daemon *daemon)
 	static const int numbers[2] = {SIGTERM, SIGINT};
 
 	signal(SIGPIPE, SIG_IGN);
+	uv_timer_init(&daemon->loop, &daemon->ending);
+	daemon->ending.data = daemon;
 	for (int i = 0; i < 2; i++) {
 		uv_signal_init(&daemon->loop, &daemon->signals[i]);
 		daemon->signals[i].data = daemon;

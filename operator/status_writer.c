@@ -16,6 +16,7 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/kube/event.h"
+#include "lib/kube/transfer.h"
 #include "operator/aggregate.h"
 #include "operator/status.h"
 
@@ -32,11 +33,12 @@
 struct record {
 	char *id; /* of the policy */
 	struct status_writer *writer;
-	cJSON *known;		       /* the status that the API server has, as far as we know */
-	cJSON *sent;		       /* the one that is being written, or NULL */
-	bool due;		       /* to be computed again */
-	bool gone;		       /* to be freed when the write under way is over */
-	uint64_t progressing_since_ms; /* unsaid; 0 when it is not */
+	cJSON *known;			/* the status that the API server has, as far as we know */
+	cJSON *sent;			/* the one that is being written, or NULL */
+	struct kube_transfer *transfer; /* that writes it */
+	bool due;			/* to be computed again */
+	bool gone;			/* to be freed when the write under way is over */
+	uint64_t progressing_since_ms;	/* unsaid; 0 when it is not */
 	uint64_t written_ms;
 	uint64_t not_before_ms; /* after a failure */
 	unsigned int failures;	/* in a row */
@@ -52,6 +54,10 @@ struct status_writer {
 	const struct fleet *fleet;
 	uv_loop_t *loop;
 	uv_timer_t timer;
+	status_writer_guard may_write;
+	void *context;
+	bool resting;
+	uint64_t settled_ms;
 	struct record *records;
 	struct record *queue; /* of those that are due and not being written */
 	unsigned int queue_length;
@@ -171,6 +177,7 @@ static void on_written(void *context, const struct kube_response *response)
 	struct record *record = context;
 	struct status_writer *writer = record->writer;
 
+	record->transfer = NULL;
 	writer->writes--;
 	if (response->reason)
 		write_failed(record, response);
@@ -223,13 +230,21 @@ static void format_path(const struct policy *policy, char *path, size_t size)
 static void write_status(struct record *record, const struct policy *policy, cJSON *status)
 {
 	cleanup_json cJSON *body = apply_body(policy, status);
-	struct error error;
 	char path[1024];
+	const struct kube_transfer_request request = {
+		.method = "PATCH",
+		.path = path,
+		.content_type = KUBE_APPLY,
+		.body = body,
+		.done = on_written,
+		.context = record,
+	};
+	struct error error;
 
 	format_path(policy, path, sizeof(path));
 	record->sent = status;
-	if (body && kube_request(record->writer->client, "PATCH", path, KUBE_APPLY, body,
-				 on_written, record, &error) == 0) {
+	if (body &&
+	    kube_transfer_start(record->writer->client, &request, &record->transfer, &error) == 0) {
 		record->writer->writes++;
 		return;
 	}
@@ -243,10 +258,13 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 static bool must_wait(struct record *record, const struct policy *policy, const cJSON *status,
 		      uint64_t now_ms)
 {
+	const struct status_writer *writer = record->writer;
+
 	if (status_is_ready(record->known, policy) && status_is_progressing(status)) {
 		if (record->progressing_since_ms == 0)
 			record->progressing_since_ms = now_ms;
-		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS)
+		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS ||
+		    now_ms < writer->settled_ms)
 			return true;
 	} else {
 		record->progressing_since_ms = 0;
@@ -284,7 +302,7 @@ static void look_at(struct status_writer *writer, struct record *record)
 		record->progressing_since_ms = 0;
 		return;
 	}
-	if (must_wait(record, policy, status, now_ms))
+	if (must_wait(record, policy, status, now_ms) || !writer->may_write(writer->context))
 		return;
 	record->due = false;
 	write_status(record, policy, take_pointer(status));
@@ -300,6 +318,8 @@ static void on_timer(uv_timer_t *timer)
 	unsigned int left = writer->queue_length;
 	uint64_t end = uv_hrtime() + WORK_NS;
 
+	if (writer->resting)
+		return;
 	for (; left && uv_hrtime() < end && writer->writes < WRITES_LIMIT; left--) {
 		struct record *record = writer->queue;
 
@@ -318,12 +338,51 @@ static void on_timer(uv_timer_t *timer)
 		look_soon(writer, left ? 0 : LOOK_AGAIN_MS);
 }
 
+/* Drops what is under way and what has to be told later. */
+static void rest_record(struct status_writer *writer, struct record *record)
+{
+	dequeue(writer, record);
+	if (record->transfer)
+		writer->writes--;
+	record->transfer = kube_transfer_cancel(record->transfer);
+	cJSON_Delete(take_pointer(record->sent));
+	record->due = false;
+	record->progressing_since_ms = record->not_before_ms = 0;
+	record->failures = 0;
+}
+
+void status_writer_rest(struct status_writer *writer)
+{
+	struct record *record, *next;
+
+	writer->resting = true;
+	uv_timer_stop(&writer->timer);
+	HASH_ITER(hh, writer->records, record, next)
+		rest_record(writer, record);
+}
+
+void status_writer_wake(struct status_writer *writer, uint64_t settled_ms)
+{
+	writer->resting = false;
+	writer->settled_ms = settled_ms;
+}
+
+static void learn_again(struct record *record, const cJSON *status)
+{
+	if (!record->writer->resting)
+		return;
+	cJSON_Delete(record->known);
+	record->known = status ? cJSON_Duplicate(status, true) : NULL;
+}
+
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status)
 {
 	struct record *record = find_record(writer, policy_id);
 
-	if (record)
+	if (record) {
+		learn_again(record, status);
 		return;
+	}
 	record = calloc(1, sizeof(*record));
 	if (record)
 		record->id = strdup(policy_id);
@@ -372,8 +431,8 @@ struct status_writer_stats status_writer_stats(const struct status_writer *write
 }
 
 int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct cluster *cluster,
-		      const struct fleet *fleet, struct status_writer **ret_writer,
-		      struct error *error)
+		      const struct fleet *fleet, status_writer_guard may_write, void *context,
+		      struct status_writer **ret_writer, struct error *error)
 {
 	struct status_writer *writer = calloc(1, sizeof(*writer));
 
@@ -383,6 +442,9 @@ int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct 
 	writer->cluster = cluster;
 	writer->fleet = fleet;
 	writer->loop = loop;
+	writer->may_write = may_write;
+	writer->context = context;
+	writer->resting = true;
 	uv_timer_init(loop, &writer->timer);
 	writer->timer.data = writer;
 	*ret_writer = writer;

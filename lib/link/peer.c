@@ -22,6 +22,7 @@ struct link_peer *link_peer_new(struct link_server *server, const char *address,
 	peer->outgoing.limit = LINK_QUEUE_LIMIT;
 	snprintf(peer->why, sizeof(peer->why), "connection lost");
 	snprintf(peer->address, sizeof(peer->address), "%s", address);
+	net_source_of(address, peer->place.source);
 	return peer;
 }
 

@@ -15,6 +15,7 @@
 #include "lib/link/server.h"
 #include "lib/link/wire.h"
 #include "lib/net/listener.h"
+#include "lib/net/places.h"
 
 #define LINK_STRANGER_BYTES (64 << 10) /* that a peer may send before it is let in */
 
@@ -39,6 +40,7 @@ struct link_peer {
 	int close_code;		    /* of the close frame to send, or 0 */
 	char why[LINK_WHY_LIMIT + 1];
 	char address[NET_ADDRESS_SIZE];
+	struct net_place place; /* among the strangers */
 	void *data;
 };
 

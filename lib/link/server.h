@@ -52,6 +52,20 @@ int link_server_new(struct net_context *net, const char *address, int port,
 
 struct link_server *link_server_free(struct link_server *server);
 
+/*
+ * Listens no more and cuts all connections, whose `closed` is called from within; and listens again
+ * where it did (of port 0, where the kernel chooses now).
+ */
+void link_server_suspend(struct link_server *server, const char *why);
+int link_server_resume(struct link_server *server, struct error *error);
+
+/*
+ * Serves with another certificate from now on; connections that are there go on. On failure,
+ * nothing has changed.
+ */
+int link_server_set_certificate(struct link_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error);
+
 struct link_server_stats link_server_stats(const struct link_server *server);
 
 /* Lets the peer in: its messages are delivered from now on. */

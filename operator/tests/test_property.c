@@ -104,10 +104,11 @@ struct status_writer_stats status_writer_stats(const struct status_writer *self)
 }
 
 int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct cluster *cluster,
-		      const struct fleet *fleet, struct status_writer **ret_writer,
-		      struct error *error)
+		      const struct fleet *fleet, status_writer_guard may_write, void *context,
+		      struct status_writer **ret_writer, struct error *error)
 {
-	(void)client, (void)loop, (void)cluster, (void)fleet, (void)error;
+	(void)client, (void)loop, (void)cluster, (void)fleet, (void)may_write, (void)context;
+	(void)error;
 	*ret_writer = &writer;
 	return 0;
 }
@@ -115,6 +116,64 @@ int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct 
 struct status_writer *status_writer_free(struct status_writer *self)
 {
 	(void)self;
+	return NULL;
+}
+
+void status_writer_rest(struct status_writer *self)
+{
+	(void)self;
+}
+
+void status_writer_wake(struct status_writer *self, uint64_t settled_ms)
+{
+	(void)self, (void)settled_ms;
+}
+
+/* An election that has one candidate, who leads when the test says so. */
+
+struct leader {
+	struct leader_handlers handlers;
+	void *context;
+};
+
+int leader_new(struct kube_client *client, uv_loop_t *loop, const struct leader_settings *settings,
+	       const struct leader_handlers *handlers, void *context, struct leader **ret_leader,
+	       struct error *error)
+{
+	struct leader *leader = calloc(1, sizeof(*leader));
+
+	(void)client, (void)loop, (void)settings, (void)error;
+	assert_non_null(leader);
+	*leader = (struct leader){.handlers = *handlers, .context = context};
+	*ret_leader = leader;
+	return 0;
+}
+
+bool leader_is_leading(const struct leader *leader)
+{
+	return leader;
+}
+
+void leader_name(const struct leader *leader, char *name, size_t size)
+{
+	(void)leader;
+	snprintf(name, size, "none");
+}
+
+void leader_publish(struct leader *leader)
+{
+	(void)leader;
+}
+
+void leader_resign(struct leader *leader, void (*done)(void *context), void *context)
+{
+	(void)leader;
+	done(context);
+}
+
+struct leader *leader_free(struct leader *leader)
+{
+	free(leader);
 	return NULL;
 }
 
@@ -149,7 +208,6 @@ static struct controller *controller_bare(struct world *world)
 
 	assert_non_null(controller);
 	controller->loop = &world->loop;
-	controller->fleet.epoch = strdup("e1");
 	controller->status_writer = &writer;
 	return controller;
 }
@@ -159,6 +217,7 @@ static void controller_end(struct controller *controller)
 	addresses_clear(&controller->addresses);
 	cluster_clear(&controller->cluster);
 	fleet_clear(&controller->fleet);
+	leader_free(controller->leader);
 	free(controller);
 }
 
@@ -166,6 +225,7 @@ static void tell_synced(struct controller *controller)
 {
 	for (int i = 0; i < WATCHES; i++)
 		controller_watches[i].handlers.synced(controller);
+	controller->leader->handlers.lead(controller->leader->context);
 }
 
 /* Objects. */
@@ -548,7 +608,8 @@ static void agent_report(struct world *world, unsigned int number)
 {
 	struct model_agent *agent = &world->agents[number];
 	struct fleet_node *node = fleet_node_of(world, number);
-	struct report report = {.epoch = strdup("e1"), .revision = agent->revision};
+	struct report report = {.epoch = strdup(world->controller->fleet.epoch),
+				.revision = agent->revision};
 
 	if (!agent->connected) {
 		report_free(&report);
