@@ -52,14 +52,20 @@ static void try_again(struct certificates *certificates, const char *what, const
 	uv_timer_start(&certificates->timer, on_timer, RETRY_MS, 0);
 }
 
-/* A hundred rounds in the life of a certificate, a second apart at least. */
+/*
+ * A hundred rounds in the life of a certificate, and one when that which is served is to be
+ * renewed, which may have been made for a shorter life; a second apart at least.
+ */
 static uint64_t look_again_ms(const struct certificates *certificates)
 {
-	uint64_t ms = (uint64_t)certificates->lives.certificate * 1000 / 100;
+	int64_t ms = (int64_t)certificates->lives.certificate * 1000 / 100;
+	int64_t left_ms = (int64_t)(pki_bundle_worn_at(&certificates->bundle) - time(NULL)) * 1000;
 
-	if (ms < 1000)
-		return 1000;
-	return ms < CERTIFICATES_LOOK_MS ? ms : CERTIFICATES_LOOK_MS;
+	if (ms > CERTIFICATES_LOOK_MS)
+		ms = CERTIFICATES_LOOK_MS;
+	if (ms > left_ms)
+		ms = left_ms;
+	return ms < 1000 ? 1000 : (uint64_t)ms;
 }
 
 static bool is_another(const struct pki_bundle *one, const struct pki_bundle *other)

@@ -72,6 +72,9 @@ enum pki_step {
 enum pki_step pki_next_step(const struct pki_bundle *bundle, const char *name,
 			    const struct pki_lives *lives, time_t now);
 
+/* From when on its certificate is to be renewed; 0 where there is none that can be read. */
+time_t pki_bundle_worn_at(const struct pki_bundle *bundle);
+
 /* Does it, in place. On failure the bundle is as it was. */
 int pki_bundle_step(struct pki_bundle *bundle, enum pki_step step, const struct pki_names *names,
 		    const struct pki_lives *lives, time_t now, struct error *error);

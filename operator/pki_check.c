@@ -82,20 +82,30 @@ bool pki_bundle_is_good(const struct pki_bundle *bundle, const char *name, time_
 	return good;
 }
 
-/* Past two thirds of its life, or before it, or not to be read. */
-static bool is_worn(const X509 *certificate, time_t now)
+/* When two thirds of its life are over; 0 where it is not to be read. */
+static time_t worn_at(const char *text)
 {
-	time_t begin = pki_certificate_begin(certificate) + PKI_BACKDATE_SECONDS;
-	time_t end = pki_certificate_end(certificate);
+	cleanup_certificate X509 *certificate = text ? pki_certificate_read(text) : NULL;
+	time_t begin, end;
 
-	return now >= begin + (end - begin) / 3 * 2;
+	if (!certificate)
+		return 0;
+	begin = pki_certificate_begin(certificate) + PKI_BACKDATE_SECONDS;
+	end = pki_certificate_end(certificate);
+	return begin + (end - begin) / 3 * 2;
 }
 
 static bool text_is_worn(const char *text, time_t now)
 {
-	cleanup_certificate X509 *certificate = pki_certificate_read(text);
+	return now >= worn_at(text);
+}
 
-	return !certificate || is_worn(certificate, now);
+time_t pki_bundle_worn_at(const struct pki_bundle *bundle)
+{
+	time_t moment = worn_at(bundle->certificate);
+
+	ERR_clear_error();
+	return moment;
 }
 
 /* A CA that can sign: with its key, and not past its end. */

@@ -209,6 +209,8 @@ static void test_renews_after_two_thirds(void **state)
 	(void)state;
 	step(&bundle, NOW);
 	ca = strdup(bundle.ca_certificate);
+	assert_in_range(pki_bundle_worn_at(&bundle), NOW + 7 * DAY / 3 * 2 - 600,
+			NOW + 7 * DAY / 3 * 2 + 600);
 	assert_int_equal(step(&bundle, NOW + 7 * DAY / 3 * 2 - 600), PKI_KEEP);
 	assert_int_equal(step(&bundle, NOW + 7 * DAY / 3 * 2 + 600), PKI_RENEW);
 	assert_int_equal(step(&bundle, NOW + 7 * DAY / 3 * 2 + 600), PKI_KEEP);
