@@ -183,7 +183,10 @@ static void on_node_gone(void *context, const char *namespace, const char *name,
 
 /* Namespaces. */
 
-/* Not set by API servers before 1.21: a namespace is selected by its name with it. */
+/*
+ * A namespace is selected by its name with it. API servers before 1.21 do not set it, and let
+ * anybody who may write a namespace set it to anything.
+ */
 #define NAME_LABEL "kubernetes.io/metadata.name"
 
 static void on_namespace_changed(struct controller *controller, const char *name)
@@ -203,7 +206,7 @@ static void on_namespace(void *context, const cJSON *object)
 	int result = labels_decode(json_find(object, "metadata", "labels"), &labels);
 
 	if (result == 0)
-		result = labels_set_default(&labels, NAME_LABEL, name);
+		result = labels_set(&labels, NAME_LABEL, name);
 	if (result < 0)
 		labels_free(&labels);
 	else

@@ -49,17 +49,15 @@ int labels_decode(const cJSON *json, struct labels *ret_labels)
 	return 0;
 }
 
-int labels_set_default(struct labels *labels, const char *key, const char *otherwise)
+/* Puts one more label behind the others. */
+static int labels_append(struct labels *labels, const char *key, const char *value)
 {
-	struct label *items;
+	struct label *items = realloc(labels->items, (labels->count + 1) * sizeof(*items));
 
-	if (labels_get(labels, key))
-		return 0;
-	items = realloc(labels->items, (labels->count + 1) * sizeof(*items));
 	if (!items)
 		return -ENOMEM;
 	labels->items = items;
-	items[labels->count] = (struct label){.key = strdup(key), .value = strdup(otherwise)};
+	items[labels->count] = (struct label){.key = strdup(key), .value = strdup(value)};
 	if (!items[labels->count].key || !items[labels->count].value) {
 		free(items[labels->count].key);
 		free(items[labels->count].value);
@@ -68,6 +66,23 @@ int labels_set_default(struct labels *labels, const char *key, const char *other
 	labels->count++;
 	qsort(items, labels->count, sizeof(*items), compare_labels);
 	return 0;
+}
+
+int labels_set(struct labels *labels, const char *key, const char *value)
+{
+	char *copy;
+
+	for (size_t i = 0; i < labels->count; i++) {
+		if (strcmp(labels->items[i].key, key) != 0)
+			continue;
+		copy = strdup(value);
+		if (!copy)
+			return -ENOMEM;
+		free(labels->items[i].value);
+		labels->items[i].value = copy;
+		return 0;
+	}
+	return labels_append(labels, key, value);
 }
 
 const char *labels_get(const struct labels *labels, const char *key)

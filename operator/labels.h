@@ -23,10 +23,8 @@ struct labels {
 /* Reads {"key": "value", ...}; members that are no strings are left out. Returns 0 or -ENOMEM. */
 int labels_decode(const cJSON *json, struct labels *ret_labels);
 
-/*
- * Gives a label the value `otherwise` unless it has one. Returns 0, or -ENOMEM with all as it was.
- */
-int labels_set_default(struct labels *labels, const char *key, const char *otherwise);
+/* Gives a label this value, whatever it had. Returns 0, or -ENOMEM with all as it was. */
+int labels_set(struct labels *labels, const char *key, const char *value);
 
 /* The value of `key`, or NULL. */
 const char *labels_get(const struct labels *labels, const char *key);

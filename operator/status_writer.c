@@ -251,6 +251,8 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 	log_warn("status of policy %s cannot be sent: %s", record->id,
 		 body ? error.message : "out of memory");
 	cJSON_Delete(take_pointer(record->sent));
+	record->failures++;
+	record->not_before_ms = uv_now(record->writer->loop) + RETRY_LIMIT_MS;
 	record->due = true;
 }
 

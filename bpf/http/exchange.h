@@ -66,8 +66,12 @@ static __noinline int exchange_end(struct packet *packet, enum http_end end, __u
 		.end = end,
 	};
 
-	if (!connection_waiting(connection))
+	if (!connection_waiting(
+		    connection)) { /* nobody has asked for it: the next one has another */
+		response->bytes = 0;
+		response->head.status = 0;
 		return 0;
+	}
 	exchange.request = request_oldest(connection);
 	if (packet->target->wants & HTTP_WANTS_ROUTES)
 		exchange.route = exchange_route(packet);
@@ -85,6 +89,7 @@ static __always_inline void stream_restart(struct stream *stream)
 	stream->head.state = HTTP_START;
 	stream->head.flags &= HTTP_HEAD_REQUEST;
 	stream->head.kept = 0;
+	stream->head.status = 0;
 	stream->bytes = 0;
 }
 

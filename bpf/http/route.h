@@ -140,9 +140,13 @@ static __always_inline __u32 found_add(struct __sk_buff *skb, const struct http_
 	if (!found)
 		return HTTP_ROUTE_OTHER;
 	verifier_forget(size);
-	if (size > 0 && size <= HTTP_FOUND_PATH_SIZE &&
-	    !bpf_skb_load_bytes(skb, offset, found->path, size))
+	if (size > 0 && size <= HTTP_FOUND_PATH_SIZE) {
+		if (bpf_skb_load_bytes(skb, offset, found->path, size)) {
+			bpf_map_delete_elem(&http_found, key);
+			return HTTP_ROUTE_OTHER;
+		}
 		found->size = size;
+	}
 	found->number = HTTP_ROUTE_FOUND | __sync_fetch_and_add(&found_so_far, 1);
 	return found->number;
 }

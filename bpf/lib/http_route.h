@@ -74,7 +74,7 @@ struct http_route_look {
 	const __u8 *bytes;
 	__u32 at;
 	__u32 size;
-	__u32 line; /* where the line begins, seen from the piece: mostly before it */
+	__u32 line; /* where the message begins, seen from the piece: mostly before it */
 	__u32 reserved;
 };
 
@@ -140,7 +140,9 @@ static const __u8 http_route_bytes[256] = {
 	['!'] = HTTP_ROUTE_MARK,
 	['"'] = HTTP_ROUTE_STRANGE,
 	['#'] = HTTP_ROUTE_STOP,
-	['$' ... '*'] = HTTP_ROUTE_MARK,
+	['$'] = HTTP_ROUTE_MARK,
+	['%'] = HTTP_ROUTE_STRANGE, /* what it hides may be an address of mail, or a name */
+	['&' ... '*'] = HTTP_ROUTE_MARK,
 	['+' ... ','] = HTTP_ROUTE_DOT,
 	['-'] = HTTP_ROUTE_STOP,
 	['.'] = HTTP_ROUTE_DOT,
@@ -341,10 +343,8 @@ static __always_inline void http_route_stop(struct http_route_look *look, __u32 
 			http_route_end_segment(look);
 			route->phase = HTTP_ROUTE_PARAMETERS;
 		}
-	} else if (route->phase != HTTP_ROUTE_METHOD) {
+	} else if (route->phase != HTTP_ROUTE_METHOD) { /* before it, empty lines are allowed */
 		http_route_end_target(look, at);
-	} else if (c == '\n') { /* empty lines before a message are allowed */
-		look->line = at + 1;
 	}
 }
 

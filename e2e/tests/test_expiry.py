@@ -10,7 +10,6 @@ from lib.shell import wait_until
 
 WATCHED = {"app": "watched"}
 SHORT = "1s"
-SEEN = "12s"  # long enough for a slow machine to attach meanwhile
 
 
 def moment(text):
@@ -24,8 +23,9 @@ class Expiry(ClusterTest):
     def test_expires(self):
         """a policy whose time is over detaches, says so and how to go on, and so does an Event"""
         shown = self.start_pod("watched", WATCHED)
-        self.apply_policy("short", WATCHED, expiresAfter=SEEN)
+        self.apply_policy("short", WATCHED, expiresAfter="1h")
         wait_until("it is attached", lambda: kernel.attached(shown))
+        self.apply_policy("short", WATCHED, expiresAfter=SHORT)
         status = self.expired("short")["status"]
         wait_until("nothing is attached", lambda: not kernel.below(shown))
         conditions = {found["type"]: found for found in status["conditions"]}
@@ -90,7 +90,9 @@ class Preview(ClusterTest):
         """a preview attaches nothing and counts what it matches; made Active, it is carried out"""
         shown = self.start_pod("watched", WATCHED)
         self.apply_policy("later", WATCHED, mode="Preview")
-        status = policies.wait_ready(self.namespace, "later", "Preview")["status"]
+        policies.wait_ready(self.namespace, "later", "Preview")
+        wait_until("the pod is counted", lambda: self.matched("later") == 1)
+        status = policies.get(self.namespace, "later")["status"]
         self.assertEqual(status["pods"], {"matched": 1, "attached": 0})
         self.assertEqual(status["nodes"]["matched"], 1)
         self.assertEqual(kernel.below(shown), [])

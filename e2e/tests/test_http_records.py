@@ -19,7 +19,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
         if self.path.startswith("/slow"):
-            time.sleep(0.4)
+            time.sleep(2.5)
         self.send_response(500 if self.path.startswith("/broken") else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -72,7 +72,7 @@ class HttpRecords(ClusterTest):
 
     def test_slow_and_status(self):
         """slow requests and those with a status are told at both ends, and no others"""
-        self.watch(slowThreshold="250ms", report=["5xx"])
+        self.watch(slowThreshold="2s", report=["5xx"])
         self.listen()
         self.ask("/quick?token=secret", "/slow/4711?token=secret", "/broken?token=secret")
         self.wait_events(2)
@@ -81,7 +81,7 @@ class HttpRecords(ClusterTest):
             self.assertEqual(slow["reasons"], ["slow"])
             self.assertEqual(slow["url_path"], "/slow/{number}")
             self.assertEqual(slow["http_response_status_code"], 200)
-            self.assertGreaterEqual(slow["duration_ms"], 400)
+            self.assertGreaterEqual(slow["duration_ms"], 2400)
             self.assertGreaterEqual(slow["duration_ms"], slow["first_byte_ms"])
             self.assertEqual(broken["reasons"], ["status"])
             self.assertEqual(broken["url_path"], "/broken")
@@ -105,15 +105,17 @@ class HttpRecords(ClusterTest):
         self.ask(*requests)
         served = lambda: daemons.pod_metric(self.server, SERVED)  # noqa: E731
         wait_until("all requests", lambda: served() == len(requests))
-        self.wait_events(20)
-        client, server = (
-            {event["sequence"] for event in self.events(role=role)} for role in ("client", "server")
-        )
-        self.assertEqual(client, server)
+        client = wait_until("the same events of both ends", self.same_sequences)
         self.assertLess(len(client), 100)
         for event in self.events():
             self.assertEqual(event["reasons"], ["sampled"])
             self.assertEqual(event["url_path"], "/item/{number}")
+
+    def same_sequences(self):
+        client, server = (
+            {event["sequence"] for event in self.events(role=role)} for role in ("client", "server")
+        )
+        return client if client == server and len(client) >= 20 else None
 
     def test_edited(self):
         """settings change in place: nothing that is counted is lost"""
@@ -136,7 +138,7 @@ class HttpRecords(ClusterTest):
         self.ask("/elsewhere")
         self.watch(report=["404"])
         self.ask("/after")
-        wait_until("the last one", lambda: daemons.pod_metric(self.server, SERVED) >= 8)
+        wait_until("the last one", lambda: (daemons.pod_metric(self.server, SERVED) or 0) >= 8)
         self.assertEqual(daemons.pod_metric(self.server, SERVED), 8)
         self.assertEqual(len(self.events(role="server")), 2)
         for lost in ("skep_http_lost_total", "skep_http_events_lost_total"):

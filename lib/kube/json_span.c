@@ -120,3 +120,14 @@ struct json_stretch json_span_member(struct json_stretch text, const char *name)
 	}
 	return (struct json_stretch){NULL, 0};
 }
+
+void json_span_blank_managed(struct json_stretch object)
+{
+	struct json_stretch value =
+		json_span_member(json_span_member(object, "metadata"), "managedFields");
+
+	if (!value.length)
+		return;
+	memset((char *)value.start, ' ', value.length);
+	*(char *)value.start = '0';
+}

@@ -41,4 +41,10 @@ struct json_stretch {
  */
 struct json_stretch json_span_member(struct json_stretch text, const char *name);
 
+/*
+ * Blanks metadata.managedFields of an object of the API: nobody here reads it, it is much of many
+ * objects, and whoever may write an object may nest it deeper than the parser goes.
+ */
+void json_span_blank_managed(struct json_stretch object);
+
 #endif

@@ -213,6 +213,7 @@ static int take_value(struct list_decoder *decoder, struct list_part *ret_part)
 		return take_member(decoder, value, is_oversized, ret_part);
 	if (is_oversized)
 		return take_oversized(decoder, value, ret_part);
+	json_span_blank_managed(value);
 	return take_part(LIST_PART_OBJECT, value, ret_part);
 }
 

@@ -8,10 +8,12 @@
 
 cJSON *oversized_object(struct json_stretch beginning)
 {
-	struct json_stretch metadata = json_span_member(beginning, "metadata");
 	cleanup_json cJSON *object = cJSON_CreateObject();
+	struct json_stretch metadata;
 	cJSON *decoded = NULL;
 
+	json_span_blank_managed(beginning);
+	metadata = json_span_member(beginning, "metadata");
 	if (metadata.start)
 		decoded = cJSON_ParseWithLength(metadata.start, metadata.length);
 	if (!json_add_item(object, "metadata", decoded))

@@ -149,6 +149,7 @@ static int take_line(struct watch_decoder *decoder, const char *line, size_t len
 	}
 	if (length > decoder->line_limit)
 		return decode_beginning(decoder, line, length, ret_event, error);
+	json_span_blank_managed(json_span_member((struct json_stretch){line, length}, "object"));
 	return decode_line(line, length, ret_event, error);
 }
 

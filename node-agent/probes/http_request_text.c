@@ -55,10 +55,11 @@ static bool is_port(struct http_span span)
 /* The host of "user:password@host:port" or "[::1]:port". */
 static struct http_span host_of(struct http_span authority)
 {
-	size_t at = span_find(authority, '@'), colon;
+	const char *at = authority.size ? memrchr(authority.data, '@', authority.size) : NULL;
+	size_t colon;
 
-	if (at < authority.size)
-		authority = span_skip(authority, at + 1);
+	if (at) /* the last one: a password may hold others */
+		authority = span_skip(authority, (size_t)(at - authority.data) + 1);
 	if (authority.size > 0 && authority.data[0] == '[') {
 		authority = span_skip(authority, 1);
 		authority.size = span_find(authority, ']');

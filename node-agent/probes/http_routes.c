@@ -131,11 +131,14 @@ static void found_add(struct http_route_table *table, const struct http_found_ke
 	if (!route)
 		return;
 	http_path_normalize((const char *)found->path, found->size, false, text);
+	if (!found->size) /* "http://host" */
+		strcpy(text, "/");
 	*route = (struct http_found_route){
 		.number = found->number, .key = *key, .used_at = now, .text = strdup(text)};
 	if (!route->text || !*text || found->size > HTTP_FOUND_PATH_SIZE) {
 		free(route->text);
 		free(route);
+		http_route_maps_forget(table->maps, key); /* another request may name it */
 		return;
 	}
 	HASH_ADD(hh, table->found, number, sizeof(route->number), route);

@@ -172,6 +172,29 @@ static void keeps_no_more_than_an_object(void **state)
 	list_decoder_reset(&decoder);
 }
 
+#define LEVELS 1200 /* the parser goes 1,000 deep */
+
+/* Whoever may write an object may nest its managedFields: that harms no other. */
+static void passes_over_managed_fields_however_deep(void **state)
+{
+	struct list_decoder decoder = {.object_limit = 1 << 20};
+	struct text page = TEXT_EMPTY, told = TEXT_EMPTY;
+
+	(void)state;
+	text_append_string(&page, "{\"items\":[" ITEM("a") ",{\"metadata\":{\"managedFields\":[");
+	for (int i = 0; i < LEVELS; i++)
+		text_append_string(&page, "{\"f\":");
+	text_append_string(&page, "1");
+	for (int i = 0; i < LEVELS; i++)
+		text_append_string(&page, "}");
+	text_append_string(&page, "],\"name\":\"deep\"}}," ITEM("b") "]," METADATA "}");
+	assert_int_equal(push(&decoder, page.data, page.length, &told), 0);
+	assert_string_equal(told.data, "a deep b m9 .");
+	text_free(&page);
+	text_free(&told);
+	list_decoder_reset(&decoder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +204,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_no_list),
 		cmocka_unit_test(is_not_at_its_end_before_all_has_come),
 		cmocka_unit_test(keeps_no_more_than_an_object),
+		cmocka_unit_test(passes_over_managed_fields_however_deep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

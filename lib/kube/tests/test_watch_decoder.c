@@ -203,6 +203,32 @@ static void is_ready_again_after_a_reset(void **state)
 	watch_decoder_reset(&decoder);
 }
 
+#define LEVELS 1200 /* the parser goes 1,000 deep */
+
+/* Whoever may write an object may nest its managedFields: that harms no other. */
+static void passes_over_managed_fields_however_deep(void **state)
+{
+	struct watch_decoder decoder = {.line_limit = 1 << 20};
+	struct watch_event event;
+	struct text line = TEXT_EMPTY;
+
+	(void)state;
+	text_append_string(&line, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{"
+				  "\"managedFields\":[");
+	for (int i = 0; i < LEVELS; i++)
+		text_append_string(&line, "{\"f\":");
+	text_append_string(&line, "1");
+	for (int i = 0; i < LEVELS; i++)
+		text_append_string(&line, "}");
+	text_append_string(&line, "],\"name\":\"deep\"}}}\n");
+	assert_int_equal(watch_decoder_push(&decoder, line.data, line.length), 0);
+	assert_int_equal(watch_decoder_next(&decoder, &event, NULL), 1);
+	assert_string_equal(json_text(event.object, "metadata", "name"), "deep");
+	watch_event_free(&event);
+	watch_decoder_reset(&decoder);
+	text_free(&line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +240,7 @@ int main(void)
 		cmocka_unit_test(skips_a_line_beyond_the_limit_that_says_what_it_is),
 		cmocka_unit_test(does_not_keep_what_it_skips),
 		cmocka_unit_test(is_ready_again_after_a_reset),
+		cmocka_unit_test(passes_over_managed_fields_however_deep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

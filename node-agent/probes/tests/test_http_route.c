@@ -60,6 +60,7 @@ static const struct {
 	{"GET /deadbeefdeadbeef/0 HTTP/1.1\r\n", "/deadbeefdeadbeef/0", "/{hash}/{number}"},
 	{"GET /deadbeefdeadbee HTTP/1.1\r\n", "/deadbeefdeadbee", "/deadbeefdeadbee"},
 	{"GET /me@example.org/mail HTTP/1.1\r\n", "/me@example.org/mail", "/{email}/mail"},
+	{"GET /bob%40example.org HTTP/1.1\r\n", "/bob%40example.org", "/{token}"},
 	{"GET /2026-11-21/52.5,13.4/v1.2 HTTP/1.1\r\n", "/2026-11-21/52.5,13.4/v1.2",
 	 "/{number}/{number}/v1.2"},
 	{"GET /static/main.3f2a9c1b7d6e5f40.js HTTP/1.1\r\n", "/static/main.3f2a9c1b7d6e5f40.js",
@@ -81,8 +82,6 @@ static void check_place(const struct http_route *route, size_t index)
 		return;
 	}
 	assert_int_equal(route->phase, HTTP_ROUTE_END);
-	/* It begins behind the line feeds before the line. */
-	line += strspn(line, "\r\n");
 	if (*path)
 		assert_int_equal(route->start, strstr(line, path) - line);
 	assert_int_equal(route->size, strcspn(path, "?#"));

@@ -217,10 +217,22 @@ static void found_routes_have_names(void **state)
 	find(world, 1, 5, "/users/17");
 	find(world, 1, 6, "");
 	assert_string_equal(text_of(world, HTTP_ROUTE_FOUND | 5, START), "/users/{number}");
-	assert_string_equal(text_of(world, HTTP_ROUTE_FOUND | 6, START), "_OTHER");
+	assert_string_equal(text_of(world, HTTP_ROUTE_FOUND | 6, START), "/"); /* "http://host" */
 	assert_string_equal(text_of(world, HTTP_ROUTE_FOUND | 9, START), "_OTHER");
 	find(world, 1, 10, "/later");
 	assert_string_equal(text_of(world, HTTP_ROUTE_FOUND | 10, START), "/later");
+}
+
+/* What has no name leaves the kernel's table, so that another request may name it. */
+static void found_routes_without_a_name_do_not_stay(void **state)
+{
+	struct world *world = *state;
+	const struct http_found_key key = {.path = 5, .target = 1};
+	struct http_found found;
+
+	find(world, 1, 5, "*");
+	assert_string_equal(text_of(world, HTTP_ROUTE_FOUND | 5, START), "_OTHER");
+	assert_int_equal(bpf_map_lookup_elem(world->maps.found.descriptor, &key, &found), -ENOENT);
 }
 
 static void found_routes_are_forgotten_when_idle(void **state)
@@ -267,6 +279,7 @@ int main(void)
 		TEST(a_set_comes_back),
 		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, setup_small, teardown),
 		TEST(found_routes_have_names),
+		TEST(found_routes_without_a_name_do_not_stay),
 		TEST(found_routes_are_forgotten_when_idle),
 		TEST(found_routes_go_with_their_target),
 	};

@@ -182,6 +182,17 @@ static void test_requests_in_one_packet(void **state)
 
 /* --- routes that are found --- */
 
+static void test_routes_behind_empty_lines_and_of_hosts_alone(void **state)
+{
+	begin(state, "{\"byRoute\":true}");
+	say(CLIENT, "\r\nGET /users/17 HTTP/1.1\r\nHost: a\r\n\r\n");
+	say(SERVER, OK);
+	ask("http://host");
+	assert_exchanged(ROUTE("/users/{number}"), 1);
+	assert_exchanged(ROUTE("/"), 1);
+	assert_exchanged("", 2);
+}
+
 static void test_routes_are_found(void **state)
 {
 	begin(state, "{\"byRoute\":true}");
@@ -323,6 +334,7 @@ int main(void)
 		TEST(test_long_lines),
 		TEST(test_requests_in_one_packet),
 		TEST(test_routes_are_found),
+		TEST(test_routes_behind_empty_lines_and_of_hosts_alone),
 		TEST(test_found_routes_are_known_in_pieces),
 		TEST(test_templates_go_before_what_is_found),
 		TEST(test_beyond_the_cap_routes_are_others),
