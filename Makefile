@@ -32,12 +32,13 @@ AGENT_SOURCES    := $(call sources,node-agent)
 TEST_SOURCES     := $(shell find lib operator node-agent -path '*/tests/test_*.c' | sort)
 HELPER_SOURCES   := $(shell find lib -path '*/tests/*.c' -not -name 'test_*' | sort)
 BPF_SOURCES      := $(wildcard bpf/*.bpf.c node-agent/probes/tests/*.bpf.c)
-BENCH_SOURCES    := $(shell find bench -name '*.c' 2>/dev/null | sort)
+BENCH_SOURCES    := $(shell find bench -name '*.c' -not -path 'bench/fleet/*' 2>/dev/null | sort)
+FLEET_SOURCES    := $(wildcard bench/fleet/*.c)
 SKELETONS        := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.skel.h)
 TESTS            := $(TEST_SOURCES:%.c=$(BUILD)/tests/%)
 FUZZERS          := $(patsubst %.c,$(BUILD)/fuzz/%,$(shell find lib operator node-agent \
 		      -path '*/fuzz/fuzz_*.c' | sort))
-BENCHES          := $(BENCH_SOURCES:%.c=$(BUILD)/%)
+BENCHES          := $(BENCH_SOURCES:%.c=$(BUILD)/%) $(BUILD)/bench/fleet/fleet
 objects           = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 say = @printf '  %-4s %s\n' $(1) $@
@@ -129,6 +130,11 @@ $(BUILD)/bench/%: bench/%.c $(call objects,obj,$(LIB_SOURCES) $(AGENT_SOURCES))
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(BUILD)/bench/fleet/fleet: $(call objects,obj,$(FLEET_SOURCES) $(LIB_SOURCES))
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(OPERATOR_LIBS)
 
 .PHONY: tests sanitized benches
 tests: $(TESTS)

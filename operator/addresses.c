@@ -20,16 +20,29 @@ struct address_holder {
 		const struct cluster_node *node;
 	};
 	struct address_holder *next; /* another one of the same address */
-	UT_hash_handle hh;	     /* of the first one */
 };
+
+static uint64_t holder_hash(const void *item)
+{
+	const struct address_holder *holder = item;
+
+	return pointer_set_hash(&holder->address, sizeof(holder->address));
+}
+
+static bool holder_equal(const void *item, const void *address)
+{
+	const struct address_holder *holder = item;
+
+	return memcmp(&holder->address, address, sizeof(holder->address)) == 0;
+}
+
+static const struct pointer_set_kind holders_kind = {holder_hash, holder_equal};
 
 static struct address_holder *find_first(const struct addresses *addresses,
 					 const struct ip_address *address)
 {
-	struct address_holder *holder;
-
-	HASH_FIND(hh, addresses->holders, address, sizeof(*address), holder);
-	return holder;
+	return pointer_set_find(&addresses->holders, &holders_kind, address,
+				pointer_set_hash(address, sizeof(*address)));
 }
 
 /* A pod that was started later got the address from one that is over, whatever its status says. */
@@ -93,8 +106,9 @@ static int add(struct addresses *addresses, const struct ip_address *address, en
 	if (first) {
 		holder->next = first->next;
 		first->next = holder;
-	} else {
-		HASH_ADD(hh, addresses->holders, address, sizeof(holder->address), holder);
+	} else if (pointer_set_add(&addresses->holders, &holders_kind, holder) < 0) {
+		free(holder);
+		return -ENOMEM;
 	}
 	if (find_best(addresses, address) == holder)
 		tell(addresses, address);
@@ -119,12 +133,10 @@ static void unlink_holder(struct addresses *addresses, struct address_holder *ho
 		*link = holder->next;
 		return;
 	}
-	HASH_DEL(addresses->holders, holder);
-	if (holder->next) {
-		struct address_holder *next = holder->next;
-
-		HASH_ADD(hh, addresses->holders, address, sizeof(next->address), next);
-	}
+	if (holder->next)
+		pointer_set_replace(&addresses->holders, &holders_kind, holder, holder->next);
+	else
+		pointer_set_remove(&addresses->holders, &holders_kind, holder);
 }
 
 /* Finds the holder of an address on behalf of an object; *ret_link is NULL for the first one. */
@@ -258,15 +270,15 @@ struct peer addresses_find(const struct addresses *addresses, const struct ip_ad
 
 void addresses_clear(struct addresses *addresses)
 {
-	struct address_holder *first, *next;
+	for (size_t i = 0; i < addresses->holders.capacity; i++) {
+		struct address_holder *holder = addresses->holders.slots[i];
 
-	HASH_ITER(hh, addresses->holders, first, next) {
-		HASH_DEL(addresses->holders, first);
-		while (first) {
-			struct address_holder *holder = first;
+		while (holder) {
+			struct address_holder *next = holder->next;
 
-			first = first->next;
 			free(holder);
+			holder = next;
 		}
 	}
+	pointer_set_free(&addresses->holders);
 }

@@ -9,16 +9,15 @@
 #ifndef SKEP_OPERATOR_ADDRESSES_H
 #define SKEP_OPERATOR_ADDRESSES_H
 
+#include "lib/base/pointer_set.h"
 #include "lib/link/peers.h"
 #include "lib/net/address.h"
 #include "operator/cluster.h"
 #include "operator/pod.h"
 #include "operator/service.h"
 
-struct address_holder;
-
 struct addresses {
-	struct address_holder *holders; /* by address */
+	struct pointer_set holders; /* the first one of each address */
 	/* Somebody else holds the address now, or nobody. May be NULL. */
 	void (*changed)(void *context, const struct ip_address *address);
 	void *context;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "operator/agents.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,111 +9,28 @@
 #include <utlist.h>
 
 #include "lib/base/log.h"
-#include "lib/kube/token_review.h"
 #include "lib/link/message.h"
+#include "operator/agents_internal.h"
 
-/* One connection, from its token on. */
-struct session {
-	struct agents *agents;
-	struct link_peer *peer; /* NULL when it has been closed */
-	char *node;		/* that the token binds it to; NULL until that is known */
-	bool reviewing;		/* the API server is being asked about its token */
-	bool greeted;		/* said hello: stands for its node */
-	bool asks_too_much;	/* which has been logged */
-	struct asker asker;	/* in the lookups while it has a peer */
-	struct session *prev, *next;
-};
-
-struct agents {
-	struct link_server *server;
-	struct kube_client *client;
-	uv_loop_t *loop;
-	struct agents_books books;
-	agents_handler changed;
-	void *context;
-	char *username; /* of agents, as a TokenReview tells it */
-	struct session *sessions;
-};
-
-static void free_session(struct session *session)
+void session_free(struct session *session)
 {
 	DL_DELETE(session->agents->sessions, session);
 	free(session->node);
+	free(session->pod_uid);
 	free(session);
 }
 
-static struct session *find_greeted(const struct agents *agents, const char *node)
+void session_refuse(struct session *session, const char *why)
 {
-	struct session *session;
-
-	DL_FOREACH(agents->sessions, session) {
-		if (session->greeted && session->peer && strcmp(session->node, node) == 0)
-			return session;
-	}
-	return NULL;
-}
-
-static void refuse(struct session *session, const char *why)
-{
+	session->refused = true;
 	log_warn("agent at %s is refused: %s", link_peer_address(session->peer), why);
 	link_peer_refuse(session->peer, why);
-}
-
-/* The node of the agent pod that the token is bound to; NULL with `why` filled where it is none. */
-static const char *node_of(const struct agents *agents, const struct kube_token_owner *owner,
-			   char *why, size_t size)
-{
-	const struct pod *pod;
-
-	if (strcmp(owner->username, agents->username) != 0) {
-		snprintf(why, size, "the token is of %s, not of %s", owner->username,
-			 agents->username);
-		return NULL;
-	}
-	pod = owner->pod_uid ? cluster_find_pod(agents->books.cluster, owner->pod_uid) : NULL;
-	if (!pod || !*pod->node) {
-		snprintf(why, size, "the token is bound to no running pod; use a projected token");
-		return NULL;
-	}
-	return pod->node;
-}
-
-static void admit(struct session *session, const struct kube_token_owner *owner,
-		  const char *refusal)
-{
-	char why[256];
-	const char *node = NULL;
-
-	if (owner)
-		node = node_of(session->agents, owner, why, sizeof(why));
-	else
-		snprintf(why, sizeof(why), "%s", refusal);
-	if (node)
-		session->node = strdup(node);
-	if (session->node)
-		link_peer_admit(session->peer);
-	else
-		refuse(session, node ? "out of memory" : why);
-}
-
-static void on_reviewed(void *context, const struct kube_token_owner *owner, const char *refusal,
-			bool answered)
-{
-	struct session *session = context;
-
-	(void)answered;
-	session->reviewing = false;
-	if (session->peer)
-		admit(session, owner, refusal);
-	else
-		free_session(session);
 }
 
 static void on_authenticate(void *context, struct link_peer *peer, const char *token)
 {
 	struct agents *agents = context;
 	struct session *session = calloc(1, sizeof(*session));
-	struct error error;
 
 	if (!session) {
 		link_peer_refuse(peer, "out of memory");
@@ -126,16 +41,10 @@ static void on_authenticate(void *context, struct link_peer *peer, const char *t
 	DL_APPEND(agents->sessions, session);
 	lookups_join(agents->books.lookups, &session->asker);
 	link_peer_set_data(peer, session);
-	if (!*token) {
-		refuse(session, "no token; send \"Authorization: Bearer <token>\"");
-		return;
-	}
-	session->reviewing = true;
-	if (kube_token_review(agents->client, token, AGENTS_AUDIENCE, on_reviewed, session,
-			      &error) < 0) {
-		session->reviewing = false;
-		refuse(session, error.message);
-	}
+	if (*token)
+		session_review(session, token);
+	else
+		session_refuse(session, "no token; send \"Authorization: Bearer <token>\"");
 }
 
 static int send_snapshot(struct session *session, struct fleet_node *node)
@@ -146,14 +55,15 @@ static int send_snapshot(struct session *session, struct fleet_node *node)
 }
 
 /* The last agent that greets stands for the node, so that a new pod takes over from an old one. */
-static void supersede(const struct agents *agents, const char *node)
+static void supersede(struct fleet_node *node, struct session *session)
 {
-	struct session *other = find_greeted(agents, node);
+	struct session *other = node->session;
 
-	if (!other)
+	node->session = session;
+	if (!other || other == session)
 		return;
 	other->greeted = false;
-	refuse(other, "another agent of this node has connected");
+	session_refuse(other, "another agent of this node has connected");
 }
 
 static int on_hello(struct session *session, const cJSON *message, struct error *error)
@@ -173,8 +83,7 @@ static int on_hello(struct session *session, const cJSON *message, struct error 
 	node = fleet_ensure_node(agents->books.fleet, session->node, uv_now(agents->loop));
 	if (!node)
 		return error_set(error, ENOMEM, "out of memory");
-	if (!session->greeted)
-		supersede(agents, session->node);
+	supersede(node, session);
 	session->greeted = true;
 	log_info("agent of node %s connected (version %.40s, kernel %.80s)", session->node,
 		 hello.agent_version, hello.kernel);
@@ -237,13 +146,24 @@ static int on_edges(struct session *session, const cJSON *message, struct error 
 	return edges_take_report(session->agents->books.edges, session->node, &report, error);
 }
 
+/* Shown more often than asked for, it is not looked at: each look costs the API server a request.
+ */
+static int on_token(struct session *session, const cJSON *message, struct error *error)
+{
+	const char *token;
+	int result = token_decode(message, &token, error);
+
+	if (result == 0 && session_may_review(session))
+		session_review(session, token);
+	return result;
+}
+
 static int handle_message(struct session *session, const cJSON *message, struct error *error)
 {
 	static int (*const handlers[])(struct session *, const cJSON *, struct error *) = {
-		[MESSAGE_HELLO] = on_hello,
-		[MESSAGE_REPORT] = on_report,
-		[MESSAGE_LOOKUP] = on_lookup,
-		[MESSAGE_EDGES] = on_edges,
+		[MESSAGE_HELLO] = on_hello,   [MESSAGE_REPORT] = on_report,
+		[MESSAGE_LOOKUP] = on_lookup, [MESSAGE_EDGES] = on_edges,
+		[MESSAGE_TOKEN] = on_token,
 	};
 	enum message_type type;
 	int result = message_type_decode(message, &type, error);
@@ -264,7 +184,7 @@ static void on_message(void *context, struct link_peer *peer, const cJSON *messa
 
 	(void)context;
 	if (handle_message(session, message, &error) < 0)
-		refuse(session, error.message);
+		session_refuse(session, error.message);
 }
 
 static void on_closed(void *context, struct link_peer *peer, const char *why)
@@ -283,9 +203,10 @@ static void on_closed(void *context, struct link_peer *peer, const char *why)
 	session->greeted = false;
 	lookups_leave(agents->books.lookups, &session->asker);
 	if (!session->reviewing)
-		free_session(session);
+		session_free(session);
 	if (!node)
 		return;
+	node->session = NULL;
 	fleet_node_connect(node, false, uv_now(agents->loop));
 	edges_node_gone(agents->books.edges, node->name, uv_now(agents->loop));
 	agents->changed(agents->context, node);
@@ -293,7 +214,7 @@ static void on_closed(void *context, struct link_peer *peer, const char *why)
 
 void agents_push(struct agents *agents, struct fleet_node *node)
 {
-	struct session *session = node->changed ? find_greeted(agents, node->name) : NULL;
+	struct session *session = node->changed ? node->session : NULL;
 	cJSON *delta;
 
 	if (!session)
@@ -301,7 +222,7 @@ void agents_push(struct agents *agents, struct fleet_node *node)
 	delta = fleet_node_delta(agents->books.fleet, node);
 	/* A change that is lost here reaches the agent with the snapshot of its next connection. */
 	if (!delta || link_peer_send(session->peer, delta) < 0)
-		refuse(session, "its selection cannot be sent");
+		session_refuse(session, "its selection cannot be sent");
 }
 
 void agents_push_peers(struct agents *agents)
@@ -310,7 +231,7 @@ void agents_push_peers(struct agents *agents)
 
 	DL_FOREACH(agents->sessions, session) {
 		if (session->greeted && session->asker.due && send_peers(session) < 0)
-			refuse(session, "whose its peers are cannot be sent");
+			session_refuse(session, "whose its peers are cannot be sent");
 	}
 }
 
@@ -345,6 +266,7 @@ int agents_new(struct net_context *net, struct kube_client *client,
 	agents->client = client;
 	agents->loop = net_context_loop(net);
 	agents->books = *books;
+	agents->times = settings->times;
 	agents->changed = changed;
 	agents->context = context;
 	result = agents_init(agents, net, settings, bundle, error);
@@ -353,8 +275,32 @@ int agents_new(struct net_context *net, struct kube_client *client,
 		free(agents);
 		return result;
 	}
+	uv_timer_init(agents->loop, &agents->tick);
+	agents->tick.data = agents;
+	uv_timer_start(&agents->tick, agents_check_sessions, AGENTS_TICK_MS, AGENTS_TICK_MS);
 	*ret_agents = agents;
 	return 0;
+}
+
+void agents_shut(struct agents *agents, const char *why)
+{
+	link_server_suspend(agents->server, why);
+}
+
+int agents_reopen(struct agents *agents, struct error *error)
+{
+	return link_server_resume(agents->server, error);
+}
+
+int agents_set_certificate(struct agents *agents, const struct pki_bundle *bundle,
+			   struct error *error)
+{
+	return link_server_set_certificate(agents->server, bundle->certificate, bundle->key, error);
+}
+
+static void on_tick_closed(uv_handle_t *tick)
+{
+	free(tick->data);
 }
 
 struct agents *agents_free(struct agents *agents)
@@ -365,9 +311,10 @@ struct agents *agents_free(struct agents *agents)
 		return NULL;
 	agents->server = link_server_free(agents->server);
 	DL_FOREACH_SAFE(agents->sessions, session, next) {
-		free_session(session);
+		session_free(session);
 	}
+	review_cache_clear(&agents->reviews);
 	free(agents->username);
-	free(agents);
+	uv_close((uv_handle_t *)&agents->tick, on_tick_closed);
 	return NULL;
 }

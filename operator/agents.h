@@ -3,11 +3,13 @@
 
 /*
  * The agents' door: lets an agent in by its service-account token, which binds it to the node of
- * its pod, gives it the selection of that node and no other, tells it whose the addresses are that
- * it asks about, and takes its reports.
+ * its pod and which it shows again as long as it stays, gives it the selection of that node and no
+ * other, tells it whose the addresses are that it asks about, and takes its reports.
  */
 #ifndef SKEP_OPERATOR_AGENTS_H
 #define SKEP_OPERATOR_AGENTS_H
+
+#include <stdint.h>
 
 #include "lib/base/error.h"
 #include "lib/kube/client.h"
@@ -23,7 +25,15 @@
 
 struct agents;
 
+struct agents_times {
+	uint64_t stay_ms;	/* how long an agent may stay without showing a token again */
+	uint64_t show_least_ms; /* between tokens of one agent that are looked at */
+};
+
+extern const struct agents_times agents_times; /* 15 minutes, 10 s */
+
 struct agents_settings {
+	struct agents_times times;
 	const char *address; /* to listen on; "" for all */
 	int port;
 	const char *service_account; /* "namespace:name" that agents run as */
@@ -46,6 +56,17 @@ int agents_new(struct net_context *net, struct kube_client *client,
 	       const struct agents_settings *settings, const struct pki_bundle *bundle,
 	       const struct agents_books *books, agents_handler changed, void *context,
 	       struct agents **ret_agents, struct error *error);
+
+/*
+ * Shuts the door: every agent is cut off. And opens it again; what the books hold may be another by
+ * then.
+ */
+void agents_shut(struct agents *agents, const char *why);
+int agents_reopen(struct agents *agents, struct error *error);
+
+/* Serves agents that come from now on with another certificate. */
+int agents_set_certificate(struct agents *agents, const struct pki_bundle *bundle,
+			   struct error *error);
 
 /* To be called after kube_client_free(). Returns NULL. */
 struct agents *agents_free(struct agents *agents);

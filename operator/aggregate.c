@@ -136,39 +136,90 @@ static void add_node(struct aggregate *aggregate, const struct policy *policy,
 		aggregate->nodes.ready++;
 }
 
-/* Adds the policy's pods on one node; `pod` is the first of a list by node_next. */
+/* What a policy finds on one node. */
+struct node_sum {
+	const struct fleet_node *fleet_node;
+	bool taken;   /* by the policy's nodeSelector */
+	bool matched; /* it has a matching pod */
+	struct standing_counts counts;
+};
+
+static struct node_sum node_sum_start(const struct policy *policy, const struct cluster_node *node,
+				      const struct fleet *fleet)
+{
+	return (struct node_sum){.fleet_node = fleet_find_node(fleet, node->name),
+				 .taken = policy_selects_node(policy, &node->labels)};
+}
+
+/* Adds a matching pod of the node. */
+static void node_sum_add(struct node_sum *sum, struct aggregate *aggregate,
+			 const struct policy *policy, const struct pod *pod, uint64_t now_ms)
+{
+	struct standing_counts counts;
+
+	sum->matched = true;
+	if (!sum->taken)
+		return;
+	counts = add_pod(aggregate, policy, pod, sum->fleet_node, now_ms);
+	add_counts(&sum->counts, &counts);
+}
+
+static void node_sum_end(const struct node_sum *sum, struct aggregate *aggregate,
+			 const struct policy *policy)
+{
+	if (sum->matched && sum->taken)
+		add_node(aggregate, policy, &sum->counts);
+	else if (sum->matched)
+		aggregate->nodes.skipped++;
+}
+
+/* The pods of one namespace; those of a node lie side by side there. */
+static void add_pods_of_namespace(struct aggregate *aggregate, const struct policy *policy,
+				  const struct cluster *cluster, const struct fleet *fleet,
+				  uint64_t now_ms)
+{
+	const struct cluster_namespace *namespace =
+		cluster_find_namespace(cluster, policy->namespace);
+	const struct pod *pod = namespace ? namespace->pods : NULL;
+	struct node_sum sum = {0};
+	const char *node = "";
+
+	for (; pod; pod = pod->namespace_next) {
+		if (!policy_matches_pod(policy, pod))
+			continue;
+		if (strcmp(pod->node, node) != 0) {
+			node_sum_end(&sum, aggregate, policy);
+			node = pod->node;
+			sum = node_sum_start(policy, cluster_find_node(cluster, node), fleet);
+		}
+		node_sum_add(&sum, aggregate, policy, pod, now_ms);
+	}
+	node_sum_end(&sum, aggregate, policy);
+}
+
 static void add_pods_of_node(struct aggregate *aggregate, const struct policy *policy,
 			     const struct cluster_node *node, const struct fleet *fleet,
 			     uint64_t now_ms)
 {
-	const struct fleet_node *fleet_node = fleet_find_node(fleet, node->name);
-	bool taken = policy_selects_node(policy, &node->labels);
-	struct standing_counts sum = {0};
-	bool matched = false;
+	struct node_sum sum = node_sum_start(policy, node, fleet);
 
-	for (const struct pod *pod = node->pods; pod; pod = pod->node_next) {
-		struct standing_counts counts;
-
-		if (!policy_matches_pod(policy, pod))
-			continue;
-		matched = true;
-		if (!taken)
-			break;
-		counts = add_pod(aggregate, policy, pod, fleet_node, now_ms);
-		add_counts(&sum, &counts);
-	}
-	if (matched && taken)
-		add_node(aggregate, policy, &sum);
-	else if (matched)
-		aggregate->nodes.skipped++;
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		if (policy_matches_pod(policy, pod))
+			node_sum_add(&sum, aggregate, policy, pod, now_ms);
+	node_sum_end(&sum, aggregate, policy);
 }
 
 struct aggregate aggregate_policy(const struct policy *policy, const struct cluster *cluster,
 				  const struct fleet *fleet, uint64_t now_ms)
 {
 	struct aggregate aggregate = {0};
+	const struct cluster_node *node = cluster->nodes;
 
-	for (const struct cluster_node *node = cluster->nodes; node; node = node->hh.next)
+	if (policy->scope == POLICY_NAMESPACED) {
+		add_pods_of_namespace(&aggregate, policy, cluster, fleet, now_ms);
+		return aggregate;
+	}
+	for (; node; node = node->hh.next)
 		add_pods_of_node(&aggregate, policy, node, fleet, now_ms);
 	return aggregate;
 }

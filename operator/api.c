@@ -18,6 +18,7 @@
 #include "operator/access.h"
 #include "operator/api_query.h"
 #include "operator/graph.h"
+#include "operator/leader_slice.h"
 
 struct api {
 	struct net_context *net; /* its own: see struct http_server_settings */
@@ -25,6 +26,7 @@ struct api {
 	struct access *access;
 	const struct cluster *cluster;
 	const struct edges *edges;
+	const struct leader *leader;
 	struct asking *askings;
 	size_t count;
 };
@@ -244,6 +246,18 @@ static struct asking *begin(struct api *api, struct http_request *request, const
 	return asking;
 }
 
+static void refuse_standing_by(const struct leader *leader, struct http_request *request)
+{
+	char name[256];
+	struct error error;
+
+	leader_name(leader, name, sizeof(name));
+	error_set(&error, EAGAIN,
+		  "this operator stands by; ask the one that leads (%s), which Service %s leads to",
+		  *name ? name : "none at this moment", LEADER_SERVICE);
+	answer_error(request, 503, error.message);
+}
+
 static void on_edges(void *context, struct http_request *request)
 {
 	struct api *api = context;
@@ -260,6 +274,10 @@ static void on_edges(void *context, struct http_request *request)
 	}
 	if (api_query_namespace(http_request_query(request), &namespace, &error) < 0) {
 		answer_error(request, 400, error.message);
+		return;
+	}
+	if (!leader_is_leading(api->leader)) {
+		refuse_standing_by(api->leader, request);
 		return;
 	}
 	if (api->count >= API_REQUESTS_LIMIT) {
@@ -290,7 +308,7 @@ static int start(struct api *api, uv_loop_t *loop, struct kube_client *client,
 	int result = access_new(client, loop, &api->access, error);
 
 	if (result == 0)
-		result = net_context_new(loop, API_CONNECTIONS_LIMIT, &api->net, error);
+		result = net_context_new(loop, 2 * API_CONNECTIONS_LIMIT, &api->net, error);
 	if (result == 0)
 		result = http_server_new_with(api->net, &server, &api->server, error);
 	return result;
@@ -298,7 +316,8 @@ static int start(struct api *api, uv_loop_t *loop, struct kube_client *client,
 
 int api_new(uv_loop_t *loop, struct kube_client *client, const struct api_settings *settings,
 	    const struct pki_bundle *bundle, const struct cluster *cluster,
-	    const struct edges *edges, struct api **ret_api, struct error *error)
+	    const struct edges *edges, const struct leader *leader, struct api **ret_api,
+	    struct error *error)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	int result;
@@ -307,6 +326,7 @@ int api_new(uv_loop_t *loop, struct kube_client *client, const struct api_settin
 		return error_set(error, ENOMEM, "out of memory");
 	api->cluster = cluster;
 	api->edges = edges;
+	api->leader = leader;
 	result = start(api, loop, client, settings, bundle, error);
 	if (result < 0) {
 		api_free(api);
@@ -314,6 +334,11 @@ int api_new(uv_loop_t *loop, struct kube_client *client, const struct api_settin
 	}
 	*ret_api = api;
 	return 0;
+}
+
+int api_set_certificate(struct api *api, const struct pki_bundle *bundle, struct error *error)
+{
+	return http_server_set_certificate(api->server, bundle->certificate, bundle->key, error);
 }
 
 struct api *api_free(struct api *api)

@@ -12,6 +12,7 @@
 #include "lib/kube/client.h"
 #include "operator/cluster.h"
 #include "operator/edges.h"
+#include "operator/leader.h"
 #include "operator/pki.h"
 
 #define API_CONNECTIONS_LIMIT	64
@@ -25,10 +26,17 @@ struct api_settings {
 	int port;
 };
 
-/* Starts to serve; `cluster` and `edges` must outlive it. Returns 0 with *ret_api. */
+/*
+ * Starts to serve; what it is given must outlive it. Where another operator leads, it refuses and
+ * says which. Returns 0 with *ret_api.
+ */
 int api_new(uv_loop_t *loop, struct kube_client *client, const struct api_settings *settings,
 	    const struct pki_bundle *bundle, const struct cluster *cluster,
-	    const struct edges *edges, struct api **ret_api, struct error *error);
+	    const struct edges *edges, const struct leader *leader, struct api **ret_api,
+	    struct error *error);
+
+/* Serves who comes from now on with another certificate. */
+int api_set_certificate(struct api *api, const struct pki_bundle *bundle, struct error *error);
 
 /* To be called after kube_client_free(). Returns NULL. */
 struct api *api_free(struct api *api);

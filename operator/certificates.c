@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
+/*
+ * Round after round: read the Secret, do what is due, keep it, publish the CAs, and only then serve
+ * with it.
+ */
 #include "operator/certificates.h"
 
 #include <errno.h>
@@ -12,178 +16,209 @@
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
 #include "lib/base/log.h"
-#include "lib/kube/base64.h"
+#include "operator/ca_config_map.h"
+#include "operator/certificates_secret.h"
 
-#define SECRET_NAME	"skep-operator-tls"
-#define CONFIG_MAP_NAME "skep-operator-ca"
-#define RETRY_MS	2000
-#define MARGIN_SECONDS	(30 * 24 * 3600) /* of validity that must be left at a start */
-#define NAME_SIZE	128
+#define RETRY_MS     2000
+#define NAME_SIZE    128
+#define VERSION_SIZE 64
+#define NOT_FOUND    404
+#define CONFLICT     409
 
 struct certificates {
 	struct kube_client *client;
 	char *namespace;
+	struct pki_lives lives;
 	certificates_handler ready;
 	void *context;
-	uv_timer_t retry;
-	struct pki_bundle bundle;
-	bool found; /* in the Secret, and good */
+	uv_timer_t timer;
+	struct pki_bundle bundle;   /* that is served */
+	struct pki_bundle found;    /* of this round */
+	char version[VERSION_SIZE]; /* of the Secret that it is of, "" where there is none */
 };
 
 static void read_secret(struct certificates *certificates);
 
-static void on_retry(uv_timer_t *timer)
+static void on_timer(uv_timer_t *timer)
 {
 	read_secret(timer->data);
 }
 
-/* Logs what failed and starts again from the Secret a little later. */
+/* Logs what failed and starts a new round a little later. */
 static void try_again(struct certificates *certificates, const char *what, const char *why)
 {
 	log_warn("%s in namespace %s: %s; trying again in %d s", what, certificates->namespace, why,
 		 RETRY_MS / 1000);
-	uv_timer_start(&certificates->retry, on_retry, RETRY_MS, 0);
+	uv_timer_start(&certificates->timer, on_timer, RETRY_MS, 0);
 }
 
+/*
+ * A hundred rounds in the life of a certificate, and one when that which is served is to be
+ * renewed, which may have been made for a shorter life; a second apart at least.
+ */
+static uint64_t look_again_ms(const struct certificates *certificates)
+{
+	int64_t ms = (int64_t)certificates->lives.certificate * 1000 / 100;
+	int64_t left_ms = (int64_t)(pki_bundle_worn_at(&certificates->bundle) - time(NULL)) * 1000;
+
+	if (ms > CERTIFICATES_LOOK_MS)
+		ms = CERTIFICATES_LOOK_MS;
+	if (ms > left_ms)
+		ms = left_ms;
+	return ms < 1000 ? 1000 : (uint64_t)ms;
+}
+
+static bool is_another(const struct pki_bundle *one, const struct pki_bundle *other)
+{
+	return !one->certificate || strcmp(one->certificate, other->certificate) != 0 ||
+	       strcmp(one->key, other->key) != 0;
+}
+
+static void end_round(struct certificates *certificates)
+{
+	bool changed = is_another(&certificates->bundle, &certificates->found);
+
+	pki_bundle_free(&certificates->bundle);
+	certificates->bundle = certificates->found;
+	certificates->found = (struct pki_bundle){0};
+	uv_timer_start(&certificates->timer, on_timer, look_again_ms(certificates), 0);
+	if (changed)
+		certificates->ready(certificates->context, &certificates->bundle);
+}
+
+static void keep(struct certificates *certificates);
+
+/* From now on, time is counted until the next CA may sign. */
 static void on_published(void *context, const struct kube_response *response)
 {
 	struct certificates *certificates = context;
+	struct pki_bundle *found = &certificates->found;
 
 	if (response->reason) {
-		try_again(certificates, "cannot publish ConfigMap " CONFIG_MAP_NAME,
+		try_again(certificates, "cannot publish ConfigMap " CA_CONFIG_MAP_NAME,
 			  response->reason);
-		return;
+	} else if (found->next_ca_certificate && !found->next_published) {
+		found->next_published = time(NULL);
+		keep(certificates);
+	} else {
+		end_round(certificates);
 	}
-	certificates->ready(certificates->context, &certificates->bundle);
-}
-
-static void apply(struct certificates *certificates, const char *resource, const char *name,
-		  const cJSON *object, kube_response_handler handler)
-{
-	struct error error;
-	char path[512];
-
-	snprintf(path, sizeof(path),
-		 "/api/v1/namespaces/%s/%s/%s?fieldManager=skep-operator&force=true",
-		 certificates->namespace, resource, name);
-	if (kube_request(certificates->client, "PATCH", path, KUBE_APPLY, object, handler,
-			 certificates, &error) < 0)
-		try_again(certificates, "cannot ask for an apply", error.message);
-}
-
-/* {apiVersion: v1, kind, metadata: {name, labels}} */
-static cJSON *object_start(const char *kind, const char *name)
-{
-	cJSON *object = cJSON_CreateObject();
-	cJSON *metadata;
-
-	cJSON_AddStringToObject(object, "apiVersion", "v1");
-	cJSON_AddStringToObject(object, "kind", kind);
-	metadata = cJSON_AddObjectToObject(object, "metadata");
-	cJSON_AddStringToObject(metadata, "name", name);
-	cJSON_AddStringToObject(cJSON_AddObjectToObject(metadata, "labels"),
-				"app.kubernetes.io/name", "skep");
-	return object;
 }
 
 static void publish(struct certificates *certificates)
 {
-	cleanup_json cJSON *map = object_start("ConfigMap", CONFIG_MAP_NAME);
-	cJSON *data = cJSON_AddObjectToObject(map, "data");
+	cleanup_free char *trusted = pki_bundle_trusted(&certificates->found, time(NULL));
+	struct error error = {"out of memory"};
 
-	if (!cJSON_AddStringToObject(data, "ca.crt", certificates->bundle.ca_certificate))
-		try_again(certificates, "cannot publish the CA", "out of memory");
-	else
-		apply(certificates, "configmaps", CONFIG_MAP_NAME, map, on_published);
+	if (!trusted || ca_config_map_publish(certificates->client, certificates->namespace,
+					      trusted, on_published, certificates, &error) < 0)
+		try_again(certificates, "cannot publish the CA", error.message);
+}
+
+static void learn_version(struct certificates *certificates, const cJSON *secret)
+{
+	snprintf(certificates->version, sizeof(certificates->version), "%s",
+		 json_text(secret, "metadata", "resourceVersion"));
 }
 
 static void on_kept(void *context, const struct kube_response *response)
 {
 	struct certificates *certificates = context;
 
-	if (response->reason)
-		try_again(certificates, "cannot keep Secret " SECRET_NAME, response->reason);
-	else
+	if (response->status == CONFLICT) {
+		log_info("another operator was faster with Secret %s/" CERTIFICATES_SECRET_NAME,
+			 certificates->namespace);
+		read_secret(certificates);
+	} else if (response->reason) {
+		try_again(certificates, "cannot keep Secret " CERTIFICATES_SECRET_NAME,
+			  response->reason);
+	} else {
+		learn_version(certificates, response->body);
 		publish(certificates);
+	}
 }
 
 static void keep(struct certificates *certificates)
 {
-	const struct pki_bundle *bundle = &certificates->bundle;
-	cleanup_json cJSON *secret = object_start("Secret", SECRET_NAME);
-	cJSON *data = cJSON_AddObjectToObject(secret, "stringData");
+	bool is_new = !*certificates->version;
+	cleanup_json cJSON *secret =
+		certificates_secret_encode(&certificates->found, certificates->version);
+	struct error error = {"out of memory"};
+	char path[512];
 
-	if (!cJSON_AddStringToObject(secret, "type", "kubernetes.io/tls") ||
-	    !cJSON_AddStringToObject(data, "ca.crt", bundle->ca_certificate) ||
-	    !cJSON_AddStringToObject(data, "ca.key", bundle->ca_key) ||
-	    !cJSON_AddStringToObject(data, "tls.crt", bundle->certificate) ||
-	    !cJSON_AddStringToObject(data, "tls.key", bundle->key))
-		try_again(certificates, "cannot keep the certificates", "out of memory");
-	else
-		apply(certificates, "secrets", SECRET_NAME, secret, on_kept);
+	snprintf(path, sizeof(path), "/api/v1/namespaces/%s/secrets%s?fieldManager=skep-operator",
+		 certificates->namespace, is_new ? "" : "/" CERTIFICATES_SECRET_NAME);
+	if (!secret || kube_request(certificates->client, is_new ? "POST" : "PATCH", path,
+				    is_new ? KUBE_JSON : KUBE_MERGE_PATCH, secret, on_kept,
+				    certificates, &error) < 0)
+		try_again(certificates, "cannot keep the certificates", error.message);
 }
 
-static int make_bundle(struct certificates *certificates, struct error *error)
+static int take_step(struct certificates *certificates, enum pki_step step, struct error *error)
 {
 	static const char *const forms[] = {"skep-operator.%s.svc", "skep-operator.%s",
-					    "skep-operator.%s.svc.cluster.local"};
-	char names[3][NAME_SIZE];
-	const char *pointers[3];
+					    "skep-operator.%s.svc.cluster.local",
+					    "skep-operator-leader.%s.svc"};
+	char names[4][NAME_SIZE];
+	const char *pointers[4];
+	const struct pki_names all = {pointers, 4};
 
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		snprintf(names[i], NAME_SIZE, forms[i], certificates->namespace);
 		pointers[i] = names[i];
 	}
-	pki_bundle_free(&certificates->bundle);
-	return pki_bundle_make(pointers, 3, time(NULL), &certificates->bundle, error);
+	return pki_bundle_step(&certificates->found, step, &all, &certificates->lives, time(NULL),
+			       error);
 }
 
-static char *secret_text(const cJSON *secret, const char *name)
-{
-	char *text = NULL;
-
-	/* What is no text is as good as missing: the bundle is then found to be no good. */
-	(void)base64_decode_text(json_text(secret, "data", name), &text);
-	return text;
-}
-
-static void decode_secret(struct certificates *certificates, const cJSON *secret)
+static enum pki_step next_step(const struct certificates *certificates)
 {
 	char name[NAME_SIZE];
 
-	pki_bundle_free(&certificates->bundle);
-	certificates->bundle = (struct pki_bundle){
-		.ca_certificate = secret_text(secret, "ca.crt"),
-		.ca_key = secret_text(secret, "ca.key"),
-		.certificate = secret_text(secret, "tls.crt"),
-		.key = secret_text(secret, "tls.key"),
-	};
 	snprintf(name, sizeof(name), "skep-operator.%s.svc", certificates->namespace);
-	certificates->found =
-		pki_bundle_is_good(&certificates->bundle, name, time(NULL), MARGIN_SECONDS);
+	return pki_next_step(&certificates->found, name, &certificates->lives, time(NULL));
+}
+
+static void go_on(struct certificates *certificates)
+{
+	static const char *const words[] = {
+		[PKI_MAKE] = "making a CA and a certificate",
+		[PKI_RENEW] = "renewing the certificate",
+		[PKI_PREPARE_CA] = "making the CA that is to follow",
+		[PKI_PROMOTE_CA] = "changing to the CA that follows",
+	};
+	enum pki_step step = next_step(certificates);
+	struct error error;
+
+	if (step == PKI_KEEP) {
+		publish(certificates);
+		return;
+	}
+	log_info("%s, kept in Secret %s/" CERTIFICATES_SECRET_NAME, words[step],
+		 certificates->namespace);
+	if (take_step(certificates, step, &error) < 0)
+		try_again(certificates, "cannot make certificates", error.message);
+	else
+		keep(certificates);
 }
 
 static void on_secret(void *context, const struct kube_response *response)
 {
 	struct certificates *certificates = context;
-	struct error error;
+	bool is_there = response->status != NOT_FOUND;
 
-	if (response->reason && response->status != 404) {
-		try_again(certificates, "cannot read Secret " SECRET_NAME, response->reason);
+	if (response->reason && is_there) {
+		try_again(certificates, "cannot read Secret " CERTIFICATES_SECRET_NAME,
+			  response->reason);
 		return;
 	}
-	if (response->status != 404)
-		decode_secret(certificates, response->body);
-	if (certificates->found) {
-		publish(certificates);
-		return;
-	}
-	log_info("making a CA and a certificate, kept in Secret %s/%s", certificates->namespace,
-		 SECRET_NAME);
-	if (make_bundle(certificates, &error) < 0)
-		try_again(certificates, "cannot make certificates", error.message);
+	pki_bundle_free(&certificates->found);
+	learn_version(certificates, is_there ? response->body : NULL);
+	if (is_there && certificates_secret_decode(response->body, &certificates->found) < 0)
+		try_again(certificates, "cannot read Secret " CERTIFICATES_SECRET_NAME,
+			  "out of memory");
 	else
-		keep(certificates);
+		go_on(certificates);
 }
 
 static void read_secret(struct certificates *certificates)
@@ -192,14 +227,15 @@ static void read_secret(struct certificates *certificates)
 	char path[512];
 
 	snprintf(path, sizeof(path), "/api/v1/namespaces/%s/secrets/%s", certificates->namespace,
-		 SECRET_NAME);
+		 CERTIFICATES_SECRET_NAME);
 	if (kube_request(certificates->client, "GET", path, NULL, NULL, on_secret, certificates,
 			 &error) < 0)
-		try_again(certificates, "cannot ask for Secret " SECRET_NAME, error.message);
+		try_again(certificates, "cannot ask for Secret " CERTIFICATES_SECRET_NAME,
+			  error.message);
 }
 
 int certificates_new(struct kube_client *client, uv_loop_t *loop, const char *namespace,
-		     certificates_handler ready, void *context,
+		     const struct pki_lives *lives, certificates_handler ready, void *context,
 		     struct certificates **ret_certificates, struct error *error)
 {
 	struct certificates *certificates = calloc(1, sizeof(*certificates));
@@ -211,10 +247,11 @@ int certificates_new(struct kube_client *client, uv_loop_t *loop, const char *na
 		return error_set(error, ENOMEM, "out of memory");
 	}
 	certificates->client = client;
+	certificates->lives = *lives;
 	certificates->ready = ready;
 	certificates->context = context;
-	uv_timer_init(loop, &certificates->retry);
-	certificates->retry.data = certificates;
+	uv_timer_init(loop, &certificates->timer);
+	certificates->timer.data = certificates;
 	read_secret(certificates);
 	*ret_certificates = certificates;
 	return 0;
@@ -225,6 +262,7 @@ static void on_closed(uv_handle_t *handle)
 	struct certificates *certificates = handle->data;
 
 	pki_bundle_free(&certificates->bundle);
+	pki_bundle_free(&certificates->found);
 	free(certificates->namespace);
 	free(certificates);
 }
@@ -232,6 +270,6 @@ static void on_closed(uv_handle_t *handle)
 struct certificates *certificates_free(struct certificates *certificates)
 {
 	if (certificates)
-		uv_close((uv_handle_t *)&certificates->retry, on_closed);
+		uv_close((uv_handle_t *)&certificates->timer, on_closed);
 	return NULL;
 }

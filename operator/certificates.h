@@ -2,9 +2,10 @@
 /* Copyright The Skep Authors */
 
 /*
- * The operator's certificates at the API server: its own kept in the Secret `skep-operator-tls`,
- * its CA published for agents in the ConfigMap `skep-operator-ca`. Made once, then found again, so
- * that agents go on trusting an operator that was started anew.
+ * The operator's certificates at the API server: kept in the Secret `skep-operator-tls`, their CAs
+ * published for agents in a ConfigMap. Made once, found again, and renewed in time. All operators
+ * of the cluster share them; each looks again and again, and of two that would change them at one
+ * time, one finds that the other did.
  */
 #ifndef SKEP_OPERATOR_CERTIFICATES_H
 #define SKEP_OPERATOR_CERTIFICATES_H
@@ -13,17 +14,23 @@
 #include "lib/kube/client.h"
 #include "operator/pki.h"
 
+#define CERTIFICATES_LOOK_MS 600000 /* at most; more often where certificates live shortly */
+
 struct certificates;
 
-/* The bundle lives as long as the certificates. Called once. */
+/*
+ * There is something to serve with, or something new. The bundle belongs to the certificates and
+ * lives until the next call.
+ */
 typedef void (*certificates_handler)(void *context, const struct pki_bundle *bundle);
 
 /*
  * Finds or makes the certificates in `namespace`, tries until the API server has both objects, then
- * calls `ready`. Returns 0 with *ret_certificates, to be ended with certificates_free().
+ * calls `ready`, and again whenever the certificate is another. Returns 0 with *ret_certificates,
+ * to be ended with certificates_free().
  */
 int certificates_new(struct kube_client *client, uv_loop_t *loop, const char *namespace,
-		     certificates_handler ready, void *context,
+		     const struct pki_lives *lives, certificates_handler ready, void *context,
 		     struct certificates **ret_certificates, struct error *error);
 
 /* To be called after kube_client_free(), which ends the requests under way. Returns NULL. */

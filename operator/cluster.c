@@ -147,6 +147,20 @@ void cluster_take_policy(struct cluster *cluster, struct policy *policy)
 	drop_namespace_if_empty(cluster, namespace);
 }
 
+/* Puts it beside the namespace's other pods of its node (`node` may be NULL). */
+static void add_to_namespace(struct cluster_namespace *namespace, const struct cluster_node *node,
+			     struct pod *pod)
+{
+	struct pod *beside = node ? node->pods : NULL;
+
+	while (beside && strcmp(beside->namespace, pod->namespace) != 0)
+		beside = beside->node_next;
+	if (beside)
+		DL_APPEND_ELEM2(namespace->pods, beside, pod, namespace_prev, namespace_next);
+	else
+		DL_APPEND2(namespace->pods, pod, namespace_prev, namespace_next);
+}
+
 int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 {
 	struct cluster_namespace *namespace = ensure_namespace(cluster, pod->namespace);
@@ -160,8 +174,9 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 		pod_free(pod);
 		return -ENOMEM;
 	}
+	pod_share_template(pod, &cluster->pod_templates);
 	HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
-	DL_APPEND2(namespace->pods, pod, namespace_prev, namespace_next);
+	add_to_namespace(namespace, node, pod);
 	pod->namespace_labels = namespace->exists ? &namespace->labels : NULL;
 	if (node)
 		DL_APPEND2(node->pods, pod, node_prev, node_next);

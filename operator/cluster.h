@@ -25,7 +25,7 @@ struct cluster_namespace {
 	char *name;
 	bool exists; /* false: only pods and policies speak of it so far, or it was deleted */
 	struct labels labels;
-	struct pod *pods;	 /* list, by namespace_next */
+	struct pod *pods;	 /* list, by namespace_next; those of a node side by side */
 	struct policy *policies; /* list, by scope_next, oldest first */
 	UT_hash_handle hh;
 };
@@ -45,6 +45,7 @@ struct cluster {
 	struct policy *cluster_policies;      /* those in no namespace: list, by scope_next */
 	struct quota *quotas;		      /* by name */
 	struct pod *pods;		      /* by UID */
+	struct pod_template *pod_templates;   /* which the pods share */
 	struct service *services;	      /* by id */
 	struct cluster_node *nodes;	      /* by name */
 	struct cluster_namespace *namespaces; /* by name */

@@ -12,16 +12,25 @@
 #include "lib/base/log.h"
 #include "operator/controller_internal.h"
 
-#define TICK_MS 1000
+#define TICK_MS	  1000
+#define SETTLE_MS 20000 /* in which agents notice that their leader is gone, and find the next */
 
-bool controller_is_synced(const struct controller *controller)
+bool controller_is_at_work(const struct controller *controller)
 {
-	return controller->synced == WATCHES;
+	return controller->leading;
 }
 
 bool controller_is_ready(const struct controller *controller)
 {
-	return controller->agents && controller->api;
+	return controller->api && (controller->agents_open || !controller->leading);
+}
+
+uint64_t controller_heard_ms(const struct controller *controller)
+{
+	uint64_t now_ms = uv_now(controller->loop);
+
+	return now_ms < controller->settled_ms ? controller->settled_ms - FLEET_AGENT_GRACE_MS
+					       : now_ms;
 }
 
 /* Pushing. */
@@ -40,16 +49,16 @@ static void on_push(uv_timer_t *timer)
 
 void controller_push_soon(struct controller *controller)
 {
-	if (controller->agents)
+	if (controller->agents_open)
 		uv_timer_start(&controller->push_timer, on_push, 0, 0);
 }
 
 static void on_agent_changed(void *context, struct fleet_node *node)
 {
-	controller_touch_node(context, node->name);
+	controller_touch_news(context, node);
 }
 
-/* Beginning: certificates and all first lists, in any order; then the doors are opened. */
+/* The doors are opened when certificates and all first lists are there, in any order. */
 
 static void tell_opened(const char *whom, int port, int result, const struct error *error)
 {
@@ -60,7 +69,7 @@ static void tell_opened(const char *whom, int port, int result, const struct err
 		log_info("serving %s on port %d", whom, port);
 }
 
-static void open_agents(struct controller *controller)
+static int make_agents(struct controller *controller, struct error *error)
 {
 	const struct agents_books books = {
 		.cluster = &controller->cluster,
@@ -69,12 +78,22 @@ static void open_agents(struct controller *controller)
 		.lookups = &controller->lookups,
 		.edges = &controller->edges,
 	};
+
+	return agents_new(controller->net, controller->client, &controller->settings.agents,
+			  controller->bundle, &books, on_agent_changed, controller,
+			  &controller->agents, error);
+}
+
+static void open_agents(struct controller *controller)
+{
 	struct error error;
-	int result = agents_new(controller->net, controller->client, &controller->settings.agents,
-				controller->bundle, &books, on_agent_changed, controller,
-				&controller->agents, &error);
+	int result = controller->agents ? agents_reopen(controller->agents, &error)
+					: make_agents(controller, &error);
 
 	tell_opened("agents", controller->settings.agents.port, result, &error);
+	controller->agents_open = result == 0;
+	if (controller->agents_open)
+		leader_publish(controller->leader);
 }
 
 static void open_api(struct controller *controller)
@@ -82,16 +101,16 @@ static void open_api(struct controller *controller)
 	struct error error;
 	int result = api_new(controller->loop, controller->client, &controller->settings.api,
 			     controller->bundle, &controller->cluster, &controller->edges,
-			     &controller->api, &error);
+			     controller->leader, &controller->api, &error);
 
 	tell_opened("the API", controller->settings.api.port, result, &error);
 }
 
 static void open_doors(struct controller *controller)
 {
-	if (!controller_is_synced(controller) || !controller->bundle)
+	if (!controller->leader || !controller->bundle)
 		return;
-	if (!controller->agents)
+	if (controller->leading && !controller->agents_open)
 		open_agents(controller);
 	if (!controller->api)
 		open_api(controller);
@@ -103,6 +122,107 @@ static void on_address_changed(void *context, const struct ip_address *address)
 
 	lookups_mark(&controller->lookups, address);
 	controller_push_soon(controller);
+}
+
+/* Who is connected stays so; who comes from now on sees the new one. */
+static void change_certificate(struct controller *controller, const struct pki_bundle *bundle)
+{
+	struct error error;
+	int result = 0;
+
+	if (controller->agents)
+		result = agents_set_certificate(controller->agents, bundle, &error);
+	if (result == 0 && controller->api)
+		result = api_set_certificate(controller->api, bundle, &error);
+	if (result < 0)
+		log_error("cannot serve with the new certificate: %s", error.message);
+	else
+		log_info("serving with a new certificate");
+}
+
+static void on_certificates(void *context, const struct pki_bundle *bundle)
+{
+	struct controller *controller = context;
+
+	bool is_first = !controller->bundle;
+
+	controller->bundle = bundle;
+	if (is_first)
+		open_doors(controller);
+	else
+		change_certificate(controller, bundle);
+}
+
+/* Makes the name of this lead: 64 random bits. */
+static int make_epoch(struct controller *controller, struct error *error)
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return error_set_errno(error, errno, "no random number");
+	if (asprintf(&controller->fleet.epoch, "%016" PRIx64, number) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	return 0;
+}
+
+/* Leading, and standing by: then the picture of the cluster is kept, and nothing that builds on it.
+ */
+
+static void on_lead(void *context)
+{
+	struct controller *controller = context;
+	const struct pod *pod;
+	struct error error;
+
+	if (make_epoch(controller, &error) < 0) {
+		log_error("cannot lead: %s; trying again in %d s", error.message, TICK_MS / 1000);
+		return;
+	}
+	controller->leading = true;
+	controller->settled_ms = uv_now(controller->loop) + SETTLE_MS;
+	status_writer_wake(controller->status_writer, controller->settled_ms);
+	controller_check_expiry(controller);
+	controller_judge_all(controller);
+	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
+		controller_compile(controller, pod);
+	controller_touch_all(controller);
+	open_doors(controller);
+}
+
+static void on_stand_by(void *context)
+{
+	struct controller *controller = context;
+
+	controller->leading = false;
+	status_writer_rest(controller->status_writer);
+	uv_timer_stop(&controller->push_timer);
+	if (controller->agents_open)
+		agents_shut(controller->agents, "another operator leads");
+	controller->agents_open = false;
+	fleet_clear(&controller->fleet);
+	edges_clear(&controller->edges);
+}
+
+static void start_leader(struct controller *controller)
+{
+	static const struct leader_handlers handlers = {.lead = on_lead, .stand_by = on_stand_by};
+	struct error error;
+
+	if (leader_new(controller->client, controller->loop, &controller->settings.leader,
+		       &handlers, controller, &controller->leader, &error) < 0)
+		log_error("cannot stand by: %s; trying again in %d s", error.message,
+			  TICK_MS / 1000);
+}
+
+/* What could not be begun when it was time for it. */
+static void catch_up(struct controller *controller)
+{
+	if (controller->synced == WATCHES && !controller->leader)
+		start_leader(controller);
+	else if (controller->leader && leader_is_leading(controller->leader) &&
+		 !controller->leading)
+		on_lead(controller);
+	open_doors(controller);
 }
 
 /* Tells the policies concerned when a node's agent has been absent for long, or is back. */
@@ -128,8 +248,8 @@ static void on_tick(uv_timer_t *timer)
 	struct controller *controller = timer->data;
 	struct fleet_node *node, *next;
 
-	open_doors(controller); /* where that has failed */
-	if (!controller_is_synced(controller))
+	catch_up(controller);
+	if (!controller_is_at_work(controller))
 		return;
 	controller_check_expiry(controller);
 	edges_expire(&controller->edges, uv_now(controller->loop));
@@ -141,25 +261,12 @@ static void on_tick(uv_timer_t *timer)
 	}
 }
 
-static void on_certificates(void *context, const struct pki_bundle *bundle)
+void controller_synced(struct controller *controller)
 {
-	struct controller *controller = context;
-
-	controller->bundle = bundle;
-	open_doors(controller);
-}
-
-void controller_begin(struct controller *controller)
-{
-	const struct pod *pod;
-
 	log_info("the cluster is known: %u policies, %u pods, %u nodes, %u Services",
 		 HASH_COUNT(controller->cluster.policies), HASH_COUNT(controller->cluster.pods),
 		 HASH_COUNT(controller->cluster.nodes), HASH_COUNT(controller->cluster.services));
-	controller_judge_all(controller);
-	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
-		controller_compile(controller, pod);
-	controller_touch_all(controller);
+	start_leader(controller);
 	open_doors(controller);
 }
 
@@ -178,6 +285,7 @@ void controller_collect(const struct controller *controller, struct text *out)
 
 	for (node = controller->fleet.nodes; node; node = node->hh.next)
 		figures.agents += node->connected;
+	figures.leading = controller->leading;
 	if (controller->agents)
 		figures.link = agents_link_stats(controller->agents);
 	for (int i = 0; i < WATCHES; i++)
@@ -185,16 +293,11 @@ void controller_collect(const struct controller *controller, struct text *out)
 	operator_metrics_write(&figures, out);
 }
 
-/* Makes the name of this run: 64 random bits. */
-static int make_epoch(struct controller *controller, struct error *error)
+static bool may_write(void *context)
 {
-	uint64_t number;
+	const struct controller *controller = context;
 
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		return error_set_errno(error, errno, "no random number");
-	if (asprintf(&controller->fleet.epoch, "%016" PRIx64, number) < 0)
-		return error_set(error, ENOMEM, "out of memory");
-	return 0;
+	return leader_is_leading(controller->leader);
 }
 
 static int copy_settings(struct controller *controller, const struct controller_settings *settings,
@@ -203,8 +306,10 @@ static int copy_settings(struct controller *controller, const struct controller_
 	controller->settings = (struct controller_settings){
 		.agents = {.address = strdup(settings->agents.address),
 			   .port = settings->agents.port,
+			   .times = settings->agents.times,
 			   .service_account = strdup(settings->agents.service_account)},
 		.api = {.address = strdup(settings->api.address), .port = settings->api.port},
+		.leader = settings->leader,
 	};
 	if (!controller->settings.agents.address || !controller->settings.agents.service_account ||
 	    !controller->settings.api.address)
@@ -219,21 +324,30 @@ static void free_settings(struct controller_settings *settings)
 	free((char *)settings->api.address);
 }
 
+static int start_certificates(struct controller *controller,
+			      const struct controller_settings *settings, struct error *error)
+{
+	if (*settings->certificate_paths.certificate)
+		return certificate_files_new(controller->client, controller->loop,
+					     settings->namespace, &settings->certificate_paths,
+					     on_certificates, controller,
+					     &controller->certificate_files, error);
+	return certificates_new(controller->client, controller->loop, settings->namespace,
+				&settings->lives, on_certificates, controller,
+				&controller->certificates, error);
+}
+
 static int start(struct controller *controller, const struct controller_settings *settings,
 		 struct error *error)
 {
 	int result = copy_settings(controller, settings, error);
 
 	if (result == 0)
-		result = make_epoch(controller, error);
-	if (result == 0)
 		result = status_writer_new(controller->client, controller->loop,
-					   &controller->cluster, &controller->fleet,
-					   &controller->status_writer, error);
+					   &controller->cluster, &controller->fleet, may_write,
+					   controller, &controller->status_writer, error);
 	if (result == 0)
-		result = certificates_new(controller->client, controller->loop, settings->namespace,
-					  on_certificates, controller, &controller->certificates,
-					  error);
+		result = start_certificates(controller, settings, error);
 	return result < 0 ? result : controller_start_watches(controller, error);
 }
 
@@ -266,8 +380,21 @@ int controller_new(struct net_context *net, struct kube_client *client,
 	return 0;
 }
 
+void controller_retire(struct controller *controller, void (*done)(void *context), void *context)
+{
+	if (controller->leading)
+		on_stand_by(controller);
+	if (controller->leader)
+		leader_resign(controller->leader, done, context);
+	else
+		done(context);
+}
+
 void controller_stop(struct controller *controller)
 {
+	if (controller->status_writer)
+		status_writer_rest(controller->status_writer);
+	controller->leader = leader_free(controller->leader);
 	for (int i = 0; i < WATCHES; i++)
 		controller->informers[i] = kube_informer_free(controller->informers[i]);
 }
@@ -293,6 +420,7 @@ struct controller *controller_free(struct controller *controller)
 	controller->agents = agents_free(controller->agents);
 	controller->api = api_free(controller->api);
 	controller->certificates = certificates_free(controller->certificates);
+	controller->certificate_files = certificate_files_free(controller->certificate_files);
 	controller->status_writer = status_writer_free(controller->status_writer);
 	controller->closing = 2;
 	uv_close((uv_handle_t *)&controller->push_timer, on_timer_closed);

@@ -18,6 +18,8 @@
 #include "lib/net/context.h"
 #include "operator/agents.h"
 #include "operator/api.h"
+#include "operator/certificate_files.h"
+#include "operator/leader.h"
 
 struct controller;
 
@@ -25,9 +27,13 @@ struct controller_settings {
 	const char *namespace; /* the operator's own */
 	struct agents_settings agents;
 	struct api_settings api;
+	/* Of these, strings must outlive the controller. */
+	struct leader_settings leader;
+	struct pki_lives lives;			    /* of certificates that are made here */
+	struct certificate_paths certificate_paths; /* of those that are given; "": none are */
 };
 
-/* Starts to work: `settings` are copied. End it with controller_free(). */
+/* Starts to watch: `settings` are copied. End it with controller_free(). */
 int controller_new(struct net_context *net, struct kube_client *client,
 		   const struct controller_settings *settings, struct controller **ret_controller,
 		   struct error *error);
@@ -35,10 +41,17 @@ int controller_new(struct net_context *net, struct kube_client *client,
 /* To be called after kube_client_free(), which ends the requests under way. Returns NULL. */
 struct controller *controller_free(struct controller *controller);
 
+/*
+ * Does no more what a leader does, and lets another one lead; `done` is called once, maybe from
+ * within. To be called before controller_stop(), where there is time for it.
+ */
+void controller_retire(struct controller *controller, void (*done)(void *context), void *context);
+
 /* Ends the watches; to be called before kube_client_free(). */
 void controller_stop(struct controller *controller);
 
-/* The first lists are complete, agents are let in and the API is served. */
+/* The first lists are complete and the API answers; where this operator leads, agents are let in.
+ */
 bool controller_is_ready(const struct controller *controller);
 
 /* Writes the operator's metrics. */

@@ -21,13 +21,13 @@ void controller_compile(struct controller *controller, const struct pod *pod)
 	struct selected_pod *selected = NULL;
 	int result;
 
-	if (!controller_is_synced(controller) || !namespace || !namespace->exists || !node)
+	if (!controller_is_at_work(controller) || !namespace || !namespace->exists || !node)
 		return;
 	controller->compiled++;
 	policies.of_namespace = namespace->policies;
 	result = compile_pod(&policies, pod, &node->labels, &selected);
 	fleet_node = selected ? fleet_ensure_node(&controller->fleet, node->name,
-						  uv_now(controller->loop))
+						  controller_heard_ms(controller))
 			      : fleet_find_node(&controller->fleet, node->name);
 	if (result == 0 && selected && !fleet_node) {
 		selected_pod_free(selected);
@@ -58,16 +58,27 @@ static bool reaches(const struct policy *policy, const struct cluster_namespace 
 					namespace->exists ? &namespace->labels : NULL);
 }
 
+/* Whether the policy's selector takes the pod, so that what else it says matters to the pod. */
+static bool concerns(const struct policy *policy, const struct pod *pod)
+{
+	return policy && selector_matches(&policy->selector, &pod->labels);
+}
+
 void controller_compile_reach(struct controller *controller, const struct policy *policy,
 			      const struct policy *former)
 {
 	const struct cluster_namespace *namespace = controller->cluster.namespaces;
+	const struct pod *pod;
 
-	if (!controller_is_synced(controller))
+	if (!controller_is_at_work(controller))
 		return;
-	for (; namespace; namespace = namespace->hh.next)
-		if (reaches(policy, namespace) || reaches(former, namespace))
-			controller_compile_namespace(controller, namespace->name);
+	for (; namespace; namespace = namespace->hh.next) {
+		if (!reaches(policy, namespace) && !reaches(former, namespace))
+			continue;
+		for (pod = namespace->pods; pod; pod = pod->namespace_next)
+			if (concerns(policy, pod) || concerns(former, pod))
+				controller_compile(controller, pod);
+	}
 }
 
 void controller_compile_node(struct controller *controller, const char *name)
@@ -102,7 +113,7 @@ static bool is_judged(const struct controller *controller, const struct policy *
 
 void controller_touch_policy(struct controller *controller, const struct policy *policy)
 {
-	if (controller_is_synced(controller) && is_judged(controller, policy))
+	if (controller_is_at_work(controller) && is_judged(controller, policy))
 		status_writer_touch(controller->status_writer, policy->id);
 }
 
@@ -120,7 +131,7 @@ void controller_touch_pod(struct controller *controller, const struct pod *pod)
 	const struct cluster_namespace *namespace =
 		cluster_find_namespace(&controller->cluster, pod->namespace);
 
-	if (!controller_is_synced(controller) || !namespace)
+	if (!controller_is_at_work(controller) || !namespace)
 		return;
 	touch_policies(controller, namespace->policies, pod);
 	touch_policies(controller, controller->cluster.cluster_policies, pod);
@@ -134,6 +145,17 @@ void controller_touch_node(struct controller *controller, const char *name)
 		return;
 	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
 		controller_touch_pod(controller, pod);
+}
+
+void controller_touch_news(struct controller *controller, struct fleet_node *fleet_node)
+{
+	const struct cluster_node *node = cluster_find_node(&controller->cluster, fleet_node->name);
+
+	if (!node)
+		return;
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		if (fleet_node_news(fleet_node, pod_cgroup_uid(pod)))
+			controller_touch_pod(controller, pod);
 }
 
 static void touch_list(struct controller *controller, const struct policy *policies)

@@ -8,6 +8,7 @@
 #include "lib/kube/informer.h"
 #include "operator/addresses.h"
 #include "operator/api.h"
+#include "operator/certificate_files.h"
 #include "operator/certificates.h"
 #include "operator/cluster.h"
 #include "operator/controller.h"
@@ -28,9 +29,14 @@ struct controller {
 	struct fleet fleet;
 	struct lookups lookups;
 	struct edges edges;
-	struct certificates *certificates;
-	struct agents *agents; /* NULL until certificates and first lists are there */
-	struct api *api;       /* likewise */
+	struct certificates *certificates; /* one of the two is NULL */
+	struct certificate_files *certificate_files;
+	struct agents *agents; /* NULL until it leads for the first time */
+	bool agents_open;
+	struct api *api;       /* NULL until certificates and first lists are there */
+	struct leader *leader; /* NULL until the first lists are there */
+	bool leading;
+	uint64_t settled_ms; /* until then, agents are on their way from another leader */
 	struct status_writer *status_writer;
 	const struct pki_bundle *bundle;
 
@@ -43,8 +49,23 @@ struct controller {
 	unsigned int closing;
 };
 
-/* Whether all first lists are complete. Before that, nothing is compiled or told. */
-bool controller_is_synced(const struct controller *controller);
+/* What is watched, and what happens on what a watch tells; the context is the controller. */
+struct controller_watch {
+	const char *path;
+	struct kube_informer_handlers handlers;
+};
+
+extern const struct controller_watch controller_watches[WATCHES];
+
+/* Whether all first lists are complete and this operator leads. Else nothing is compiled or told.
+ */
+bool controller_is_at_work(const struct controller *controller);
+
+/*
+ * When the agent of a node of which nothing is known yet counts as heard of last: when this
+ * operator has only begun to lead, agents have some time to notice.
+ */
+uint64_t controller_heard_ms(const struct controller *controller);
 
 /* Tells agents what changed for them, once this burst of changes is over. */
 void controller_push_soon(struct controller *controller);
@@ -61,9 +82,13 @@ void controller_compile_reach(struct controller *controller, const struct policy
 /* The pod is gone: nothing is to be done on it any more. */
 void controller_deselect(struct controller *controller, const struct pod *pod);
 
-/* Statuses: what is said of a pod, of a node's pods, or by policies, may have changed. */
+/*
+ * Statuses: what is said of a pod, of a node's pods, of those of which its agent has told news, or
+ * by policies, may have changed.
+ */
 void controller_touch_pod(struct controller *controller, const struct pod *pod);
 void controller_touch_node(struct controller *controller, const char *name);
+void controller_touch_news(struct controller *controller, struct fleet_node *node);
 
 /* Not before it is known which quotas bind the policy's namespace. */
 void controller_touch_policy(struct controller *controller, const struct policy *policy);
@@ -92,8 +117,8 @@ void controller_judge_all(struct controller *controller);
 /* Ends the probes of policies whose time is over. */
 void controller_check_expiry(struct controller *controller);
 
-/* Starts to follow all that is watched; calls controller_begin() when all lists are complete. */
+/* Starts to follow all that is watched; calls controller_synced() when all lists are complete. */
 int controller_start_watches(struct controller *controller, struct error *error);
-void controller_begin(struct controller *controller);
+void controller_synced(struct controller *controller);
 
 #endif

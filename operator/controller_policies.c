@@ -38,6 +38,16 @@ static void replace_policy(struct controller *controller, struct policy *former,
 	policy_free(former);
 }
 
+/* Standing by: what the leader has written holds here as well. */
+static void learn_from_leader(struct controller *controller, struct policy *policy,
+			      const cJSON *object)
+{
+	const cJSON *status = json_find(object, "status");
+
+	status_writer_learn(controller->status_writer, policy->id, status);
+	expiry_begin(policy, status, time(NULL));
+}
+
 static void on_policy(struct controller *controller, enum policy_scope scope, const cJSON *object)
 {
 	struct policy *policy, *former;
@@ -48,6 +58,8 @@ static void on_policy(struct controller *controller, enum policy_scope scope, co
 	}
 	expiry_begin(policy, json_find(object, "status"), time(NULL));
 	former = cluster_find_policy(&controller->cluster, policy->id);
+	if (former && !controller_is_at_work(controller))
+		learn_from_leader(controller, former, object);
 	if (former && strcmp(former->uid, policy->uid) == 0 &&
 	    former->generation == policy->generation)
 		policy_free(policy); /* only its status changed: our own write comes back */

@@ -18,7 +18,7 @@ bool controller_judge_namespace(struct controller *controller, const char *name)
 	size_t older = 0;
 	bool changed = false;
 
-	if (!controller_is_synced(controller) || !namespace || !namespace->exists)
+	if (!controller_is_at_work(controller) || !namespace || !namespace->exists)
 		return false;
 	bounds = quota_bounds_of(controller->cluster.quotas, &namespace->labels);
 	for (struct policy *policy = namespace->policies; policy; policy = policy->scope_next) {

@@ -34,6 +34,9 @@ static void replace_addresses(struct addresses *addresses, const struct pod *old
 static void replace_pod(struct controller *controller, struct pod *old, struct pod *pod)
 {
 	if (old) {
+		/* A mirror pod may be told to be that of another static pod. */
+		if (strcmp(pod_cgroup_uid(old), pod_cgroup_uid(pod)) != 0)
+			controller_deselect(controller, old);
 		controller_touch_pod(controller, old);
 		cluster_take_pod(&controller->cluster, old);
 	}
@@ -230,15 +233,11 @@ static void on_synced(void *context)
 	struct controller *controller = context;
 
 	controller->synced++;
-	if (controller_is_synced(controller))
-		controller_begin(controller);
+	if (controller->synced == WATCHES)
+		controller_synced(controller);
 }
 
-/* What is watched, by enum watch. */
-static const struct {
-	const char *path;
-	struct kube_informer_handlers handlers;
-} watches[WATCHES] = {
+const struct controller_watch controller_watches[WATCHES] = {
 	[WATCH_POLICIES] = {"/apis/skep.dev/v1alpha1/observabilitypolicies",
 			    {.upsert = controller_on_policy,
 			     .remove = controller_on_policy_gone,
@@ -268,8 +267,8 @@ int controller_start_watches(struct controller *controller, struct error *error)
 	int result = 0;
 
 	for (int i = 0; i < WATCHES && result == 0; i++)
-		result = kube_informer_new(controller->client, watches[i].path, NULL,
-					   &watches[i].handlers, controller,
+		result = kube_informer_new(controller->client, controller_watches[i].path, NULL,
+					   &controller_watches[i].handlers, controller,
 					   &controller->informers[i], error);
 	return result;
 }

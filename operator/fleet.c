@@ -47,7 +47,7 @@ static struct fleet_entry *find_entry(const struct fleet_node *node, const char 
 static void free_entry(struct fleet_node *node, struct fleet_entry *entry)
 {
 	HASH_DEL(node->entries, entry);
-	selected_pod_free(entry->pod);
+	free(entry->text);
 	free(entry);
 }
 
@@ -56,62 +56,95 @@ static int remove_entry(struct fleet_node *node, struct fleet_entry *entry)
 	if (!entry)
 		return false;
 	/* An agent that is away gets a snapshot when it comes; what goes meanwhile is no news. */
-	if (node->connected && strings_add(&node->removed, entry->pod->uid) < 0)
+	if (node->connected && strings_add(&node->removed, entry->uid) < 0)
 		return -ENOMEM;
 	free_entry(node, entry);
 	node->changed = true;
 	return true;
 }
 
-static int add_entry(struct fleet_node *node, struct selected_pod *pod)
+/* Takes `text`. */
+static int add_entry(struct fleet_node *node, const char *uid, char *text)
 {
-	struct fleet_entry *entry = calloc(1, sizeof(*entry));
+	struct fleet_entry *entry = calloc(1, sizeof(*entry) + strlen(uid) + 1);
 
 	if (!entry) {
-		selected_pod_free(pod);
+		free(text);
 		return -ENOMEM;
 	}
-	entry->pod = pod;
+	strcpy(entry->uid, uid);
+	entry->text = text;
 	entry->changed = true;
 	for (int type = 0; type < PROBE_TYPES; type++)
 		entry->since[type] = node->revision + 1;
-	HASH_ADD_KEYPTR(hh, node->entries, entry->pod->uid, strlen(entry->pod->uid), entry);
+	HASH_ADD_KEYPTR(hh, node->entries, entry->uid, strlen(uid), entry);
 	node->changed = true;
 	return true;
 }
 
-/*
- * Puts the new selection in the old one's place; probes that are as they were keep their revision.
+static struct selected_pod *read_text(const char *text)
+{
+	cleanup_json cJSON *json = cJSON_Parse(text);
+	struct selected_pod *pod = NULL;
+
+	/* It is our own text: only memory can be lacking. */
+	return json && selected_pod_decode(json, &pod, NULL) == 0 ? pod : NULL;
+}
+
+static char *write_text(const struct selected_pod *pod)
+{
+	cleanup_json cJSON *json = selected_pod_encode(pod);
+
+	return json ? cJSON_PrintUnformatted(json) : NULL;
+}
+
+/* Puts the new selection in the old one's place; probes that are as they were keep their revision.
  */
 static int replace_entry(struct fleet_node *node, struct fleet_entry *entry,
-			 struct selected_pod *pod)
+			 const struct selected_pod *pod, char *text)
 {
+	struct selected_pod *former = read_text(entry->text);
+
+	if (!former) {
+		free(text);
+		return -ENOMEM;
+	}
 	for (int type = 0; type < PROBE_TYPES; type++)
-		if (!selected_probe_equal((enum probe_type)type, &entry->pod->probes[type],
+		if (!selected_probe_equal((enum probe_type)type, &former->probes[type],
 					  &pod->probes[type]))
 			entry->since[type] = node->revision + 1;
-	HASH_DEL(node->entries, entry);
-	selected_pod_free(entry->pod);
-	entry->pod = pod;
+	selected_pod_free(former);
+	free(entry->text);
+	entry->text = text;
 	entry->changed = true;
-	HASH_ADD_KEYPTR(hh, node->entries, entry->pod->uid, strlen(entry->pod->uid), entry);
 	node->changed = true;
 	return true;
+}
+
+static int set_entry(struct fleet_node *node, const char *uid, const struct selected_pod *pod)
+{
+	struct fleet_entry *entry = find_entry(node, uid);
+	char *text = write_text(pod);
+
+	if (!text)
+		return -ENOMEM;
+	if (!entry)
+		return add_entry(node, uid, text);
+	if (strcmp(entry->text, text) != 0)
+		return replace_entry(node, entry, pod, text);
+	free(text);
+	return false;
 }
 
 int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_pod *pod)
 {
-	struct fleet_entry *entry = find_entry(node, uid);
+	int result;
 
 	if (!pod)
-		return remove_entry(node, entry);
-	if (!entry)
-		return add_entry(node, pod);
-	if (selected_pod_equal(entry->pod, pod)) {
-		selected_pod_free(pod);
-		return false;
-	}
-	return replace_entry(node, entry, pod);
+		return remove_entry(node, find_entry(node, uid));
+	result = set_entry(node, uid, pod);
+	selected_pod_free(pod);
+	return result;
 }
 
 /* An array of the node's pods, all or only the changed ones; all count as told from now on. */
@@ -125,7 +158,7 @@ static cJSON *encode_pods(struct fleet_node *node, bool only_changed)
 
 		if (only_changed && !entry->changed)
 			continue;
-		pod = selected_pod_encode(entry->pod);
+		pod = cJSON_Parse(entry->text);
 		if (!pod || !array || !cJSON_AddItemToArray(array, pod)) {
 			cJSON_Delete(pod);
 			return NULL;
@@ -185,6 +218,53 @@ static bool is_at_work(const struct fleet_node *node)
 	return node->connected && node->report.epoch;
 }
 
+static void mark_all(struct fleet_node *node)
+{
+	for (struct fleet_entry *entry = node->entries; entry; entry = entry->hh.next)
+		entry->news = true;
+}
+
+/* The pods of which a report says that something is not attached. */
+static void mark_exceptions(struct fleet_node *node, const struct report *report)
+{
+	for (size_t i = 0; i < report->exception_count; i++) {
+		struct fleet_entry *entry = find_entry(node, report->exceptions[i].pod_uid);
+
+		if (entry)
+			entry->news = true;
+	}
+}
+
+/* Those with a probe that the agent had not answered by revision `from`. */
+static void mark_since(struct fleet_node *node, uint64_t from)
+{
+	for (struct fleet_entry *entry = node->entries; entry; entry = entry->hh.next)
+		for (int type = 0; type < PROBE_TYPES; type++)
+			entry->news |= entry->since[type] > from;
+}
+
+/* What the report tells that the last one did not. */
+static void mark_news(struct fleet_node *node, const struct report *report)
+{
+	if (!node->report.epoch || node->report.truncated || report->truncated) {
+		mark_all(node);
+		return;
+	}
+	mark_exceptions(node, &node->report);
+	mark_exceptions(node, report);
+	mark_since(node, node->report.revision);
+}
+
+bool fleet_node_news(struct fleet_node *node, const char *uid)
+{
+	struct fleet_entry *entry = find_entry(node, uid);
+	bool news = entry && entry->news;
+
+	if (entry)
+		entry->news = false;
+	return news;
+}
+
 void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms)
 {
 	if (connected)
@@ -192,11 +272,12 @@ void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms
 	else if (is_at_work(node))
 		node->heard_ms = now_ms;
 	node->connected = connected;
+	mark_all(node);
 }
 
 bool fleet_node_is_absent(const struct fleet_node *node, uint64_t now_ms)
 {
-	return !is_at_work(node) && now_ms - node->heard_ms >= FLEET_AGENT_GRACE_MS;
+	return !is_at_work(node) && now_ms >= node->heard_ms + FLEET_AGENT_GRACE_MS;
 }
 
 void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
@@ -206,6 +287,7 @@ void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
 		report_free(report);
 		return;
 	}
+	mark_news(node, report);
 	report_free(&node->report);
 	node->report = *report;
 	*report = (struct report){0};

@@ -25,11 +25,15 @@
  */
 #define FLEET_AGENT_GRACE_MS 10000
 
+/* A pod that is to be observed. There are many, so what is to be done on it is kept as JSON text.
+ */
 struct fleet_entry {
-	struct selected_pod *pod;
+	char *text;		     /* as a message says it */
 	uint64_t since[PROBE_TYPES]; /* revision that brought the probe as it is now */
 	bool changed;		     /* not in a message yet */
-	UT_hash_handle hh;	     /* by pod->uid */
+	bool news;		     /* how it stands may have changed, see fleet_node_news() */
+	UT_hash_handle hh;	     /* by uid */
+	char uid[];
 };
 
 struct fleet_node {
@@ -40,6 +44,7 @@ struct fleet_node {
 	bool changed;		/* there is something for the next message */
 
 	bool connected;
+	void *session;	      /* of who is connected; for the agents' door */
 	uint64_t heard_ms;    /* when its agent was last known to be at work */
 	bool absence_told;    /* the policies concerned know that it is absent */
 	struct report report; /* of the last connection; epoch NULL while there is none */
@@ -96,6 +101,12 @@ void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
 /* How a probe of a pod stands at `now_ms`, by what its node's agent said. */
 struct standing fleet_node_standing(const struct fleet_node *node, const char *uid,
 				    enum probe_type type, uint64_t now_ms);
+
+/*
+ * Whether how a pod stands may have changed since it was last asked: by a report that says
+ * something new of it, or by an agent that came or went.
+ */
+bool fleet_node_news(struct fleet_node *node, const char *uid);
 
 /* Forgets a node that is gone from the cluster. */
 void fleet_remove_node(struct fleet *fleet, struct fleet_node *node);

@@ -3,9 +3,12 @@
 
 /* Wires the operator: options, loop, API client, controller, HTTP. */
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include <uv.h>
 
@@ -13,17 +16,20 @@
 #include "lib/http/server.h"
 #include "lib/kube/client.h"
 #include "lib/kube/config.h"
+#include "lib/link/server.h"
 #include "lib/metrics/exposition.h"
 #include "lib/metrics/process.h"
 #include "lib/net/context.h"
 #include "operator/controller.h"
 #include "operator/options.h"
 
-#define CONNECTIONS_LIMIT 8192 /* at one time: agents, strangers and scrapers */
+#define DESCRIPTORS_LIMIT (LINK_CONNECTION_LIMIT + 1024) /* agents, and all else */
+#define RETIRE_MS	  2000 /* for the API server to hear that the lead is free */
 
 struct daemon {
 	uv_loop_t loop;
 	uv_signal_t signals[2];
+	uv_timer_t ending; /* runs from the signal on */
 	struct net_context *net;
 	struct kube_client *client;
 	struct controller *controller;
@@ -75,11 +81,27 @@ static int start_controller(struct daemon *daemon, const struct operator_options
 	struct controller_settings settings = {
 		.namespace = options->namespace,
 		.agents = {.address = options->agent_listen.host,
-			   .port = options->agent_listen.port},
+			   .port = options->agent_listen.port,
+			   .times = agents_times},
 		.api = {.address = options->api_listen.host, .port = options->api_listen.port},
+		.leader = {.namespace = options->namespace,
+			   .elect = options->leader_elect,
+			   .pod = options->pod,
+			   .pod_uid = options->pod_uid,
+			   .address = options->pod_address,
+			   .agents_port = options->agent_listen.port,
+			   .api_port = options->api_listen.port,
+			   .duration_ms = options->lease_duration_ms,
+			   .deadline_ms = options->lease_deadline_ms,
+			   .retry_ms = options->lease_retry_ms},
+		.lives = pki_lives,
+		.certificate_paths = {.certificate = options->tls_certificate,
+				      .key = options->tls_key,
+				      .ca = options->tls_ca},
 	};
 	char service_account[512];
 
+	settings.lives.certificate = options->tls_life;
 	snprintf(service_account, sizeof(service_account), "%s:%s", options->namespace,
 		 options->agent_service_account);
 	settings.agents.service_account = service_account;
@@ -104,6 +126,7 @@ static void stop(struct daemon *daemon)
 {
 	for (int i = 0; i < 2; i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	uv_close((uv_handle_t *)&daemon->ending, NULL);
 	daemon->http = http_server_free(daemon->http);
 	if (daemon->controller)
 		controller_stop(daemon->controller);
@@ -112,10 +135,28 @@ static void stop(struct daemon *daemon)
 	daemon->net = net_context_free(daemon->net);
 }
 
+static void on_ending(uv_timer_t *timer)
+{
+	stop(timer->data);
+}
+
+/* Not from within: this may be called by the client that stop() frees. */
+static void on_retired(void *context)
+{
+	struct daemon *daemon = context;
+
+	uv_timer_start(&daemon->ending, on_ending, 0, 0);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
+	struct daemon *daemon = handle->data;
+
+	if (uv_is_active((uv_handle_t *)&daemon->ending))
+		return;
 	log_info("ending on signal %d", number);
-	stop(handle->data);
+	uv_timer_start(&daemon->ending, on_ending, RETIRE_MS, 0);
+	controller_retire(daemon->controller, on_retired, daemon);
 }
 
 static void watch_signals(struct daemon *daemon)
@@ -123,11 +164,25 @@ static void watch_signals(struct daemon *daemon)
 	static const int numbers[2] = {SIGTERM, SIGINT};
 
 	signal(SIGPIPE, SIG_IGN);
+	uv_timer_init(&daemon->loop, &daemon->ending);
+	daemon->ending.data = daemon;
 	for (int i = 0; i < 2; i++) {
 		uv_signal_init(&daemon->loop, &daemon->signals[i]);
 		daemon->signals[i].data = daemon;
 		uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
 	}
+}
+
+/* libwebsockets has room for each descriptor that there may be: enough, and not a million. */
+static void limit_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_LIMIT ? limit.rlim_max : DESCRIPTORS_LIMIT;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("the limit of descriptors stays as it is: %s", strerror(errno));
 }
 
 static int run(const struct operator_options *options)
@@ -136,9 +191,10 @@ static int run(const struct operator_options *options)
 	struct error error;
 	int result;
 
+	limit_descriptors();
 	uv_loop_init(&daemon.loop);
 	watch_signals(&daemon);
-	result = net_context_new(&daemon.loop, CONNECTIONS_LIMIT, &daemon.net, &error);
+	result = net_context_new(&daemon.loop, 0, &daemon.net, &error);
 	if (result == 0)
 		result = connect_api(&daemon, options, &error);
 	if (result == 0)

@@ -89,6 +89,8 @@ void operator_metrics_write(const struct operator_figures *figures, struct text 
 
 	metrics_family(out, "skep_operator_build_info", METRIC_GAUGE, "The version that runs.");
 	metrics_sample(out, "skep_operator_build_info", &version, 1, 1);
+	write_one(out, "skep_operator_leader", METRIC_GAUGE,
+		  "1 of the operator that works, 0 of those that stand by.", figures->leading);
 	write_objects(figures, out);
 	write_watches(out, "skep_operator_lists_total", METRIC_COUNTER,
 		      "Complete lists, the first one included.", figures, watch_lists);

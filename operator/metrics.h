@@ -5,6 +5,7 @@
 #ifndef SKEP_OPERATOR_METRICS_H
 #define SKEP_OPERATOR_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/base/text.h"
@@ -32,6 +33,7 @@ struct operator_figures {
 	size_t edges;	     /* that agents reported last */
 	unsigned int agents; /* connected now */
 	uint64_t compiled;   /* pods compiled, ever */
+	bool leading;
 	struct status_writer_stats status;
 	struct link_server_stats link;
 	struct kube_informer_stats watches[WATCHES];

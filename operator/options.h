@@ -6,7 +6,9 @@
 #define SKEP_OPERATOR_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "lib/base/endpoint.h"
 #include "lib/base/error.h"
@@ -20,6 +22,15 @@ struct operator_options {
 	struct endpoint agent_listen;
 	struct endpoint api_listen;
 	struct endpoint http_listen;
+	bool leader_elect;
+	const char *pod; /* "" outside of one; likewise its UID and address */
+	const char *pod_uid;
+	const char *pod_address;
+	const char *tls_certificate; /* PEM files, "" where none are given */
+	const char *tls_key;
+	const char *tls_ca;
+	time_t tls_life; /* of certificates that the operator makes itself */
+	uint32_t lease_duration_ms, lease_deadline_ms, lease_retry_ms; /* see lib/kube/lease.h */
 	enum log_level log_level;
 	bool help;
 	bool version;

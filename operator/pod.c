@@ -20,23 +20,22 @@
 
 #define STATIC_UID_LENGTH 32 /* an MD5 sum in hex */
 
+/* What is read of a pod before it is put together; all belongs to the JSON, but for the labels. */
+struct draft {
+	const char *uid, *static_uid, *namespace, *name, *node;
+	const char *workload_kind, *workload_name;
+	size_t workload_name_length;
+	struct labels labels;
+	uint8_t container_count;
+	const char *container_names[POD_CONTAINERS_LIMIT];
+	const char *container_ids[POD_CONTAINERS_LIMIT];
+};
+
 struct pod *pod_free(struct pod *pod)
 {
 	if (!pod)
 		return NULL;
-	free(pod->uid);
-	free(pod->static_uid);
-	free(pod->namespace);
-	free(pod->name);
-	free(pod->node);
-	free(pod->workload_kind);
-	free(pod->workload_name);
-	labels_free(&pod->labels);
-	for (size_t i = 0; i < pod->container_count; i++) {
-		free(pod->containers[i].name);
-		free(pod->containers[i].id);
-	}
-	free(pod->containers);
+	pod_template_release(pod->template);
 	free(pod);
 	return NULL;
 }
@@ -69,7 +68,7 @@ static size_t deployment_name_length(const char *replica_set, const struct label
 	return length - suffix;
 }
 
-static void decode_workload(const cJSON *object, struct pod *pod)
+static void decode_workload(const cJSON *object, struct draft *draft)
 {
 	const cJSON *owner = find_controller(object);
 	const char *kind = json_text(owner, "kind");
@@ -79,20 +78,23 @@ static void decode_workload(const cJSON *object, struct pod *pod)
 	/* The API server takes an owner of any length from whoever may create pods. */
 	if (!*kind || !*name || strlen(kind) > POD_KIND_LIMIT || strlen(name) > POD_NAME_LIMIT) {
 		kind = "Pod";
-		name = pod->name;
+		name = draft->name;
 	}
 	if (strcmp(kind, "ReplicaSet") == 0)
-		length = deployment_name_length(name, &pod->labels);
-	pod->workload_kind = strdup(length ? "Deployment" : kind);
-	pod->workload_name = length ? strndup(name, length) : strdup(name);
+		length = deployment_name_length(name, &draft->labels);
+	draft->workload_kind = length ? "Deployment" : kind;
+	draft->workload_name = name;
+	draft->workload_name_length = length ? length : strlen(name);
 }
 
 /* "containerd://abc" → "abc"; NULL for a container that has no ID yet. */
-static char *decode_container_id(const char *id)
+static const char *decode_container_id(const char *id)
 {
 	const char *scheme = strstr(id, "://");
 
-	return *id ? strdup(scheme ? scheme + 3 : id) : NULL;
+	if (!*id)
+		return NULL;
+	return scheme ? scheme + 3 : id;
 }
 
 /* Containers of the spec are there from the first; the status gives those that ran their IDs. */
@@ -107,29 +109,23 @@ static const char *find_container_id(const cJSON *statuses, const char *name)
 	return "";
 }
 
-static int decode_containers(const cJSON *specs, const cJSON *statuses, struct pod *pod)
+/* Beyond the limit, containers go unobserved where a policy names them. */
+static void decode_containers(const cJSON *specs, const cJSON *statuses, struct draft *draft)
 {
 	const cJSON *spec;
 
 	cJSON_ArrayForEach(spec, specs) {
 		const char *name = json_text(spec, "name");
-		const char *id = find_container_id(statuses, name);
-		struct pod_container *container = &pod->containers[pod->container_count];
 
-		if (pod->container_count == POD_CONTAINERS_LIMIT)
-			return 0; /* the others go unobserved where a policy names them */
-		*container = (struct pod_container){
-			.name = strdup(name),
-			.id = decode_container_id(id),
-		};
-		pod->container_count++;
-		if (!container->name || (*id && !container->id))
-			return -ENOMEM;
+		if (draft->container_count == POD_CONTAINERS_LIMIT)
+			return;
+		draft->container_names[draft->container_count] = name;
+		draft->container_ids[draft->container_count++] =
+			decode_container_id(find_container_id(statuses, name));
 	}
-	return 0;
 }
 
-static int decode_all_containers(const cJSON *object, struct pod *pod)
+static void decode_all_containers(const cJSON *object, struct draft *draft)
 {
 	static const char *const kinds[][2] = {
 		{"containers", "containerStatuses"},
@@ -138,21 +134,10 @@ static int decode_all_containers(const cJSON *object, struct pod *pod)
 	};
 	const cJSON *spec = json_find(object, "spec");
 	const cJSON *status = json_find(object, "status");
-	int count = 0, result = 0;
 
 	for (size_t i = 0; i < 3; i++)
-		count += cJSON_GetArraySize(json_find(spec, kinds[i][0]));
-	if (count == 0)
-		return 0;
-	if (count > POD_CONTAINERS_LIMIT)
-		count = POD_CONTAINERS_LIMIT;
-	pod->containers = calloc((size_t)count, sizeof(*pod->containers));
-	if (!pod->containers)
-		return -ENOMEM;
-	for (size_t i = 0; i < 3 && result == 0; i++)
-		result = decode_containers(json_find(spec, kinds[i][0]),
-					   json_find(status, kinds[i][1]), pod);
-	return result;
+		decode_containers(json_find(spec, kinds[i][0]), json_find(status, kinds[i][1]),
+				  draft);
 }
 
 /*
@@ -163,17 +148,15 @@ static int decode_all_containers(const cJSON *object, struct pod *pod)
  * pods rules the cluster anyway, and only in the form of the kubelet's hash, which no API UID has:
  * a tenant could name another tenant's pod by it.
  */
-static int decode_static_uid(const cJSON *object, struct pod *pod)
+static void decode_static_uid(const cJSON *object, struct draft *draft)
 {
 	const cJSON *annotations = json_find(object, "metadata", "annotations");
 	const char *hash = json_text(annotations, "kubernetes.io/config.hash");
 
-	if (!json_string(annotations, "kubernetes.io/config.mirror") ||
-	    strcmp(pod->namespace, "kube-system") != 0 || strlen(hash) != STATIC_UID_LENGTH ||
-	    strspn(hash, "0123456789abcdef") != STATIC_UID_LENGTH)
-		return 0;
-	pod->static_uid = strdup(hash);
-	return pod->static_uid ? 0 : -ENOMEM;
+	if (json_string(annotations, "kubernetes.io/config.mirror") &&
+	    strcmp(draft->namespace, "kube-system") == 0 && strlen(hash) == STATIC_UID_LENGTH &&
+	    strspn(hash, "0123456789abcdef") == STATIC_UID_LENGTH)
+		draft->static_uid = hash;
 }
 
 static void add_address(struct pod *pod, const char *text)
@@ -211,45 +194,130 @@ bool pod_holds_same(const struct pod *a, const struct pod *b)
 	       strcmp(a->workload_name, b->workload_name) == 0;
 }
 
-static int decode_members(const cJSON *object, struct pod *pod)
+static int decode_draft(const cJSON *object, struct draft *draft)
+{
+	int result = labels_decode(json_find(object, "metadata", "labels"), &draft->labels);
+
+	if (result < 0)
+		return result;
+	draft->uid = json_text(object, "metadata", "uid");
+	draft->namespace = json_text(object, "metadata", "namespace");
+	draft->name = json_text(object, "metadata", "name");
+	draft->node = json_text(object, "spec", "nodeName");
+	if (!*draft->uid || !*draft->namespace || !*draft->name)
+		return -EINVAL;
+	decode_static_uid(object, draft);
+	decode_workload(object, draft);
+	decode_all_containers(object, draft);
+	return 0;
+}
+
+/* Where the members are that the template holds. */
+static void set_template(struct pod *pod, struct pod_template *template)
+{
+	pod->template = template;
+	pod->namespace = template->namespace;
+	pod->workload_kind = template->workload_kind;
+	pod->workload_name = template->workload_name;
+	pod->labels = template->labels;
+	for (uint8_t i = 0; i < pod->container_count; i++)
+		pod->containers[i].name = template->container_names[i];
+}
+
+void pod_share_template(struct pod *pod, struct pod_template **table)
+{
+	set_template(pod, pod_template_share(table, pod->template));
+}
+
+static size_t text_size(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+/* The bytes of a pod with all that lies behind it. */
+static size_t pod_size(const struct draft *draft)
+{
+	size_t size = sizeof(struct pod) + draft->container_count * sizeof(struct pod_container);
+
+	for (uint8_t i = 0; i < draft->container_count; i++)
+		size += text_size(draft->container_ids[i]);
+	return size + text_size(draft->uid) + text_size(draft->static_uid) +
+	       text_size(draft->name) + text_size(draft->node);
+}
+
+/* Copies `text` to *at, which goes on behind it. NULL stays NULL. */
+static const char *put(char **at, const char *text)
+{
+	char *copy = *at;
+
+	if (!text)
+		return NULL;
+	memcpy(copy, text, strlen(text) + 1);
+	*at += strlen(text) + 1;
+	return copy;
+}
+
+static void fill(struct pod *pod, const struct draft *draft)
+{
+	char *at;
+
+	pod->containers = (struct pod_container *)(pod + 1);
+	pod->container_count = draft->container_count;
+	at = (char *)(pod->containers + pod->container_count);
+	pod->uid = put(&at, draft->uid);
+	pod->static_uid = put(&at, draft->static_uid);
+	pod->name = put(&at, draft->name);
+	pod->node = put(&at, draft->node);
+	for (uint8_t i = 0; i < pod->container_count; i++)
+		pod->containers[i].id = put(&at, draft->container_ids[i]);
+}
+
+static struct pod *pod_new(const struct draft *draft)
+{
+	const struct pod_template_parts parts = {
+		.namespace = draft->namespace,
+		.workload_kind = draft->workload_kind,
+		.workload_name = draft->workload_name,
+		.workload_name_length = draft->workload_name_length,
+		.container_names = draft->container_names,
+		.container_count = draft->container_count,
+		.labels = &draft->labels,
+	};
+	struct pod_template *template = pod_template_new(&parts);
+	struct pod *pod = template ? calloc(1, pod_size(draft)) : NULL;
+
+	if (!pod) {
+		pod_template_release(template);
+		return NULL;
+	}
+	fill(pod, draft);
+	set_template(pod, template);
+	return pod;
+}
+
+static void decode_state(const cJSON *object, struct pod *pod)
 {
 	const char *phase = json_text(object, "status", "phase");
-	int result;
 
-	pod->uid = strdup(json_text(object, "metadata", "uid"));
-	pod->namespace = strdup(json_text(object, "metadata", "namespace"));
-	pod->name = strdup(json_text(object, "metadata", "name"));
-	pod->node = strdup(json_text(object, "spec", "nodeName"));
-	if (!pod->uid || !pod->namespace || !pod->name || !pod->node)
-		return -ENOMEM;
-	if (!*pod->uid || !*pod->namespace || !*pod->name)
-		return -EINVAL;
-	if (decode_static_uid(object, pod) < 0)
-		return -ENOMEM;
 	pod->finished = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
 	pod->started = timestamp_parse(json_text(object, "status", "startTime"));
 	decode_addresses(object, pod);
-	result = labels_decode(json_find(object, "metadata", "labels"), &pod->labels);
-	if (result < 0)
-		return result;
-	decode_workload(object, pod);
-	if (!pod->workload_kind || !pod->workload_name)
-		return -ENOMEM;
-	return decode_all_containers(object, pod);
 }
 
 int pod_decode(const cJSON *object, struct pod **ret_pod)
 {
-	struct pod *pod = calloc(1, sizeof(*pod));
-	int result;
+	struct draft draft = {0};
+	struct pod *pod = NULL;
+	int result = decode_draft(object, &draft);
 
-	if (!pod)
-		return -ENOMEM;
-	result = decode_members(object, pod);
-	if (result < 0) {
-		pod_free(pod);
-		return result;
+	if (result == 0) {
+		pod = pod_new(&draft);
+		result = pod ? 0 : -ENOMEM;
 	}
+	labels_free(&draft.labels);
+	if (result < 0)
+		return result;
+	decode_state(object, pod);
 	*ret_pod = pod;
 	return 0;
 }

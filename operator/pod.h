@@ -14,31 +14,38 @@
 
 #include "lib/net/address.h"
 #include "operator/labels.h"
+#include "operator/pod_template.h"
 
 #define POD_ADDRESSES_LIMIT 2 /* one of each family */
 
 /* A container of the pod, init and ephemeral ones included, in the order of the pod's status. */
 struct pod_container {
-	char *name;
-	char *id; /* at the runtime, without its scheme; NULL before the container was started */
+	const char *name;
+	const char
+		*id; /* at the runtime, without its scheme; NULL before the container was started */
 };
 
+/*
+ * One allocation: a cluster has many. Texts lie behind it or, where the pods of a workload have
+ * them in common, in the template.
+ */
 struct pod {
-	char *uid;
-	char *static_uid; /* of a static pod: the UID that the kubelet gave it; else NULL */
-	char *namespace;
-	char *name;
-	char *node; /* "" before it is scheduled */
-	char *workload_kind;
-	char *workload_name;
-	struct labels labels;
+	const char *uid;
+	const char *static_uid; /* of a static pod: the UID that the kubelet gave it; else NULL */
+	const char *namespace;
+	const char *name;
+	const char *node; /* "" before it is scheduled */
+	const char *workload_kind;
+	const char *workload_name;
+	struct pod_template *template;
+	struct labels labels;		       /* the template's */
 	const struct labels *namespace_labels; /* cluster: NULL before its namespace is known */
 	struct pod_container *containers;
-	size_t container_count;
 	int64_t started; /* seconds since 1970; 0 before the kubelet took it */
 	/* Its own: none of a pod that is on its node's network, nor of one that has ended. */
 	struct ip_address addresses[POD_ADDRESSES_LIMIT];
 	uint8_t address_count;
+	uint8_t container_count;
 	bool finished; /* Succeeded or Failed: runs nothing any more */
 
 	UT_hash_handle hh;			     /* cluster: all pods by UID */
@@ -59,6 +66,9 @@ bool pod_equal(const struct pod *a, const struct pod *b);
 
 /* Whether two versions of a pod hold the same addresses under the same identity. */
 bool pod_holds_same(const struct pod *a, const struct pod *b);
+
+/* Lets it share its template with the others in `table`. */
+void pod_share_template(struct pod *pod, struct pod_template **table);
 
 /* Returns NULL. The pod must be in no list or table. */
 struct pod *pod_free(struct pod *pod);

@@ -11,16 +11,21 @@
 #include <time.h>
 
 #include <uthash.h>
+#include <utlist.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/log.h"
 #include "lib/kube/event.h"
+#include "lib/kube/transfer.h"
 #include "operator/aggregate.h"
 #include "operator/status.h"
 
 #define API_VERSION	  "skep.dev/v1alpha1"
 #define FIELD_MANAGER	  "skep-operator"
-#define LOOK_AGAIN_MS	  100 /* at what had to wait */
+#define LOOK_AGAIN_MS	  100	     /* at what had to wait */
+#define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
+#define REST_MS		  24	     /* after that */
+#define WRITES_LIMIT	  32	     /* under way at one time */
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
@@ -28,14 +33,17 @@
 struct record {
 	char *id; /* of the policy */
 	struct status_writer *writer;
-	cJSON *known;		       /* the status that the API server has, as far as we know */
-	cJSON *sent;		       /* the one that is being written, or NULL */
-	bool due;		       /* to be computed again */
-	bool gone;		       /* to be freed when the write under way is over */
-	uint64_t progressing_since_ms; /* unsaid; 0 when it is not */
+	cJSON *known;			/* the status that the API server has, as far as we know */
+	cJSON *sent;			/* the one that is being written, or NULL */
+	struct kube_transfer *transfer; /* that writes it */
+	bool due;			/* to be computed again */
+	bool gone;			/* to be freed when the write under way is over */
+	uint64_t progressing_since_ms;	/* unsaid; 0 when it is not */
 	uint64_t written_ms;
 	uint64_t not_before_ms; /* after a failure */
 	unsigned int failures;	/* in a row */
+	bool queued;
+	struct record *prev, *next; /* in the queue */
 	UT_hash_handle hh;
 	LIST_ENTRY(record) gone_entry;
 };
@@ -46,7 +54,15 @@ struct status_writer {
 	const struct fleet *fleet;
 	uv_loop_t *loop;
 	uv_timer_t timer;
+	status_writer_guard may_write;
+	void *context;
+	bool resting;
+	uint64_t settled_ms;
 	struct record *records;
+	struct record *queue; /* of those that are due and not being written */
+	unsigned int queue_length;
+	unsigned int writes; /* under way */
+	uint64_t rest_until_ms;
 	LIST_HEAD(, record) gone; /* which wait for their write to be over */
 	struct status_writer_stats stats;
 };
@@ -57,6 +73,24 @@ static struct record *find_record(const struct status_writer *writer, const char
 
 	HASH_FIND_STR(writer->records, id, record);
 	return record;
+}
+
+static void enqueue(struct status_writer *writer, struct record *record)
+{
+	if (record->queued)
+		return;
+	record->queued = true;
+	DL_APPEND(writer->queue, record);
+	writer->queue_length++;
+}
+
+static void dequeue(struct status_writer *writer, struct record *record)
+{
+	if (!record->queued)
+		return;
+	record->queued = false;
+	DL_DELETE(writer->queue, record);
+	writer->queue_length--;
 }
 
 static void free_record(struct record *record)
@@ -93,6 +127,10 @@ static void on_timer(uv_timer_t *timer);
 
 static void look_soon(struct status_writer *writer, uint64_t delay_ms)
 {
+	uint64_t now_ms = uv_now(writer->loop);
+
+	if (now_ms + delay_ms < writer->rest_until_ms)
+		delay_ms = writer->rest_until_ms - now_ms;
 	if (uv_is_active((uv_handle_t *)&writer->timer) &&
 	    uv_timer_get_due_in(&writer->timer) <= delay_ms)
 		return;
@@ -139,15 +177,20 @@ static void on_written(void *context, const struct kube_response *response)
 	struct record *record = context;
 	struct status_writer *writer = record->writer;
 
+	record->transfer = NULL;
+	writer->writes--;
 	if (response->reason)
 		write_failed(record, response);
 	else
 		write_succeeded(record);
 	cJSON_Delete(record->sent);
 	record->sent = NULL;
-	if (record->gone)
+	if (record->gone) {
 		free_gone(record);
-	else if (record->due)
+	} else if (record->due) {
+		enqueue(writer, record);
+	}
+	if (writer->queue)
 		look_soon(writer, 0);
 }
 
@@ -187,14 +230,24 @@ static void format_path(const struct policy *policy, char *path, size_t size)
 static void write_status(struct record *record, const struct policy *policy, cJSON *status)
 {
 	cleanup_json cJSON *body = apply_body(policy, status);
-	struct error error;
 	char path[1024];
+	const struct kube_transfer_request request = {
+		.method = "PATCH",
+		.path = path,
+		.content_type = KUBE_APPLY,
+		.body = body,
+		.done = on_written,
+		.context = record,
+	};
+	struct error error;
 
 	format_path(policy, path, sizeof(path));
 	record->sent = status;
-	if (body && kube_request(record->writer->client, "PATCH", path, KUBE_APPLY, body,
-				 on_written, record, &error) == 0)
+	if (body &&
+	    kube_transfer_start(record->writer->client, &request, &record->transfer, &error) == 0) {
+		record->writer->writes++;
 		return;
+	}
 	log_warn("status of policy %s cannot be sent: %s", record->id,
 		 body ? error.message : "out of memory");
 	cJSON_Delete(take_pointer(record->sent));
@@ -207,10 +260,13 @@ static void write_status(struct record *record, const struct policy *policy, cJS
 static bool must_wait(struct record *record, const struct policy *policy, const cJSON *status,
 		      uint64_t now_ms)
 {
+	const struct status_writer *writer = record->writer;
+
 	if (status_is_ready(record->known, policy) && status_is_progressing(status)) {
 		if (record->progressing_since_ms == 0)
 			record->progressing_since_ms = now_ms;
-		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS)
+		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS ||
+		    now_ms < writer->settled_ms)
 			return true;
 	} else {
 		record->progressing_since_ms = 0;
@@ -248,33 +304,87 @@ static void look_at(struct status_writer *writer, struct record *record)
 		record->progressing_since_ms = 0;
 		return;
 	}
-	if (must_wait(record, policy, status, now_ms))
+	if (must_wait(record, policy, status, now_ms) || !writer->may_write(writer->context))
 		return;
 	record->due = false;
 	write_status(record, policy, take_pointer(status));
 }
 
+/*
+ * Looks at what is queued, each record once and for a bounded time: with many policies in motion,
+ * as when all agents come back, statuses would take the whole loop.
+ */
 static void on_timer(uv_timer_t *timer)
 {
 	struct status_writer *writer = timer->data;
-	struct record *record, *next;
-	bool waiting = false;
+	unsigned int left = writer->queue_length;
+	uint64_t end = uv_hrtime() + WORK_NS;
 
-	HASH_ITER(hh, writer->records, record, next) {
+	if (writer->resting)
+		return;
+	for (; left && uv_hrtime() < end && writer->writes < WRITES_LIMIT; left--) {
+		struct record *record = writer->queue;
+
+		dequeue(writer, record);
+		look_at(writer, record);
 		if (record->due && !record->sent)
-			look_at(writer, record);
-		waiting |= record->due && !record->sent;
+			enqueue(writer, record);
 	}
-	if (waiting)
-		look_soon(writer, LOOK_AGAIN_MS);
+	if (writer->writes == WRITES_LIMIT)
+		return; /* the end of a write leads on */
+	if (left) {
+		uv_update_time(writer->loop);
+		writer->rest_until_ms = uv_now(writer->loop) + REST_MS;
+	}
+	if (writer->queue)
+		look_soon(writer, left ? 0 : LOOK_AGAIN_MS);
+}
+
+/* Drops what is under way and what has to be told later. */
+static void rest_record(struct status_writer *writer, struct record *record)
+{
+	dequeue(writer, record);
+	if (record->transfer)
+		writer->writes--;
+	record->transfer = kube_transfer_cancel(record->transfer);
+	cJSON_Delete(take_pointer(record->sent));
+	record->due = false;
+	record->progressing_since_ms = record->not_before_ms = 0;
+	record->failures = 0;
+}
+
+void status_writer_rest(struct status_writer *writer)
+{
+	struct record *record, *next;
+
+	writer->resting = true;
+	uv_timer_stop(&writer->timer);
+	HASH_ITER(hh, writer->records, record, next)
+		rest_record(writer, record);
+}
+
+void status_writer_wake(struct status_writer *writer, uint64_t settled_ms)
+{
+	writer->resting = false;
+	writer->settled_ms = settled_ms;
+}
+
+static void learn_again(struct record *record, const cJSON *status)
+{
+	if (!record->writer->resting)
+		return;
+	cJSON_Delete(record->known);
+	record->known = status ? cJSON_Duplicate(status, true) : NULL;
 }
 
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status)
 {
 	struct record *record = find_record(writer, policy_id);
 
-	if (record)
+	if (record) {
+		learn_again(record, status);
 		return;
+	}
 	record = calloc(1, sizeof(*record));
 	if (record)
 		record->id = strdup(policy_id);
@@ -295,6 +405,9 @@ void status_writer_touch(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	record->due = true;
+	if (record->sent)
+		return; /* the end of the write leads back here */
+	enqueue(writer, record);
 	look_soon(writer, 0);
 }
 
@@ -305,6 +418,7 @@ void status_writer_forget(struct status_writer *writer, const char *policy_id)
 	if (!record)
 		return;
 	HASH_DEL(writer->records, record);
+	dequeue(writer, record);
 	if (record->sent) {
 		record->gone = true;
 		LIST_INSERT_HEAD(&writer->gone, record, gone_entry);
@@ -319,8 +433,8 @@ struct status_writer_stats status_writer_stats(const struct status_writer *write
 }
 
 int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct cluster *cluster,
-		      const struct fleet *fleet, struct status_writer **ret_writer,
-		      struct error *error)
+		      const struct fleet *fleet, status_writer_guard may_write, void *context,
+		      struct status_writer **ret_writer, struct error *error)
 {
 	struct status_writer *writer = calloc(1, sizeof(*writer));
 
@@ -330,6 +444,9 @@ int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct 
 	writer->cluster = cluster;
 	writer->fleet = fleet;
 	writer->loop = loop;
+	writer->may_write = may_write;
+	writer->context = context;
+	writer->resting = true;
 	uv_timer_init(loop, &writer->timer);
 	writer->timer.data = writer;
 	*ret_writer = writer;

@@ -10,6 +10,7 @@
 #ifndef SKEP_OPERATOR_STATUS_WRITER_H
 #define SKEP_OPERATOR_STATUS_WRITER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/kube/client.h"
@@ -26,15 +27,29 @@ struct status_writer_stats {
 	uint64_t failures;
 };
 
-/* `cluster` and `fleet` must outlive it. */
+/* Whether, at this very moment, this process and no other may write. */
+typedef bool (*status_writer_guard)(void *context);
+
+/* `cluster` and `fleet` must outlive it. It rests at first. */
 int status_writer_new(struct kube_client *client, uv_loop_t *loop, const struct cluster *cluster,
-		      const struct fleet *fleet, struct status_writer **ret_writer,
-		      struct error *error);
+		      const struct fleet *fleet, status_writer_guard may_write, void *context,
+		      struct status_writer **ret_writer, struct error *error);
 
 /* To be called after kube_client_free(). Returns NULL. */
 struct status_writer *status_writer_free(struct status_writer *writer);
 
-/* Says which status a policy has at the API server, when the policy is met first (NULL: none). */
+/*
+ * Writes no more, not even what is under way; that is how it begins. While it rests, what others
+ * write is learnt. And begins to write; until `settled_ms`, a Ready policy may be in progress
+ * unsaid.
+ */
+void status_writer_rest(struct status_writer *writer);
+void status_writer_wake(struct status_writer *writer, uint64_t settled_ms);
+
+/*
+ * Says which status a policy has at the API server (NULL: none), when the policy is met first, and
+ * each time while the writer rests.
+ */
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status);
 
 /* Has the policy's status computed again soon, and written if it changed. */

@@ -82,6 +82,23 @@ class AgentPort(ClusterTest):
             connection.send_json(stranger.hello("node-b"))
             self.assertEqual(json.loads(connection.receive())["type"], "snapshot")
 
+    def test_pod_gone(self):
+        """an agent whose pod is deleted is ended at once, whatever its token says"""
+        manifest = pods.pod(cluster.SYSTEM, f"{self.namespace}-agent", node="node-b")
+        manifest["spec"].update(serviceAccountName=AGENT, automountServiceAccountToken=False)
+        name = manifest["metadata"]["name"]
+        (pod,) = pods.start(manifest)
+        self.addCleanup(
+            cluster.kubectl, "delete", "pod", name, "-n", cluster.SYSTEM, "--ignore-not-found"
+        )
+        # It does not say hello, as the true agent of that node would then take its place.
+        with stranger.Connection(60) as connection:
+            self.assertEqual(connection.upgrade(self.agent_token(pod=pod)), 101)
+            pods.delete(cluster.SYSTEM, name)
+            with self.assertRaises(stranger.Ended) as ended:
+                connection.receive()
+        self.assertIn("is gone", str(ended.exception))
+
     def test_garbage_frames(self):
         """frames that are no JSON end the connection"""
         bearer = self.agent_token(pod=daemons.agent_pod("node-b"))

@@ -70,7 +70,7 @@ class Scraped(ClusterTest):
     def test_targets(self):
         """the scrape example finds operator and agents, under their nodes' names"""
         wanted = {("skep-node-agent", node) for node in cluster.NODES}
-        wanted.add(("skep-operator", "skep-operator"))
+        wanted.add(("skep-operator", daemons.operator_pod()["metadata"]["name"]))
         wait_until("all targets are up", lambda: self.up() == wanted)
         for target in self.prometheus.targets():
             self.assertEqual(set(target["labels"]), {"job", "instance"})

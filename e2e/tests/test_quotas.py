@@ -149,6 +149,26 @@ class Quotas(ClusterTest):
             with self.subTest(bounds), self.assertRaises(AssertionError):
                 self.apply_quota("bad", **bounds)
 
+    def test_unreadable(self):
+        """a selector that no schema can refuse, and that cannot be read: an Event says what to do"""
+        name = f"{self.namespace}-unreadable"
+        spec = {"namespaceSelector": {"matchLabels": {"no key!": "x"}}, "policiesPerNamespace": 100000}
+        metadata = {"name": name}
+        quota = {"apiVersion": policies.API_VERSION, "kind": "ProbeQuota", "metadata": metadata}
+        self.addCleanup(cluster.kubectl, "delete", "probequotas", name, "--ignore-not-found")
+        cluster.apply({**quota, "spec": spec})
+        event = wait_until("an Event tells it", lambda: self.told_of_quota(name))
+        self.assertEqual(event["type"], "Warning")
+        self.assertIn("spec.namespaceSelector.matchLabels", event["message"])
+
+    @staticmethod
+    def told_of_quota(name):
+        for event in cluster.get("events", namespace="default"):
+            if event["involvedObject"]["kind"] == "ProbeQuota":
+                if event["involvedObject"]["name"] == name and event["reason"] == "InvalidSpec":
+                    return event
+        return None
+
     def test_one_list(self):
         """a quota can name every probe that a policy can ask for, and no other"""
         shared = [

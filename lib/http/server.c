@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "lib/net/listener.h"
+#include "lib/net/places.h"
 #include "lib/net/tls.h"
 
 #define CONNECTION_LIMIT 64    /* at one time; more are closed as they come */
@@ -44,6 +45,8 @@ struct http_connection {
 	bool head;
 	struct text body;
 	size_t sent;
+	struct net_place place;
+	bool ending; /* gave way to another */
 };
 
 struct http_request {
@@ -56,7 +59,8 @@ struct http_server {
 	uv_timer_t tick;
 	struct net_listener *listener;
 	struct lws_vhost *vhost;
-	SSL_CTX *no_client; /* of a virtual host with TLS, which dials nobody */
+	SSL_CTX *tls_settings; /* the virtual host's, or NULL */
+	SSL_CTX *no_client;    /* of a virtual host with TLS, which dials nobody */
 	struct http_route *routes;
 	size_t route_count;
 	struct http_receiver *receivers;
@@ -115,6 +119,37 @@ static void connection_await(struct http_connection *connection, unsigned int se
 		uv_timer_start(tick, server_tick, 1000, 1000);
 }
 
+/* Whether it only waits, for a request or for its next one. */
+static bool connection_is_idle(const struct http_connection *connection)
+{
+	return !connection->request && !connection->status && !connection->body.data;
+}
+
+/* Whether one more may come; an idle one of a source that has more may have to go for it. */
+static bool server_make_room(struct http_server *server, const char *address)
+{
+	const struct net_place *places[CONNECTION_LIMIT];
+	struct http_connection *connections[CONNECTION_LIMIT], *connection;
+	char source[NET_SOURCE_SIZE];
+	size_t count = 0, index;
+	enum net_room room;
+
+	DL_FOREACH(server->connections, connection) {
+		if (connection->ending || count == CONNECTION_LIMIT)
+			continue;
+		connection->place.busy = !connection_is_idle(connection);
+		places[count] = &connection->place;
+		connections[count++] = connection;
+	}
+	net_source_of(address, source);
+	room = net_places_room(places, count, CONNECTION_LIMIT, source, &index);
+	if (room != NET_ROOM_OF_ANOTHER)
+		return room == NET_ROOM_FREE;
+	connections[index]->ending = true;
+	net_connection_kill(connections[index]->wsi);
+	return true;
+}
+
 static void server_arrived(void *context, int socket, const char *address)
 {
 	struct http_server *server = context;
@@ -125,14 +160,14 @@ static void server_arrived(void *context, int socket, const char *address)
 		.fd.sockfd = socket,
 	};
 
-	(void)address;
-	if (server->count < CONNECTION_LIMIT)
+	if (server->count < 2 * CONNECTION_LIMIT && server_make_room(server, address))
 		connection = calloc(1, sizeof(*connection));
 	if (!connection) {
 		close(socket);
 		return;
 	}
 	connection->server = server;
+	net_source_of(address, connection->place.source);
 	DL_APPEND(server->connections, connection);
 	server->count++;
 	connection_await(connection, REQUEST_SECONDS);
@@ -423,6 +458,7 @@ static int connection_event(struct http_connection *connection, enum lws_callbac
 
 static int tls_set(struct http_server *server, SSL_CTX *tls)
 {
+	server->tls_settings = tls;
 	return net_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
 }
 
@@ -582,6 +618,16 @@ int http_server_new(struct net_context *net, const char *address, int port,
 static void tick_closed(uv_handle_t *tick)
 {
 	server_release(tick->data);
+}
+
+int http_server_set_certificate(struct http_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error)
+{
+	int result = net_tls_server_check(certificate_pem, key_pem, error);
+
+	if (result < 0)
+		return result;
+	return net_tls_server_set(server->tls_settings, certificate_pem, key_pem, error);
 }
 
 struct http_server *http_server_free(struct http_server *server)

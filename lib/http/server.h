@@ -72,6 +72,10 @@ int http_server_new(struct net_context *net, const char *address, int port,
 		    const struct http_route *routes, size_t count, struct http_server **ret_server,
 		    struct error *error);
 
+/* As link_server_set_certificate(); of a server over TLS. */
+int http_server_set_certificate(struct http_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error);
+
 struct http_server *http_server_free(struct http_server *server);
 
 #endif

@@ -11,14 +11,14 @@
 
 #include "lib/base/cleanup.h"
 
-/* Returns the number of decoded bytes, or -1. */
+/* Returns the number of decoded bytes, -EINVAL or -ENOMEM. */
 static int decode(const char *encoded, int length, unsigned char *decoded)
 {
 	EVP_ENCODE_CTX *context = EVP_ENCODE_CTX_new();
-	int first = 0, last = 0, result = -1;
+	int first = 0, last = 0, result = -EINVAL;
 
 	if (!context)
-		return -1;
+		return -ENOMEM;
 	EVP_DecodeInit(context);
 	if (EVP_DecodeUpdate(context, decoded, &first, (const unsigned char *)encoded, length) >=
 		    0 &&
@@ -40,6 +40,8 @@ int base64_decode_text(const char *encoded, char **ret_text)
 	if (!text)
 		return -ENOMEM;
 	decoded = decode(encoded, (int)length, (unsigned char *)text);
+	if (decoded == -ENOMEM)
+		return decoded;
 	if (decoded <= 0 || strlen(text) != (size_t)decoded)
 		return -EINVAL;
 	*ret_text = take_pointer(text);

@@ -239,6 +239,6 @@ struct kube_informer_stats kube_informer_stats(const struct kube_informer *infor
 {
 	struct kube_informer_stats stats = informer->stats;
 
-	stats.objects = informer->objects.count;
+	stats.objects = informer->objects.objects.count;
 	return stats;
 }

@@ -7,40 +7,51 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* When memory runs out the element stays out of the table, which its `lost` says. */
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((element)->lost = true)
-#include <uthash.h>
-
 #include "lib/base/json.h"
 
 /* One allocation each: a cluster has many. `text` holds the four strings one after the other. */
 struct known_object {
-	UT_hash_handle hh;
 	uint32_t mark;
-	bool lost;
 	uint16_t name;		   /* where in `text` the name starts */
 	uint16_t uid;		   /* likewise */
 	uint16_t resource_version; /* likewise */
 	char text[];
 };
 
-/* The key of the hash table: "namespace NUL name". */
+/* What an object is found by: "namespace NUL name". */
 struct key {
 	char text[2 * OBJECT_STRING_LIMIT];
-	unsigned int length;
+	size_t length;
 };
 
 static struct key make_key(const struct object_identity *identity)
 {
 	size_t namespace_size = strlen(identity->namespace) + 1;
 	size_t name_length = strlen(identity->name);
-	struct key key = {.length = (unsigned int)(namespace_size + name_length)};
+	struct key key = {.length = namespace_size + name_length};
 
 	memcpy(key.text, identity->namespace, namespace_size);
 	memcpy(key.text + namespace_size, identity->name, name_length);
 	return key;
 }
+
+/* `text` starts with the key, and the UID follows behind its NUL. */
+static uint64_t object_hash(const void *item)
+{
+	const struct known_object *object = item;
+
+	return pointer_set_hash(object->text, object->uid - 1U);
+}
+
+static bool object_equal(const void *item, const void *wanted)
+{
+	const struct known_object *object = item;
+	const struct key *key = wanted;
+
+	return object->uid - 1U == key->length && memcmp(object->text, key->text, key->length) == 0;
+}
+
+static const struct pointer_set_kind objects_kind = {object_hash, object_equal};
 
 static bool fits(const char *string)
 {
@@ -82,10 +93,9 @@ struct known_object *object_table_find(const struct object_table *table,
 				       const struct object_identity *identity)
 {
 	struct key key = make_key(identity);
-	struct known_object *object;
 
-	HASH_FIND(hh, table->objects, key.text, key.length, object);
-	return object;
+	return pointer_set_find(&table->objects, &objects_kind, &key,
+				pointer_set_hash(key.text, key.length));
 }
 
 static struct known_object *known_object_new(const struct object_identity *identity)
@@ -108,15 +118,6 @@ static struct known_object *known_object_new(const struct object_identity *ident
 	return object;
 }
 
-static int table_add(struct object_table *table, struct known_object *object)
-{
-	HASH_ADD_KEYPTR(hh, table->objects, object->text, object->uid - 1U, object);
-	if (object->lost)
-		return -ENOMEM;
-	table->count++;
-	return 0;
-}
-
 int object_table_put(struct object_table *table, const struct object_identity *identity)
 {
 	struct known_object *former = object_table_find(table, identity);
@@ -129,7 +130,7 @@ int object_table_put(struct object_table *table, const struct object_identity *i
 	if (!object)
 		return -ENOMEM;
 	object->mark = table->mark;
-	if (table_add(table, object) < 0) {
+	if (pointer_set_add(&table->objects, &objects_kind, object) < 0) {
 		known_object_free(object);
 		return -ENOMEM;
 	}
@@ -143,8 +144,7 @@ void object_table_mark(struct object_table *table, struct known_object *object)
 
 void object_table_take(struct object_table *table, struct known_object *object)
 {
-	HASH_DEL(table->objects, object);
-	table->count--;
+	pointer_set_remove(&table->objects, &objects_kind, object);
 }
 
 void object_table_start_list(struct object_table *table)
@@ -154,14 +154,18 @@ void object_table_start_list(struct object_table *table)
 
 void object_table_sweep(struct object_table *table, object_gone_handler gone, void *context)
 {
-	struct known_object *object, *next;
+	size_t slot = 0;
 
-	HASH_ITER(hh, table->objects, object, next) {
-		struct object_identity identity = known_object_identity(object);
+	while (slot < table->objects.capacity) {
+		struct known_object *object = table->objects.slots[slot];
+		struct object_identity identity;
 
-		if (object->mark == table->mark)
+		if (!object || object->mark == table->mark) {
+			slot++;
 			continue;
-		object_table_take(table, object);
+		}
+		identity = known_object_identity(object);
+		object_table_take(table, object); /* another one may come into its slot */
 		gone(context, &identity);
 		known_object_free(object);
 	}
@@ -175,10 +179,7 @@ struct known_object *known_object_free(struct known_object *object)
 
 void object_table_free(struct object_table *table)
 {
-	struct known_object *object, *next;
-
-	HASH_ITER(hh, table->objects, object, next) {
-		object_table_take(table, object);
-		known_object_free(object);
-	}
+	for (size_t i = 0; i < table->objects.capacity; i++)
+		free(table->objects.slots[i]);
+	pointer_set_free(&table->objects);
 }

@@ -14,6 +14,7 @@
 #include <cjson/cJSON.h>
 
 #include "lib/base/error.h"
+#include "lib/base/pointer_set.h"
 
 /*
  * Names of Kubernetes objects have at most 253 bytes, namespaces 63; UIDs and versions are short.
@@ -32,9 +33,8 @@ struct known_object;
 
 /* Start with all zero. */
 struct object_table {
-	struct known_object *objects;
-	uint64_t count;
-	uint32_t mark; /* of the list that is under way, or the last one */
+	struct pointer_set objects; /* of struct known_object */
+	uint32_t mark;		    /* of the list that is under way, or the last one */
 };
 
 /*

@@ -61,17 +61,22 @@ static const char *refusal_of(const cJSON *status, const char *audience)
 	return NULL;
 }
 
-static void on_reviewed(void *context, const struct kube_response *response)
+struct kube_token_owner kube_token_owner_of(const cJSON *user)
 {
-	const struct review *review = context;
-	const cJSON *status = json_find(response->body, "status");
-	const cJSON *user = json_find(status, "user");
-	const struct kube_token_owner owner = {
+	return (struct kube_token_owner){
 		.username = json_string(user, "username"),
 		.pod_name = extra_value(user, POD_NAME_KEY),
 		.pod_uid = extra_value(user, POD_UID_KEY),
 		.user = user,
 	};
+}
+
+static void on_reviewed(void *context, const struct kube_response *response)
+{
+	const struct review *review = context;
+	const cJSON *status = json_find(response->body, "status");
+	const cJSON *user = json_find(status, "user");
+	const struct kube_token_owner owner = kube_token_owner_of(user);
 	const char *refusal =
 		response->reason ? response->reason : refusal_of(status, review->audience);
 

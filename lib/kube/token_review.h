@@ -15,6 +15,9 @@ struct kube_token_owner {
 	const cJSON *user;    /* all that the API server tells of them, for an access review */
 };
 
+/* What a user, as the API server tells of them, is; strings belong to it. */
+struct kube_token_owner kube_token_owner_of(const cJSON *user);
+
 /*
  * `owner` is NULL when the token does not hold or, with `answered` false, could not be checked;
  * `refusal` says why.

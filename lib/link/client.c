@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/token_file.h"
 #include "lib/link/client_internal.h"
+#include "lib/link/message.h"
 #include "lib/net/tls.h"
 #include "lib/link/wire.h"
 
@@ -45,8 +47,29 @@ static void client_end(struct link_client *client, int code, const char *why)
 	link_wire_ask_to_close(client->wsi);
 }
 
+/*
+ * Shows the token as it is in the file now: the kubelet renews it there. One that cannot be read is
+ * not shown; the operator ends the connection when it has waited for long, and the next attempt
+ * says why.
+ */
+static void show_token(uv_timer_t *timer)
+{
+	struct link_client *client = timer->data;
+	cleanup_free char *token = NULL;
+	cJSON *message;
+
+	if (token_file_read(client->settings.token_file, LINK_TOKEN_LIMIT, &token, NULL) < 0)
+		return;
+	message = token_encode(token);
+	if (message)
+		(void)link_client_send(client, message); /* what fails is tried again */
+}
+
 static void client_established(struct link_client *client)
 {
+	uint64_t interval_ms = client->settings.show_token_ms;
+
+	uv_timer_start(&client->show, show_token, interval_ms, interval_ms);
 	client->state = CLIENT_CONNECTED;
 	snprintf(client->why, sizeof(client->why), "connection lost");
 	client->handlers.connected(client->context);
@@ -185,6 +208,7 @@ static int client_vhost_new(struct link_client *client)
 static int settings_copy(struct link_client_settings *to, const struct link_client_settings *from)
 {
 	to->port = from->port;
+	to->show_token_ms = from->show_token_ms ? from->show_token_ms : LINK_SHOW_TOKEN_MS;
 	to->host = strdup(from->host);
 	to->server_name = strdup(from->server_name);
 	to->ca_file = strdup(from->ca_file);
@@ -230,16 +254,17 @@ int link_client_new(struct net_context *net, const struct link_client_settings *
 		return result;
 	}
 	uv_timer_init(net_context_loop(net), &client->pause);
-	client->pause.data = client;
-	client->holds = 2;
+	uv_timer_init(net_context_loop(net), &client->show);
+	client->pause.data = client->show.data = client;
+	client->holds = 3;
 	link_client_dial_after(client, 0);
 	*ret_client = client;
 	return 0;
 }
 
-static void pause_closed(uv_handle_t *pause)
+static void timer_closed(uv_handle_t *timer)
 {
-	client_release(pause->data);
+	client_release(timer->data);
 }
 
 struct link_client *link_client_free(struct link_client *client)
@@ -252,7 +277,8 @@ struct link_client *link_client_free(struct link_client *client)
 	if (client->wsi)
 		net_connection_kill(client->wsi);
 	link_client_forget_wsi(client);
-	uv_close((uv_handle_t *)&client->pause, pause_closed);
+	uv_close((uv_handle_t *)&client->pause, timer_closed);
+	uv_close((uv_handle_t *)&client->show, timer_closed);
 	return NULL;
 }
 

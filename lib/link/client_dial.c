@@ -5,6 +5,7 @@
  * One attempt goes: read CA file and token, look the host up, connect, TLS, WebSocket. Wherever it
  * ends, client_failed() tells the owner why, and a timer starts the next one.
  */
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,8 @@
 #include "lib/net/tls.h"
 #include "lib/link/wire.h"
 
-#define PING_SECONDS   15
-#define HANGUP_SECONDS 25
+#define PING_SECONDS   5
+#define HANGUP_SECONDS 12
 
 const lws_retry_bo_t link_client_keepalive = {
 	.secs_since_valid_ping = PING_SECONDS,
@@ -56,6 +57,7 @@ void link_client_forget_wsi(struct link_client *client)
 void link_client_over(struct link_client *client, const char *why)
 {
 	client->state = CLIENT_PAUSING;
+	uv_timer_stop(&client->show);
 	link_client_forget_wsi(client);
 	link_frames_reset(&client->frames);
 	link_queue_free(&client->outgoing);
@@ -117,6 +119,28 @@ static void client_ask_why(struct link_client *client, const char *why)
 		client_failed(client, "%s", error.message);
 }
 
+/* Whether nobody has answered the connection attempt itself. */
+static bool is_unanswered(struct lws *wsi)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	return getsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	       info.tcpi_state == TCP_SYN_SENT;
+}
+
+/* What is there no more does not answer; the kernel would go on asking it for minutes. */
+static void connect_time_over(uv_timer_t *pause)
+{
+	struct link_client *client = pause->data;
+
+	if (client->state != CLIENT_DIALLING || !client->wsi || !is_unanswered(client->wsi))
+		return;
+	net_connection_kill(client->wsi);
+	client_failed(client, "connect to %s port %d: no answer within %d s", client->settings.host,
+		      client->settings.port, LINK_CONNECT_MS / 1000);
+}
+
 static void client_connect(struct link_client *client)
 {
 	char host[NI_MAXHOST];
@@ -137,6 +161,7 @@ static void client_connect(struct link_client *client)
 
 	snprintf(host, sizeof(host), "%s", client->settings.server_name);
 	client->verdict = X509_V_OK;
+	uv_timer_start(&client->pause, connect_time_over, LINK_CONNECT_MS, 0);
 	client->wsi = lws_client_connect_via_info(&info);
 	if (!client->wsi && client->state == CLIENT_DIALLING)
 		client_ask_why(client, "it fails");

@@ -33,6 +33,7 @@ struct link_client {
 	SSL_CTX *tls;
 	int verdict; /* on the server's certificate, in the last handshake */
 	uv_timer_t pause;
+	uv_timer_t show; /* runs while it is connected */
 	struct net_lookup *lookup;
 	struct net_probe *probe;
 	enum client_state state;
@@ -46,7 +47,7 @@ struct link_client {
 	int close_code;
 	char why[LINK_CLIENT_WHY_SIZE];
 	bool retired; /* freed by its owner: no handler is called any more */
-	int holds;    /* what still points here: the timer and the virtual host */
+	int holds;    /* what still points here: the timers and the virtual host */
 };
 
 extern const lws_retry_bo_t link_client_keepalive;

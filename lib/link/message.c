@@ -11,7 +11,7 @@
 static const char *const type_names[] = {
 	[MESSAGE_HELLO] = "hello",   [MESSAGE_SNAPSHOT] = "snapshot", [MESSAGE_DELTA] = "delta",
 	[MESSAGE_REPORT] = "report", [MESSAGE_LOOKUP] = "lookup",     [MESSAGE_PEERS] = "peers",
-	[MESSAGE_EDGES] = "edges",
+	[MESSAGE_EDGES] = "edges",   [MESSAGE_TOKEN] = "token",
 };
 #define TYPE_NAMES (sizeof(type_names) / sizeof(type_names[0]))
 
@@ -114,6 +114,27 @@ cJSON *hello_encode(const struct hello *hello)
 		return NULL;
 	}
 	return message;
+}
+
+cJSON *token_encode(const char *token)
+{
+	cJSON *message = message_new(MESSAGE_TOKEN);
+
+	if (cJSON_AddStringToObject(message, "token", token))
+		return message;
+	cJSON_Delete(message);
+	return NULL;
+}
+
+int token_decode(const cJSON *message, const char **ret_token, struct error *error)
+{
+	const char *token = json_string(message, "token");
+
+	if (!token || !*token || strlen(token) > LINK_TOKEN_LIMIT)
+		return error_set(error, EINVAL, "token: must be a token of at most %d bytes",
+				 LINK_TOKEN_LIMIT);
+	*ret_token = token;
+	return 0;
 }
 
 cJSON *snapshot_encode(const struct selection_version *version, cJSON *pods)

@@ -2,8 +2,8 @@
 /* Copyright The Skep Authors */
 
 /*
- * The messages of the link (docs/protocol.md): hello, report, lookup and edges from the agent,
- * snapshot, delta and peers from the operator. Reports are in report.h, lookups and peers in
+ * The messages of the link (docs/protocol.md): hello, report, lookup, edges and token from the
+ * agent, snapshot, delta and peers from the operator. Reports are in report.h, lookups and peers in
  * peers.h, edges in edges.h.
  */
 #ifndef SKEP_LIB_LINK_MESSAGE_H
@@ -18,6 +18,7 @@
 #include "lib/intent/intent.h"
 
 #define LINK_PROTOCOL_VERSION 1
+#define LINK_TOKEN_LIMIT      6144 /* bytes of a token; it travels in one header as well */
 
 enum message_type {
 	MESSAGE_HELLO,
@@ -27,6 +28,7 @@ enum message_type {
 	MESSAGE_LOOKUP,
 	MESSAGE_PEERS,
 	MESSAGE_EDGES,
+	MESSAGE_TOKEN,
 };
 
 /* The type of a message; -EINVAL with a message for one that has none or an unknown one. */
@@ -55,6 +57,10 @@ struct hello {
 
 int hello_decode(const cJSON *message, struct hello *ret_hello, struct error *error);
 cJSON *hello_encode(const struct hello *hello);
+
+/* {"type": "token", "token": "..."}, by which an agent shows again who it is. NULL: no memory. */
+cJSON *token_encode(const char *token);
+int token_decode(const cJSON *message, const char **ret_token, struct error *error);
 
 /* {"type": "snapshot", epoch, revision, "pods": [...]}; takes `pods`, an array. NULL: no memory. */
 cJSON *snapshot_encode(const struct selection_version *version, cJSON *pods);

@@ -22,6 +22,7 @@ struct link_peer *link_peer_new(struct link_server *server, const char *address,
 	peer->outgoing.limit = LINK_QUEUE_LIMIT;
 	snprintf(peer->why, sizeof(peer->why), "connection lost");
 	snprintf(peer->address, sizeof(peer->address), "%s", address);
+	net_source_of(address, peer->place.source);
 	return peer;
 }
 
@@ -42,11 +43,19 @@ bool link_peer_is_stranger(const struct link_peer *peer)
 	return peer->state == PEER_ARRIVING || peer->state == PEER_WAITING;
 }
 
+/* Goes on to a state in which it is no stranger any more. */
+static void peer_become(struct link_peer *peer, enum peer_state state)
+{
+	if (link_peer_is_stranger(peer))
+		link_server_count_strangers(peer->server, -1);
+	peer->state = state;
+}
+
 void link_peer_end(struct link_peer *peer, int code, const char *why)
 {
 	if (peer->state == PEER_ENDING)
 		return;
-	peer->state = PEER_ENDING;
+	peer_become(peer, PEER_ENDING);
 	peer->close_code = code;
 	snprintf(peer->why, sizeof(peer->why), "%s", why);
 	link_queue_free(&peer->early);
@@ -57,7 +66,7 @@ void link_peer_cut(struct link_peer *peer, const char *why)
 {
 	if (peer->state != PEER_ENDING)
 		snprintf(peer->why, sizeof(peer->why), "%s", why);
-	peer->state = PEER_ENDING;
+	peer_become(peer, PEER_ENDING);
 	link_queue_free(&peer->early);
 	link_queue_free(&peer->outgoing);
 	if (peer->wsi)
@@ -133,7 +142,7 @@ void link_peer_admit(struct link_peer *peer)
 
 	if (peer->state != PEER_WAITING)
 		return;
-	peer->state = PEER_ADMITTED;
+	peer_become(peer, PEER_ADMITTED);
 	peer->early = (struct link_queue){.limit = early.limit};
 	while (peer->state == PEER_ADMITTED && link_queue_next(&early, SIZE_MAX, &piece)) {
 		peer_deliver(peer, piece.data, piece.length);

@@ -15,6 +15,7 @@
 #include "lib/link/server.h"
 #include "lib/link/wire.h"
 #include "lib/net/listener.h"
+#include "lib/net/places.h"
 
 #define LINK_STRANGER_BYTES (64 << 10) /* that a peer may send before it is let in */
 
@@ -39,6 +40,7 @@ struct link_peer {
 	int close_code;		    /* of the close frame to send, or 0 */
 	char why[LINK_WHY_LIMIT + 1];
 	char address[NET_ADDRESS_SIZE];
+	struct net_place place; /* among the strangers */
 	void *data;
 };
 
@@ -65,6 +67,7 @@ void link_peer_announce_closed(struct link_peer *peer);
 /* Of the server, for its peers. */
 void link_server_deliver(struct link_server *server, struct link_peer *peer, const cJSON *message);
 void link_server_closed(struct link_server *server, struct link_peer *peer);
+void link_server_count_strangers(struct link_server *server, int change);
 void link_server_count_refused(struct link_server *server);
 void link_server_count_bad(struct link_server *server);
 

@@ -22,14 +22,19 @@
 
 struct link_server {
 	uv_timer_t tick;
-	struct net_listener *listener;
+	struct net_context *net;
+	struct net_listener *listener; /* NULL while it is suspended */
+	char *address;
+	int port;
 	struct lws_vhost *vhost;
-	SSL_CTX *no_client; /* of the virtual host, which dials nobody */
+	SSL_CTX *tls_settings; /* the virtual host's */
+	SSL_CTX *no_client;    /* of the virtual host, which dials nobody */
 	struct link_server_handlers handlers;
 	void *context;
 	const char *certificate_pem, *key_pem; /* while it is made */
 	struct link_peer *peers;
 	struct link_peer *arriving; /* while libwebsockets takes its socket */
+	int strangers;		    /* among the peers */
 	struct link_server_stats stats;
 	int holds; /* what still points here: the timer and the virtual host */
 };
@@ -42,6 +47,7 @@ static const lws_retry_bo_t keepalive = {
 static void server_free_memory(struct link_server *server)
 {
 	SSL_CTX_free(server->no_client);
+	free(server->address);
 	free(server);
 }
 
@@ -101,19 +107,50 @@ static void server_tick(uv_timer_t *tick)
 		uv_timer_stop(tick);
 }
 
-static unsigned int strangers_count(const struct link_server *server)
+void link_server_count_strangers(struct link_server *server, int change)
 {
-	const struct link_peer *peer;
-	unsigned int count = 0;
+	server->strangers += change;
+}
 
-	DL_FOREACH(server->peers, peer)
-		count += link_peer_is_stranger(peer);
+/* The strangers, the oldest first; returns their number. */
+static size_t strangers_find(const struct link_server *server,
+			     struct link_peer *strangers[LINK_STRANGER_LIMIT])
+{
+	struct link_peer *peer;
+	size_t count = 0;
+
+	DL_FOREACH(server->peers, peer) {
+		if (link_peer_is_stranger(peer) && count < LINK_STRANGER_LIMIT)
+			strangers[count++] = peer;
+	}
 	return count;
+}
+
+/* Whether one more stranger may come; one of a source that has more may have to go for it. */
+static bool strangers_make_room(struct link_server *server, const char *address)
+{
+	struct link_peer *strangers[LINK_STRANGER_LIMIT];
+	const struct net_place *places[LINK_STRANGER_LIMIT];
+	size_t count = strangers_find(server, strangers), index;
+	char source[NET_SOURCE_SIZE];
+	enum net_room room;
+
+	for (size_t i = 0; i < count; i++)
+		places[i] = &strangers[i]->place;
+	net_source_of(address, source);
+	room = net_places_room(places, count, LINK_STRANGER_LIMIT, source, &index);
+	if (room == NET_ROOM_OF_ANOTHER) {
+		server->stats.refused++;
+		link_peer_cut(strangers[index], "too many come from its address");
+	}
+	return room != NET_ROOM_NONE;
 }
 
 static void server_forget(struct link_server *server, struct link_peer *peer)
 {
 	link_peer_announce_closed(peer);
+	if (link_peer_is_stranger(peer))
+		link_server_count_strangers(server, -1);
 	DL_DELETE(server->peers, peer);
 	server->stats.connections--;
 	link_peer_free(peer);
@@ -143,7 +180,8 @@ static void server_arrived(void *context, int socket, const char *address)
 	uint64_t deadline = uv_now(server->tick.loop) + LINK_ADMISSION_SECONDS * 1000;
 	struct link_peer *peer = NULL;
 
-	if (strangers_count(server) < LINK_STRANGER_LIMIT)
+	if (server->stats.connections < LINK_CONNECTION_LIMIT &&
+	    (server->strangers < LINK_STRANGER_LIMIT || strangers_make_room(server, address)))
 		peer = link_peer_new(server, address, deadline);
 	if (!peer) {
 		server->stats.refused++;
@@ -151,6 +189,7 @@ static void server_arrived(void *context, int socket, const char *address)
 		return;
 	}
 	DL_APPEND(server->peers, peer);
+	link_server_count_strangers(server, 1);
 	server->stats.connections++;
 	if (!uv_is_active((uv_handle_t *)&server->tick))
 		uv_timer_start(&server->tick, server_tick, TICK_MS, TICK_MS);
@@ -254,6 +293,7 @@ static int peer_event(struct link_peer *peer, struct lws *wsi, enum lws_callback
 
 static int tls_set(struct link_server *server, SSL_CTX *tls)
 {
+	server->tls_settings = tls;
 	return net_tls_server_set(tls, server->certificate_pem, server->key_pem, NULL);
 }
 
@@ -317,11 +357,15 @@ static void tick_closed(uv_handle_t *tick)
 	server_release(tick->data);
 }
 
-static int server_start(struct link_server *server, struct net_context *net, const char *address,
-			int port, struct error *error)
+int link_server_resume(struct link_server *server, struct error *error)
 {
-	int result = net_listener_new(net_context_loop(net), address, port, server_arrived, server,
-				      &server->listener, error);
+	return net_listener_new(net_context_loop(server->net), server->address, server->port,
+				server_arrived, server, &server->listener, error);
+}
+
+static int server_start(struct link_server *server, struct net_context *net, struct error *error)
+{
+	int result = link_server_resume(server, error);
 
 	if (result < 0)
 		return result;
@@ -347,13 +391,19 @@ int link_server_new(struct net_context *net, const char *address, int port,
 	if (result < 0)
 		return error_wrap(error, result, "start the server for agents");
 	server = calloc(1, sizeof(*server));
-	if (!server)
+	if (server)
+		server->address = strdup(address);
+	if (!server || !server->address) {
+		free(server);
 		return error_set_errno(error, ENOMEM, "start the server for agents");
+	}
+	server->net = net;
+	server->port = port;
 	server->handlers = *handlers;
 	server->context = context;
 	server->certificate_pem = certificate_pem;
 	server->key_pem = key_pem;
-	result = server_start(server, net, address, port, error);
+	result = server_start(server, net, error);
 	server->certificate_pem = server->key_pem = NULL;
 	if (result < 0) {
 		server_free_memory(server);
@@ -363,17 +413,32 @@ int link_server_new(struct net_context *net, const char *address, int port,
 	return 0;
 }
 
-struct link_server *link_server_free(struct link_server *server)
+void link_server_suspend(struct link_server *server, const char *why)
 {
 	struct link_peer *peer, *next;
 
-	if (!server)
-		return NULL;
 	server->listener = net_listener_free(server->listener);
 	DL_FOREACH_SAFE(server->peers, peer, next) {
-		link_peer_cut(peer, "the server ends");
+		link_peer_cut(peer, why);
 		link_peer_announce_closed(peer);
 	}
+}
+
+int link_server_set_certificate(struct link_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error)
+{
+	int result = net_tls_server_check(certificate_pem, key_pem, error);
+
+	if (result < 0)
+		return result;
+	return net_tls_server_set(server->tls_settings, certificate_pem, key_pem, error);
+}
+
+struct link_server *link_server_free(struct link_server *server)
+{
+	if (!server)
+		return NULL;
+	link_server_suspend(server, "the server ends");
 	uv_close((uv_handle_t *)&server->tick, tick_closed);
 	if (!server->stats.connections)
 		lws_vhost_destroy(server->vhost);

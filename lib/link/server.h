@@ -21,6 +21,7 @@ struct link_peer; /* one connection; valid until `closed` has been called for it
 /* Bounds: what a peer may cost before and after it is let in. */
 #define LINK_MESSAGE_LIMIT     (4 << 20)  /* bytes of one message from an agent */
 #define LINK_QUEUE_LIMIT       (16 << 20) /* bytes that wait for one agent; beyond, it is cut off */
+#define LINK_CONNECTION_LIMIT  8192	  /* connections at one time */
 #define LINK_STRANGER_LIMIT    64	  /* connections not let in yet, at one time */
 #define LINK_ADMISSION_SECONDS 10	  /* to be let in */
 #define LINK_KEEPALIVE_SECONDS 15	  /* a silent peer is pinged, then cut off */
@@ -50,6 +51,20 @@ int link_server_new(struct net_context *net, const char *address, int port,
 		    struct link_server **ret_server, struct error *error);
 
 struct link_server *link_server_free(struct link_server *server);
+
+/*
+ * Listens no more and cuts all connections, whose `closed` is called from within; and listens again
+ * where it did (of port 0, where the kernel chooses now).
+ */
+void link_server_suspend(struct link_server *server, const char *why);
+int link_server_resume(struct link_server *server, struct error *error);
+
+/*
+ * Serves with another certificate from now on; connections that are there go on. On failure,
+ * nothing has changed.
+ */
+int link_server_set_certificate(struct link_server *server, const char *certificate_pem,
+				const char *key_pem, struct error *error);
 
 struct link_server_stats link_server_stats(const struct link_server *server);
 

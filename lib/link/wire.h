@@ -8,11 +8,11 @@
 #include <libwebsockets.h>
 
 #include "lib/link/frames.h"
+#include "lib/link/message.h"
 #include "lib/link/queue.h"
 
 #define LINK_SUBPROTOCOL "skep.v1"
 #define LINK_PATH	 "/v1/agents"
-#define LINK_TOKEN_LIMIT 6144	      /* bytes of a token; it travels in one header */
 #define LINK_WHY_LIMIT	 123	      /* bytes of a close frame's text (RFC 6455, 5.5) */
 #define LINK_RX_BUFFER	 4096	      /* bytes of a piece that libwebsockets hands over */
 #define LINK_FRAME_LIMIT (16384 - 64) /* bytes of a frame that we send: fits one TLS record */

@@ -54,7 +54,7 @@ static struct lws_context *create(uv_loop_t *loop, unsigned int connections)
 			   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
 			   LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME,
 		.foreign_loops = loops,
-		.fd_limit_per_thread = connections + SPARE_DESCRIPTORS,
+		.fd_limit_per_thread = connections ? connections + SPARE_DESCRIPTORS : 0,
 		.pt_serv_buf_size = SERVICE_BUFFER,
 		.max_http_header_data = HEADER_LIMIT,
 		.timeout_secs = NETWORK_SECONDS,

@@ -22,7 +22,9 @@ struct net_context;
 
 /*
  * Makes the context on `loop`, for at most `connections` sockets at one time (libwebsockets sets
- * memory aside for each). End it with net_context_free(), after all that uses it.
+ * memory aside for each); 0 for as many as the process may have descriptors (RLIMIT_NOFILE): it
+ * then finds a connection by its descriptor at once, and searches through all of them otherwise.
+ * End it with net_context_free(), after all that uses it.
  */
 int net_context_new(uv_loop_t *loop, unsigned int connections, struct net_context **ret_net,
 		    struct error *error);

@@ -78,6 +78,7 @@ int net_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *ke
 
 	settings_common(tls);
 	SSL_CTX_set_num_tickets(tls, 0);
+	SSL_CTX_clear_chain_certs(tls);
 	result = chain_set(tls, certificate_pem, error);
 	return result < 0 ? result : key_set(tls, key_pem, error);
 }

@@ -10,7 +10,10 @@
 
 #include "lib/base/error.h"
 
-/* Reads a server's certificate chain (leaf first) and its key from PEM texts into `tls`. */
+/*
+ * Reads a server's certificate chain (leaf first) and its key from PEM texts into `tls`. In place
+ * of others, they serve the connections that come from now on; those that are there go on.
+ */
 int net_tls_server_set(SSL_CTX *tls, const char *certificate_pem, const char *key_pem,
 		       struct error *error);
 

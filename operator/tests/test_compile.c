@@ -277,7 +277,6 @@ static void names_only_containers_that_were_started(void **state)
 	struct selected_pod *selected = NULL;
 
 	(void)state;
-	free(pod->containers[0].id);
 	pod->containers[0].id = NULL;
 	assert_int_equal(
 		compile_pod(&(struct policy_lists){.of_namespace = policy}, pod, &none, &selected),

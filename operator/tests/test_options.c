@@ -30,6 +30,12 @@ static void has_defaults(void **state)
 	assert_int_equal(options.agent_listen.port, 8443);
 	assert_int_equal(options.api_listen.port, 8444);
 	assert_int_equal(options.http_listen.port, 8080);
+	assert_string_equal(options.tls_certificate, "");
+	assert_int_equal(options.tls_life, 365 * 24 * 3600);
+	assert_true(options.leader_elect);
+	assert_int_equal(options.lease_duration_ms, 15000);
+	assert_int_equal(options.lease_deadline_ms, 10000);
+	assert_int_equal(options.lease_retry_ms, 2000);
 	assert_int_equal(options.log_level, LOG_LEVEL_INFO);
 	assert_false(options.help || options.version);
 	setenv("POD_NAMESPACE", "observed", 1);
@@ -48,6 +54,14 @@ static void reads_every_option(void **state)
 			(char *)"--agent-listen=127.0.0.1:1",
 			(char *)"--api-listen=127.0.0.2:3",
 			(char *)"--http-listen=[::1]:2",
+			(char *)"--tls-certificate=c",
+			(char *)"--tls-key=y",
+			(char *)"--tls-ca=z",
+			(char *)"--tls-certificate-lifetime=90s",
+			(char *)"--leader-elect=false",
+			(char *)"--lease-duration=3s",
+			(char *)"--lease-renew-deadline=2s",
+			(char *)"--lease-retry=500ms",
 			(char *)"--log-level=debug",
 			NULL};
 	struct operator_options options;
@@ -62,6 +76,14 @@ static void reads_every_option(void **state)
 	assert_string_equal(options.api_listen.host, "127.0.0.2");
 	assert_int_equal(options.api_listen.port, 3);
 	assert_string_equal(options.http_listen.host, "::1");
+	assert_string_equal(options.tls_certificate, "c");
+	assert_string_equal(options.tls_key, "y");
+	assert_string_equal(options.tls_ca, "z");
+	assert_int_equal(options.tls_life, 90);
+	assert_false(options.leader_elect);
+	assert_int_equal(options.lease_duration_ms, 3000);
+	assert_int_equal(options.lease_deadline_ms, 2000);
+	assert_int_equal(options.lease_retry_ms, 500);
 	assert_int_equal(options.log_level, LOG_LEVEL_DEBUG);
 	assert_false(options.help || options.version);
 }
@@ -89,6 +111,16 @@ static void names_the_argument_that_is_wrong(void **state)
 		{"--kubeconfig=", "--kubeconfig=FILE"},
 		{"--agent-listen=8443", "--agent-listen"},
 		{"--log-level=loud", "--log-level"},
+		{"--tls-certificate=c", "--tls-key"},
+		{"--tls-ca=c", "--tls-certificate"},
+		{"--tls-certificate-lifetime=1s", "30s"},
+		{"--leader-elect=maybe", "true or false"},
+		{"--lease-duration=soon", "--lease-duration"},
+		{"--lease-duration=2500ms", "whole seconds"},
+		{"--lease-duration=1h", "10m"},
+		{"--lease-duration=10s", "--lease-renew-deadline"},
+		{"--lease-renew-deadline=3s", "--lease-retry"},
+		{"--lease-retry=1ms", "100ms"},
 		{"extra", "extra"},
 	};
 

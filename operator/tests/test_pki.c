@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "lib/base/json.h"
+#include "operator/certificates_secret.h"
 #include "operator/pki.h"
 
 #define NAME "skep-operator.skep-system.svc"
@@ -148,6 +150,182 @@ static void test_refuses_what_is_no_name(void **state)
 	assert_null(bundle.key);
 }
 
+/* Lives of which many fit into the test's time: ten weeks, a week, a day. */
+static const struct pki_lives short_lives = {
+	.ca = 70 * DAY, .certificate = 7 * DAY, .publish = DAY};
+
+static const char *const name_list[] = {NAME};
+static const struct pki_names names = {name_list, 1};
+
+static enum pki_step step(struct pki_bundle *bundle, time_t now)
+{
+	enum pki_step due = pki_next_step(bundle, NAME, &short_lives, now);
+	struct error error = {""};
+
+	assert_int_equal(pki_bundle_step(bundle, due, &names, &short_lives, now, &error), 0);
+	return due;
+}
+
+/* Whether who trusts `trusted` would talk to a server that serves with this bundle. */
+static bool is_trusted(const char *trusted, const struct pki_bundle *bundle, time_t now)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *check = X509_STORE_CTX_new();
+	BIO *memory = BIO_new_mem_buf(trusted, -1);
+	X509 *server = parse(bundle->certificate), *ca;
+	bool good;
+
+	while ((ca = PEM_read_bio_X509(memory, NULL, NULL, NULL))) {
+		X509_STORE_add_cert(store, ca);
+		X509_free(ca);
+	}
+	X509_STORE_CTX_init(check, store, server, NULL);
+	X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(check), now);
+	good = X509_verify_cert(check) == 1;
+	X509_STORE_CTX_free(check);
+	X509_STORE_free(store);
+	X509_free(server);
+	BIO_free(memory);
+	return good;
+}
+
+static void test_makes_what_is_missing(void **state)
+{
+	struct pki_bundle bundle = {0};
+
+	(void)state;
+	assert_int_equal(step(&bundle, NOW), PKI_MAKE);
+	assert_int_equal(step(&bundle, NOW), PKI_KEEP);
+	bundle.ca_key[40] ^= 1;
+	assert_int_equal(step(&bundle, NOW), PKI_MAKE);
+	pki_bundle_free(&bundle);
+}
+
+static void test_renews_after_two_thirds(void **state)
+{
+	struct pki_bundle bundle = {0};
+	char *ca;
+
+	(void)state;
+	step(&bundle, NOW);
+	ca = strdup(bundle.ca_certificate);
+	assert_in_range(pki_bundle_worn_at(&bundle), NOW + 7 * DAY / 3 * 2 - 600,
+			NOW + 7 * DAY / 3 * 2 + 600);
+	assert_int_equal(step(&bundle, NOW + 7 * DAY / 3 * 2 - 600), PKI_KEEP);
+	assert_int_equal(step(&bundle, NOW + 7 * DAY / 3 * 2 + 600), PKI_RENEW);
+	assert_int_equal(step(&bundle, NOW + 7 * DAY / 3 * 2 + 600), PKI_KEEP);
+	assert_string_equal(bundle.ca_certificate, ca);
+	/* One that has run out, or is for another name, is renewed as well. */
+	assert_int_equal(step(&bundle, NOW + 30 * DAY), PKI_RENEW);
+	assert_int_equal(pki_next_step(&bundle, "other", &short_lives, NOW + 30 * DAY), PKI_RENEW);
+	free(ca);
+	pki_bundle_free(&bundle);
+}
+
+static void test_does_not_outlive_its_ca(void **state)
+{
+	struct pki_bundle bundle = {0};
+	X509 *ca, *server;
+
+	(void)state;
+	step(&bundle, NOW);
+	assert_int_equal(
+		pki_bundle_step(&bundle, PKI_RENEW, &names, &short_lives, NOW + 68 * DAY, NULL), 0);
+	ca = parse(bundle.ca_certificate);
+	server = parse(bundle.certificate);
+	assert_int_equal(ASN1_TIME_compare(X509_get0_notAfter(ca), X509_get0_notAfter(server)), 0);
+	X509_free(ca);
+	X509_free(server);
+	pki_bundle_free(&bundle);
+}
+
+static void test_waits_until_the_next_ca_is_known(void **state)
+{
+	struct pki_bundle bundle = {0};
+	time_t worn = NOW + 50 * DAY;
+	char *trusted;
+
+	(void)state;
+	step(&bundle, NOW);
+	assert_int_equal(step(&bundle, worn), PKI_PREPARE_CA);
+	assert_int_equal(step(&bundle, worn), PKI_RENEW);
+	assert_int_equal(step(&bundle, worn + 2 * DAY), PKI_KEEP); /* nobody has published it */
+	bundle.next_published = worn + 2 * DAY;
+	assert_int_equal(step(&bundle, worn + 3 * DAY - 1), PKI_KEEP);
+	assert_int_equal(step(&bundle, worn + 3 * DAY), PKI_PROMOTE_CA);
+	assert_null(bundle.next_ca_certificate);
+	assert_int_equal(bundle.next_published, 0);
+	trusted = pki_bundle_trusted(&bundle, worn + 3 * DAY);
+	assert_non_null(strstr(trusted, bundle.old_ca_certificate));
+	free(trusted);
+	trusted = pki_bundle_trusted(&bundle, NOW + 71 * DAY); /* it has run out */
+	assert_null(strstr(trusted, bundle.old_ca_certificate));
+	free(trusted);
+	pki_bundle_free(&bundle);
+}
+
+/* Three years, looked at every six hours: who last read the CAs up to a day ago always trusts. */
+static void test_is_always_trusted(void **state)
+{
+	enum { LOOKS = 3 * 365 * 4, BEHIND = 4, LOOK_SECONDS = DAY / 4 };
+	struct pki_bundle bundle = {0};
+	char *read_before[BEHIND] = {NULL};
+	unsigned int promoted = 0;
+
+	(void)state;
+	for (int i = 0; i < LOOKS; i++) {
+		time_t now = NOW + (time_t)i * LOOK_SECONDS;
+		enum pki_step due = step(&bundle, now);
+
+		promoted += due == PKI_PROMOTE_CA;
+		for (int behind = 0; behind < BEHIND && i >= BEHIND; behind++)
+			assert_true(is_trusted(read_before[behind], &bundle, now));
+		if (bundle.next_ca_certificate && !bundle.next_published)
+			bundle.next_published = now;
+		free(read_before[i % BEHIND]);
+		read_before[i % BEHIND] = pki_bundle_trusted(&bundle, now);
+	}
+	assert_in_range(promoted, 20, 25); /* one in 46 days */
+	for (int i = 0; i < BEHIND; i++)
+		free(read_before[i]);
+	pki_bundle_free(&bundle);
+}
+
+static void test_is_kept_as_a_secret(void **state)
+{
+	struct pki_bundle bundle = {0}, again;
+	cJSON *secret, *member, *text;
+
+	(void)state;
+	step(&bundle, NOW);
+	secret = certificates_secret_encode(&bundle, "");
+	assert_string_equal(json_text(secret, "type"), "kubernetes.io/tls");
+	assert_null(json_find(secret, "metadata", "resourceVersion"));
+	cJSON_Delete(secret);
+	step(&bundle, NOW + 50 * DAY);
+	bundle.next_published = NOW + 50 * DAY;
+	secret = certificates_secret_encode(&bundle, "77");
+	assert_string_equal(json_text(secret, "metadata", "resourceVersion"), "77");
+	/* As the API server does: what came as text is kept in base64. */
+	member = cJSON_AddObjectToObject(secret, "data");
+	cJSON_ArrayForEach(text, cJSON_GetObjectItem(secret, "stringData")) {
+		char encoded[4096] = "";
+
+		EVP_EncodeBlock((unsigned char *)encoded, (const unsigned char *)text->valuestring,
+				(int)strlen(text->valuestring));
+		cJSON_AddStringToObject(member, text->string, encoded);
+	}
+	assert_int_equal(certificates_secret_decode(secret, &again), 0);
+	assert_string_equal(again.ca_key, bundle.ca_key);
+	assert_string_equal(again.next_ca_certificate, bundle.next_ca_certificate);
+	assert_int_equal(again.next_published, bundle.next_published);
+	assert_null(again.old_ca_certificate);
+	assert_int_equal(pki_next_step(&again, NAME, &short_lives, NOW + 51 * DAY), PKI_PROMOTE_CA);
+	cJSON_Delete(secret);
+	pki_bundle_free(&bundle);
+	pki_bundle_free(&again);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +335,12 @@ int main(void)
 		cmocka_unit_test(test_minds_what_is_no_pem),
 		cmocka_unit_test(test_makes_what_the_rules_ask_for),
 		cmocka_unit_test(test_refuses_what_is_no_name),
+		cmocka_unit_test(test_makes_what_is_missing),
+		cmocka_unit_test(test_renews_after_two_thirds),
+		cmocka_unit_test(test_does_not_outlive_its_ca),
+		cmocka_unit_test(test_waits_until_the_next_ca_is_known),
+		cmocka_unit_test(test_is_always_trusted),
+		cmocka_unit_test(test_is_kept_as_a_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,8 +139,11 @@ struct asker {
 	atomic_bool done;
 };
 
-static int dial(int port)
+/* From 127.0.0.`from`. */
+static int dial_from(int port, uint32_t from)
 {
+	struct sockaddr_in own = {.sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + from)};
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons((uint16_t)port),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -148,7 +151,13 @@ static int dial(int port)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : fd;
+}
+
+static int dial(int port)
+{
+	return dial_from(port, 1);
 }
 
 static void asker_send(struct asker *asker, int fd)
@@ -341,6 +350,22 @@ static void test_bounds_connections(void **state)
 	test_answers_routes(state);
 }
 
+/* Idle connections of who has most of them give way to another, who is answered. */
+static void test_lets_no_flood_keep_others_out(void **state)
+{
+	struct fixture *f = *state;
+	int crowd[CONNECTION_LIMIT];
+
+	for (int i = 0; i < CONNECTION_LIMIT; i++)
+		crowd[i] = dial_from(f->port, 2);
+	for (int i = 0; i < 20; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	test_answers_routes(state);
+	run_until(f, is_closed(crowd[0]));
+	for (int i = 0; i < CONNECTION_LIMIT; i++)
+		close(crowd[i]);
+}
+
 static bool begins_with(int fd, const char *expected)
 {
 	char start[64] = "";
@@ -406,6 +431,7 @@ int main(void)
 		test(test_does_not_upgrade),
 		test(test_does_not_wait_for_slow_requests),
 		test(test_bounds_connections),
+		test(test_lets_no_flood_keep_others_out),
 		test(test_bounds_what_waits_for_slow_readers),
 		test(test_says_why_it_cannot_listen),
 	};

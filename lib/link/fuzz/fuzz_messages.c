@@ -36,6 +36,19 @@ static void try_hello(const cJSON *message)
 	cJSON_Delete(json);
 }
 
+static void try_token(const cJSON *message)
+{
+	const char *token, *again;
+	cJSON *json;
+
+	if (token_decode(message, &token, NULL) < 0)
+		return;
+	json = token_encode(token);
+	if (token_decode(json, &again, NULL) < 0 || strcmp(token, again) != 0)
+		abort();
+	cJSON_Delete(json);
+}
+
 static void try_pod(const cJSON *message)
 {
 	struct selected_pod *pod = NULL, *again = NULL;
@@ -150,6 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cJSON *message = cJSON_ParseWithLength((const char *)data, size);
 
 	try_hello(message);
+	try_token(message);
 	try_selection(message);
 	try_pod(message);
 	try_report(message);

@@ -504,8 +504,11 @@ struct raw_peer {
 	atomic_bool done;
 };
 
-static int raw_connect(int port)
+/* From 127.0.0.`from`. */
+static int raw_connect_from(int port, uint32_t from)
 {
+	struct sockaddr_in own = {.sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + from)};
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_port = htons((uint16_t)port),
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -513,7 +516,13 @@ static int raw_connect(int port)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -1 : fd;
+}
+
+static int raw_connect(int port)
+{
+	return raw_connect_from(port, 1);
 }
 
 /* The code of the close frame that ends the answer, which comes after the HTTP headers. */
@@ -847,6 +856,27 @@ static void test_does_not_wait_for_strangers(void **state)
 	assert_int_equal(link_server_stats(f->server).refused, 6);
 }
 
+/* A flood from one address that comes back again and again: an agent from another one comes in. */
+static void test_lets_no_flood_keep_others_out(void **state)
+{
+	struct fixture *f = *state;
+	int crowd[2 * LINK_STRANGER_LIMIT];
+
+	server_start(f);
+	for (int i = 0; i < LINK_STRANGER_LIMIT; i++)
+		crowd[i] = raw_connect_from(f->port, 2);
+	run_until(f, link_server_stats(f->server).connections == LINK_STRANGER_LIMIT);
+	client_start(f);
+	for (int i = LINK_STRANGER_LIMIT; i < 2 * LINK_STRANGER_LIMIT; i++)
+		crowd[i] = raw_connect_from(f->port, 2);
+	run_until(f, f->connected == 1 && f->asked == 1);
+	run_until(f, link_server_stats(f->server).refused >= LINK_STRANGER_LIMIT);
+	assert_int_equal(f->disconnected, 0);
+	for (int i = 0; i < 2 * LINK_STRANGER_LIMIT; i++)
+		close(crowd[i]);
+	run_until(f, link_server_stats(f->server).connections == 1);
+}
+
 static void test_cuts_off_who_does_not_read(void **state)
 {
 	struct fixture *f = *state;
@@ -951,6 +981,85 @@ static void test_says_what_is_wrong_with_settings(void **state)
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* A listener whose queue is full: the kernel drops what comes, as nobody's address does. */
+static void test_gives_up_what_does_not_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons((uint16_t)f->port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), waiting[3], on = 1;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)connect(waiting[i], (struct sockaddr *)&address, sizeof(address));
+	}
+	client_start(f);
+	run_until(f, f->disconnected == 1);
+	assert_non_null(strstr(f->why, "no answer within 3 s"));
+	for (int i = 0; i < 3; i++)
+		close(waiting[i]);
+	close(listener);
+	server_start(f);
+	run_until(f, f->connected == 1);
+}
+
+/* Who is connected stays; who comes sees the new certificate, by a CA that came beside the old. */
+static void test_changes_its_certificate(void **state)
+{
+	static const char *const names[] = {NAME};
+	struct fixture *f = *state;
+	struct pki_bundle next;
+	struct error error = {""};
+
+	f->echo = true;
+	server_start(f);
+	client_start(f);
+	run_until(f, f->connected == 1);
+	assert_int_equal(pki_bundle_make(names, 1, time(NULL), &next, &error), 0);
+	assert_int_equal(link_server_set_certificate(f->server, next.certificate, next.key, &error),
+			 0);
+	assert_int_equal(link_client_send(f->client, message_make(1, 10)), 0);
+	run_until(f, f->answers == 1);
+	assert_int_equal(f->disconnected, 0);
+	f->client = link_client_free(f->client);
+	run_until(f, link_server_stats(f->server).connections == 0);
+	client_start(f);
+	run_until(f, f->disconnected == 1); /* who has not heard of the new CA */
+	assert_non_null(strstr(f->why, "certificate"));
+	file_write(f->ca_file, next.ca_certificate);
+	run_until(f, f->connected == 2);
+	/* What does not belong together changes nothing. */
+	assert_true(link_server_set_certificate(f->server, f->bundle.certificate, next.key,
+						&error) < 0);
+	assert_true(link_server_set_certificate(f->server, "nonsense", next.key, &error) < 0);
+	f->client = link_client_free(f->client);
+	client_start(f);
+	run_until(f, f->connected == 3);
+	pki_bundle_free(&next);
+}
+
+static void test_is_suspended_and_resumed(void **state)
+{
+	struct fixture *f = *state;
+	struct error error = {""};
+
+	server_start(f);
+	client_start(f);
+	run_until(f, f->connected == 1 && f->asked == 1);
+	link_server_suspend(f->server, "another leads");
+	assert_int_equal(f->closed, 1);
+	assert_string_equal(f->closed_why, "another leads");
+	run_until(f, f->disconnected >= 2);
+	assert_non_null(strstr(f->why, "refused"));
+	assert_int_equal(link_server_resume(f->server, &error), 0);
+	run_until(f, f->connected == 2 && f->asked == 2);
+	link_server_suspend(f->server, "another leads");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -981,9 +1090,13 @@ int main(void)
 		test(test_bounds_what_strangers_send),
 		test(test_joins_fragments),
 		test(test_does_not_wait_for_strangers),
+		test(test_lets_no_flood_keep_others_out),
 		test(test_cuts_off_who_does_not_read),
 		test(test_frees_in_a_handler),
 		test(test_says_what_is_wrong_with_settings),
+		test(test_gives_up_what_does_not_answer),
+		test(test_changes_its_certificate),
+		test(test_is_suspended_and_resumed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
