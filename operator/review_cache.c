@@ -47,12 +47,17 @@ static bool is_empty(const struct review_key *key)
 	return memcmp(key, &empty, sizeof(empty)) == 0;
 }
 
-static void drop(struct review_cache *cache, struct review *review)
+static void review_free(struct review *review)
 {
-	HASH_DEL(cache->reviews, review);
 	cJSON_Delete(review->user);
 	free(review->why);
 	free(review);
+}
+
+static void drop(struct review_cache *cache, struct review *review)
+{
+	HASH_DEL(cache->reviews, review);
+	review_free(review);
 }
 
 static struct review *find(const struct review_cache *cache, const struct review_key *key)
@@ -93,9 +98,10 @@ void review_cache_keep(struct review_cache *cache, const struct review_key *key,
 	review->good = good;
 	review->user = user ? cJSON_Duplicate(user, true) : NULL;
 	review->why = why ? strdup(why) : NULL;
-	HASH_ADD(hh, cache->reviews, key, sizeof(review->key), review);
-	if ((user && !review->user) || (why && !review->why))
-		drop(cache, review);
+	if ((!user || review->user) && (!why || review->why))
+		HASH_ADD(hh, cache->reviews, key, sizeof(review->key), review);
+	if (!is_in_table(review))
+		review_free(review);
 }
 
 void review_cache_clear(struct review_cache *cache)

@@ -91,7 +91,10 @@ static struct book_edge *ensure_edge(struct edge_book *book, const struct report
 	entry = edge_new(edge, &key);
 	if (entry)
 		HASH_ADD_KEYPTR(hh, book->edges, entry->key, key.length, entry);
-	return entry;
+	if (!entry || is_in_table(entry))
+		return entry;
+	free(entry);
+	return NULL;
 }
 
 void edge_book_enter(struct edge_book *book, struct series_row *row,
