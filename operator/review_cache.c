@@ -23,7 +23,8 @@ static struct review_key digest_of(char kind, const char *first, const char *sec
 	bytes[0] = (unsigned char)kind;
 	memcpy(bytes + 1, first, first_size);
 	memcpy(bytes + 1 + first_size, second, second_size);
-	SHA256(bytes, size, key.digest);
+	if (!SHA256(bytes, size, key.digest))
+		key = (struct review_key){{0}};
 	explicit_bzero(bytes, size);
 	free(bytes);
 	return key;

@@ -27,7 +27,8 @@ enum starve_round { STARVE_ONE, STARVE_ALL, STARVE_ROUNDS };
 static enum starve_round starve_round;
 static unsigned int starve_left; /* allocations that still succeed */
 static bool starve_on;
-static bool starve_hit; /* an allocation was refused */
+static bool starve_calling; /* this call of the work is one that is starved */
+static bool starve_hit;	    /* an allocation was refused */
 
 void *__interceptor_malloc(size_t size);
 void *__interceptor_calloc(size_t count, size_t size);
@@ -108,10 +109,15 @@ int asprintf(char **ret_string, const char *format, ...)
 	return length;
 }
 
-/* Memory is back, for the rest of this call of the work: so that it can look at what is left. */
-static inline void starve_end(void)
+/* Memory is back within this call of the work, to make ready, or to look at what is left. */
+static inline void starve_pause(void)
 {
 	starve_on = false;
+}
+
+static inline void starve_resume(void)
+{
+	starve_on = starve_calling;
 }
 
 /* Calls the work with `allowed` allocations; returns whether it was refused one. */
@@ -120,9 +126,9 @@ static bool starve_call(bool (*work)(void *context), void *context, unsigned int
 {
 	starve_left = allowed;
 	starve_hit = false;
-	starve_on = true;
+	starve_on = starve_calling = true;
 	*ret_done = work(context);
-	starve_on = false;
+	starve_on = starve_calling = false;
 	return starve_hit;
 }
 
@@ -147,7 +153,7 @@ static unsigned int starve_through(const char *name, bool (*work)(void *context)
 }
 
 static inline unsigned int starve_work(const char *name, bool (*work)(void *context), void *context,
-				bool degrades)
+				       bool degrades)
 {
 	unsigned int refused[STARVE_ROUNDS];
 
