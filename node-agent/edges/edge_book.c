@@ -221,11 +221,13 @@ cJSON *edge_book_report(struct edge_book *book, const struct series_store *store
 	if (complete)
 		message = edges_report_encode(full, truncated, take_pointer(edges),
 					      take_pointer(gone));
+	if (!message) {
+		edge_book_begin_anew(book);
+		return NULL;
+	}
 	book->told = true;
 	book->truncated_told = truncated;
 	book->truncated = false;
-	if (!message)
-		edge_book_begin_anew(book);
 	return message;
 }
 
