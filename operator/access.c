@@ -54,7 +54,8 @@ struct check {
 	const char *needed; /* without the right to this namespace nothing else is asked, or NULL */
 	size_t under_way;
 	struct access_view view;
-	char *failure; /* why a question was not answered, or NULL */
+	bool failed;   /* a question was not answered */
+	char *failure; /* why; NULL without memory for it */
 	access_checked handler;
 	void *context;
 	struct check *prev, *next;
@@ -162,8 +163,9 @@ static void finish(struct check *check, enum access_outcome outcome, const char 
 
 static void fail(struct check *check, const char *why)
 {
-	if (!check->failure)
+	if (!check->failed)
 		check->failure = strdup(why);
+	check->failed = true;
 }
 
 static void take_answer(struct check *check, const struct question *question, bool allowed)
@@ -244,7 +246,7 @@ static bool may_ask(const struct check *check)
 {
 	size_t most = check->next_question > check->alone ? ACCESS_AT_ONCE : 1;
 
-	return !check->failure && !check->view.all && check->under_way < most &&
+	return !check->failed && !check->view.all && check->under_way < most &&
 	       check->next_question <= check->namespaces.count && !is_denied(check);
 }
 
@@ -261,8 +263,8 @@ static void go_on(struct check *check)
 	}
 	if (check->under_way)
 		return;
-	if (check->failure)
-		finish(check, ACCESS_FAILED, check->failure);
+	if (check->failed)
+		finish(check, ACCESS_FAILED, check->failure ? check->failure : "out of memory");
 	else
 		finish(check, ACCESS_ANSWERED, NULL);
 }

@@ -64,6 +64,7 @@ const struct pod *backends_find(struct backends *backends, const struct cluster 
 				const struct service *service)
 {
 	struct backend *backend;
+	const struct pod *pod;
 
 	HASH_FIND_PTR(backends->found, &service, backend);
 	if (backend)
@@ -72,9 +73,11 @@ const struct pod *backends_find(struct backends *backends, const struct cluster 
 	if (!backend)
 		return look(cluster, service);
 	backend->service = service;
-	backend->pod = look(cluster, service);
+	backend->pod = pod = look(cluster, service);
 	HASH_ADD_PTR(backends->found, service, backend);
-	return backend->pod;
+	if (!is_in_table(backend))
+		free(backend); /* it is looked for again */
+	return pod;
 }
 
 void backends_clear(struct backends *backends)

@@ -73,7 +73,11 @@ static struct cluster_namespace *ensure_namespace(struct cluster *cluster, const
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, cluster->namespaces, added->name, strlen(added->name), added);
-	return added;
+	if (is_in_table(added))
+		return added;
+	free(added->name);
+	free(added);
+	return NULL;
 }
 
 static void drop_namespace_if_empty(struct cluster *cluster, struct cluster_namespace *namespace)
@@ -100,7 +104,11 @@ static struct cluster_node *ensure_node(struct cluster *cluster, const char *nam
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, cluster->nodes, node->name, strlen(node->name), node);
-	return node;
+	if (is_in_table(node))
+		return node;
+	free(node->name);
+	free(node);
+	return NULL;
 }
 
 static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *node)
@@ -124,12 +132,19 @@ int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 			policy_free(policy);
 			return -ENOMEM;
 		}
-		DL_INSERT_INORDER2(namespace->policies, policy, policy_compare_age, scope_prev,
-				   scope_next);
-	} else {
-		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
 	}
 	HASH_ADD_KEYPTR(hh, cluster->policies, policy->id, strlen(policy->id), policy);
+	if (!is_in_table(policy)) {
+		if (namespace)
+			drop_namespace_if_empty(cluster, namespace);
+		policy_free(policy);
+		return -ENOMEM;
+	}
+	if (namespace)
+		DL_INSERT_INORDER2(namespace->policies, policy, policy_compare_age, scope_prev,
+				   scope_next);
+	else
+		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
 	return 0;
 }
 
@@ -165,8 +180,11 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 {
 	struct cluster_namespace *namespace = ensure_namespace(cluster, pod->namespace);
 	struct cluster_node *node = *pod->node ? ensure_node(cluster, pod->node) : NULL;
+	bool has_room = namespace && (node || !*pod->node);
 
-	if (!namespace || (*pod->node && !node)) {
+	if (has_room)
+		HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
+	if (!has_room || !is_in_table(pod)) {
 		if (namespace)
 			drop_namespace_if_empty(cluster, namespace);
 		if (node)
@@ -175,7 +193,6 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 		return -ENOMEM;
 	}
 	pod_share_template(pod, &cluster->pod_templates);
-	HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
 	add_to_namespace(namespace, node, pod);
 	pod->namespace_labels = namespace->exists ? &namespace->labels : NULL;
 	if (node)
@@ -296,9 +313,13 @@ int cluster_set_node_addresses(struct cluster_node *node, const cJSON *object)
 	return 0;
 }
 
-void cluster_add_quota(struct cluster *cluster, struct quota *quota)
+int cluster_add_quota(struct cluster *cluster, struct quota *quota)
 {
 	HASH_ADD_KEYPTR(hh, cluster->quotas, quota->name, strlen(quota->name), quota);
+	if (is_in_table(quota))
+		return 0;
+	quota_free(quota);
+	return -ENOMEM;
 }
 
 void cluster_take_quota(struct cluster *cluster, struct quota *quota)
@@ -306,9 +327,13 @@ void cluster_take_quota(struct cluster *cluster, struct quota *quota)
 	HASH_DEL(cluster->quotas, quota);
 }
 
-void cluster_add_service(struct cluster *cluster, struct service *service)
+int cluster_add_service(struct cluster *cluster, struct service *service)
 {
 	HASH_ADD_KEYPTR(hh, cluster->services, service->id, strlen(service->id), service);
+	if (is_in_table(service))
+		return 0;
+	service_free(service);
+	return -ENOMEM;
 }
 
 void cluster_take_service(struct cluster *cluster, struct service *service)

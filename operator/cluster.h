@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "operator/labels.h"
 #include "operator/pod.h"
@@ -61,9 +61,8 @@ struct cluster_namespace *cluster_find_namespace(const struct cluster *cluster, 
 /* Adds an object that is not in yet and takes it. Returns 0, or -ENOMEM with the object freed. */
 int cluster_add_policy(struct cluster *cluster, struct policy *policy);
 int cluster_add_pod(struct cluster *cluster, struct pod *pod);
-
-void cluster_add_quota(struct cluster *cluster, struct quota *quota);
-void cluster_add_service(struct cluster *cluster, struct service *service);
+int cluster_add_quota(struct cluster *cluster, struct quota *quota);
+int cluster_add_service(struct cluster *cluster, struct service *service);
 
 /* Takes an object out and hands it to the caller. */
 void cluster_take_policy(struct cluster *cluster, struct policy *policy);

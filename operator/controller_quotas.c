@@ -68,8 +68,9 @@ void controller_on_quota(void *context, const cJSON *object)
 	former = cluster_find_quota(&controller->cluster, quota->name);
 	if (former)
 		cluster_take_quota(&controller->cluster, former);
-	cluster_add_quota(&controller->cluster, quota);
-	if (!former || strcmp(former->trouble.message, quota->trouble.message) != 0)
+	if (cluster_add_quota(&controller->cluster, quota) < 0)
+		log_error("a ProbeQuota cannot be kept: out of memory");
+	else if (!former || strcmp(former->trouble.message, quota->trouble.message) != 0)
 		tell_trouble(controller, quota);
 	quota_free(former);
 	controller_judge_all(controller);

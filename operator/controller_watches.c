@@ -111,8 +111,9 @@ static void on_service(void *context, const cJSON *object)
 	}
 	if (old)
 		drop_service(controller, old);
-	cluster_add_service(&controller->cluster, service);
-	if (addresses_add_service(&controller->addresses, service) < 0)
+	if (cluster_add_service(&controller->cluster, service) < 0)
+		log_error("a Service cannot be kept: out of memory");
+	else if (addresses_add_service(&controller->addresses, service) < 0)
 		log_error("the addresses of Service %s cannot be kept: out of memory", service->id);
 }
 

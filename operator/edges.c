@@ -31,7 +31,11 @@ static struct edges_node *ensure_node(struct edges *edges, const char *name)
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, edges->nodes, node->name, strlen(node->name), node);
-	return node;
+	if (is_in_table(node))
+		return node;
+	free(node->name);
+	free(node);
+	return NULL;
 }
 
 static void forget_edge(struct edges *edges, struct edges_node *node, struct known_edge *known)
@@ -102,6 +106,10 @@ static int add_edge(struct edges *edges, struct edges_node *node, const struct r
 	order_ends(&known->edge, &source, &destination);
 	edge_key_read(known->key, source, destination, &known->edge.protocol);
 	HASH_ADD_KEYPTR(hh, node->known[edge->side], known->key, key->length, known);
+	if (!is_in_table(known)) {
+		free(known);
+		return -ENOMEM;
+	}
 	edges->bytes += size;
 	return 0;
 }

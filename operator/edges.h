@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/error.h"
 #include "lib/link/edges.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 #include "lib/link/message.h"
 
 struct fleet_node *fleet_find_node(const struct fleet *fleet, const char *name)
@@ -33,7 +34,11 @@ struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint
 	}
 	node->heard_ms = now_ms;
 	HASH_ADD_KEYPTR(hh, fleet->nodes, node->name, strlen(node->name), node);
-	return node;
+	if (is_in_table(node))
+		return node;
+	free(node->name);
+	free(node);
+	return NULL;
 }
 
 static struct fleet_entry *find_entry(const struct fleet_node *node, const char *uid)
@@ -78,6 +83,11 @@ static int add_entry(struct fleet_node *node, const char *uid, char *text)
 	for (int type = 0; type < PROBE_TYPES; type++)
 		entry->since[type] = node->revision + 1;
 	HASH_ADD_KEYPTR(hh, node->entries, entry->uid, strlen(uid), entry);
+	if (!is_in_table(entry)) {
+		free(text);
+		free(entry);
+		return -ENOMEM;
+	}
 	node->changed = true;
 	return true;
 }
@@ -147,46 +157,52 @@ int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_
 	return result;
 }
 
-/* An array of the node's pods, all or only the changed ones; all count as told from now on. */
-static cJSON *encode_pods(struct fleet_node *node, bool only_changed)
+/* An array of the node's pods, all or only the changed ones. */
+static cJSON *encode_pods(const struct fleet_node *node, bool only_changed)
 {
 	cleanup_json cJSON *array = cJSON_CreateArray();
-	struct fleet_entry *entry, *next;
+	const struct fleet_entry *entry = node->entries;
 
-	HASH_ITER(hh, node->entries, entry, next) {
-		cJSON *pod;
-
+	for (; entry; entry = entry->hh.next) {
 		if (only_changed && !entry->changed)
 			continue;
-		pod = cJSON_Parse(entry->text);
-		if (!pod || !array || !cJSON_AddItemToArray(array, pod)) {
-			cJSON_Delete(pod);
+		if (!json_append_item(array, cJSON_Parse(entry->text)))
 			return NULL;
-		}
-		entry->changed = false;
 	}
 	return take_pointer(array);
 }
 
-/* Starts the next revision when there is something to tell. */
-static struct selection_version next_version(const struct fleet *fleet, struct fleet_node *node)
+/* The next revision when there is something to tell. */
+static struct selection_version next_version(const struct fleet *fleet,
+					     const struct fleet_node *node)
 {
-	if (node->changed)
-		node->revision++;
+	return (struct selection_version){.epoch = fleet->epoch,
+					  .revision = node->revision + node->changed};
+}
+
+/* All that there is has been put into a message of this version; without memory for it, nothing. */
+static cJSON *count_as_told(struct fleet_node *node, const struct selection_version *version,
+			    cJSON *message)
+{
+	struct fleet_entry *entry = node->entries;
+
+	if (!message)
+		return NULL;
+	for (; entry; entry = entry->hh.next)
+		entry->changed = false;
+	strings_free(&node->removed);
+	node->revision = version->revision;
 	node->changed = false;
-	return (struct selection_version){.epoch = fleet->epoch, .revision = node->revision};
+	return message;
 }
 
 static cJSON *encode_removed(const struct fleet_node *node)
 {
 	cleanup_json cJSON *array = cJSON_CreateArray();
 
-	for (size_t i = 0; array && i < node->removed.count; i++) {
-		cJSON *uid = cJSON_CreateString(node->removed.items[i]);
-
-		if (!uid || !cJSON_AddItemToArray(array, uid))
+	for (size_t i = 0; i < node->removed.count; i++)
+		if (!json_append_item(array, cJSON_CreateString(node->removed.items[i])))
 			return NULL;
-	}
 	return take_pointer(array);
 }
 
@@ -194,22 +210,18 @@ cJSON *fleet_node_snapshot(const struct fleet *fleet, struct fleet_node *node)
 {
 	struct selection_version version = next_version(fleet, node);
 
-	strings_free(&node->removed);
-	return snapshot_encode(&version, encode_pods(node, false));
+	return count_as_told(node, &version, snapshot_encode(&version, encode_pods(node, false)));
 }
 
 cJSON *fleet_node_delta(const struct fleet *fleet, struct fleet_node *node)
 {
-	struct selection_version version;
-	uint64_t from = node->revision;
-	cJSON *removed;
+	struct selection_version version = next_version(fleet, node);
 
 	if (!node->changed)
 		return NULL;
-	version = next_version(fleet, node);
-	removed = encode_removed(node);
-	strings_free(&node->removed);
-	return delta_encode(&version, from, encode_pods(node, true), removed);
+	return count_as_told(node, &version,
+			     delta_encode(&version, node->revision, encode_pods(node, true),
+					  encode_removed(node)));
 }
 
 /* An agent is at work when it has reported on the connection that it has. */

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/strings.h"
 #include "lib/link/report.h"

@@ -73,7 +73,10 @@ static struct graph_edge *add_edge(struct graph *graph, const struct view *view,
 	edge_key_read(key, &edge->source, &edge->destination, &edge->protocol);
 	edge->port = view->port;
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, graph->edges, key, length, hash, edge);
-	return edge;
+	if (is_in_table(edge))
+		return edge;
+	free(edge);
+	return NULL;
 }
 
 /* What an edge is in the tables of edges, it is in the graph as well, unless a Service is between.

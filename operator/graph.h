@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/strings.h"
 #include "lib/base/text.h"

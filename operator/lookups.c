@@ -123,12 +123,10 @@ void lookups_mark(struct lookups *lookups, const struct ip_address *address)
 	}
 }
 
-cJSON *lookups_tell(struct asker *asker, const struct addresses *addresses)
+static cJSON *encode_due(const struct asker *asker, const struct addresses *addresses)
 {
 	cleanup_json cJSON *array = cJSON_CreateArray();
 
-	if (!asker->due)
-		return NULL;
 	for (size_t i = 0; i < asker->count; i++) {
 		struct peer peer;
 
@@ -137,8 +135,18 @@ cJSON *lookups_tell(struct asker *asker, const struct addresses *addresses)
 		peer = addresses_find(addresses, &asker->asked[i].address);
 		if (!peer_encode(array, &peer))
 			return NULL;
-		asker->asked[i].due = false;
 	}
-	asker->due = false;
 	return peers_encode(take_pointer(array));
+}
+
+cJSON *lookups_tell(struct asker *asker, const struct addresses *addresses)
+{
+	cJSON *message = asker->due ? encode_due(asker, addresses) : NULL;
+
+	if (!message)
+		return NULL;
+	for (size_t i = 0; i < asker->count; i++)
+		asker->asked[i].due = false;
+	asker->due = false;
+	return message;
 }

@@ -107,8 +107,9 @@ struct pod_template *pod_template_share(struct pod_template **table, struct pod_
 		pod_template_release(own);
 		return known;
 	}
-	own->table = table;
 	HASH_ADD_KEYPTR(hh, *table, own->key, own->key_size, own);
+	if (is_in_table(own))
+		own->table = table;
 	return own;
 }
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "operator/labels.h"
 
@@ -46,7 +46,8 @@ struct pod_template *pod_template_new(const struct pod_template_parts *parts);
 
 /*
  * Gives the caller's hold on `own` for one on the template of the table that says the same, and
- * returns it; that is `own` itself, which is in the table then, where there was none.
+ * returns it; that is `own` itself, which is in the table then, where there was none (without
+ * memory for that, it stays its holder's alone).
  */
 struct pod_template *pod_template_share(struct pod_template **table, struct pod_template *own);
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/error.h"
 #include "lib/intent/intent.h"

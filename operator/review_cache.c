@@ -23,7 +23,8 @@ static struct review_key digest_of(char kind, const char *first, const char *sec
 	bytes[0] = (unsigned char)kind;
 	memcpy(bytes + 1, first, first_size);
 	memcpy(bytes + 1 + first_size, second, second_size);
-	SHA256(bytes, size, key.digest);
+	if (!SHA256(bytes, size, key.digest))
+		key = (struct review_key){{0}};
 	explicit_bzero(bytes, size);
 	free(bytes);
 	return key;
@@ -47,12 +48,17 @@ static bool is_empty(const struct review_key *key)
 	return memcmp(key, &empty, sizeof(empty)) == 0;
 }
 
-static void drop(struct review_cache *cache, struct review *review)
+static void review_free(struct review *review)
 {
-	HASH_DEL(cache->reviews, review);
 	cJSON_Delete(review->user);
 	free(review->why);
 	free(review);
+}
+
+static void drop(struct review_cache *cache, struct review *review)
+{
+	HASH_DEL(cache->reviews, review);
+	review_free(review);
 }
 
 static struct review *find(const struct review_cache *cache, const struct review_key *key)
@@ -93,9 +99,10 @@ void review_cache_keep(struct review_cache *cache, const struct review_key *key,
 	review->good = good;
 	review->user = user ? cJSON_Duplicate(user, true) : NULL;
 	review->why = why ? strdup(why) : NULL;
-	HASH_ADD(hh, cache->reviews, key, sizeof(review->key), review);
-	if ((user && !review->user) || (why && !review->why))
-		drop(cache, review);
+	if ((!user || review->user) && (!why || review->why))
+		HASH_ADD(hh, cache->reviews, key, sizeof(review->key), review);
+	if (!is_in_table(review))
+		review_free(review);
 }
 
 void review_cache_clear(struct review_cache *cache)

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #define REVIEW_KEPT_MS	   10000
 #define REVIEW_CACHE_LIMIT 8192 /* beyond, the oldest is dropped */

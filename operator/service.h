@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/net/address.h"
 #include "operator/labels.h"

@@ -10,7 +10,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 #include <utlist.h>
 
 #include "lib/base/cleanup.h"
@@ -396,6 +396,10 @@ void status_writer_learn(struct status_writer *writer, const char *policy_id, co
 	record->writer = writer;
 	record->known = status ? cJSON_Duplicate(status, true) : NULL;
 	HASH_ADD_KEYPTR(hh, writer->records, record->id, strlen(record->id), record);
+	if (is_in_table(record))
+		return;
+	log_error("status of policy %s: out of memory", policy_id);
+	free_record(record);
 }
 
 void status_writer_touch(struct status_writer *writer, const char *policy_id)

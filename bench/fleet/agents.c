@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
@@ -143,6 +143,8 @@ static struct observed *find(const struct agent *agent, uint32_t pod)
 	struct observed *observed;
 
 	HASH_FIND(hh, agent->observed, &pod, sizeof(pod), observed);
+	if (!is_in_table(observed))
+		abort();
 	return observed;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 #include <utlist.h>
 
 #include "bench/fleet/http.h"
@@ -312,6 +312,8 @@ static struct stored *stored_ensure(struct api *api, const char *path)
 	if (!stored || !stored->path)
 		abort();
 	HASH_ADD_KEYPTR(hh, api->stored, stored->path, strlen(stored->path), stored);
+	if (!is_in_table(stored))
+		abort();
 	return stored;
 }
 

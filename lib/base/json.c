@@ -47,6 +47,14 @@ cJSON *json_append_object(cJSON *array)
 	return item && cJSON_AddItemToArray(array, item) ? item : NULL;
 }
 
+bool json_append_item(cJSON *array, cJSON *item)
+{
+	if (array && item && cJSON_AddItemToArray(array, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
+}
+
 bool json_add_item(cJSON *object, const char *name, cJSON *item)
 {
 	if (object && item && cJSON_AddItemToObject(object, name, item))

@@ -37,6 +37,9 @@ bool json_boolean_of(const cJSON *item, bool otherwise);
 /* Appends an empty object to an array (that may be NULL) and returns it; NULL: no memory. */
 cJSON *json_append_object(cJSON *array);
 
+/* Appends `item` to an array, and takes it also on failure. Both may be NULL. False: no memory. */
+bool json_append_item(cJSON *array, cJSON *item);
+
 /* Adds `item` under `name`, and takes it also on failure. Both may be NULL. False: no memory. */
 bool json_add_item(cJSON *object, const char *name, cJSON *item);
 

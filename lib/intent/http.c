@@ -76,7 +76,7 @@ static bool encode_ports(const struct http_settings *http, cJSON *json)
 	cJSON *array = http->port_count ? cJSON_AddArrayToObject(json, "ports") : NULL;
 
 	for (size_t i = 0; i < http->port_count; i++)
-		if (!cJSON_AddItemToArray(array, cJSON_CreateNumber(http->ports[i])))
+		if (!json_append_item(array, cJSON_CreateNumber(http->ports[i])))
 			return false;
 	return true;
 }

@@ -135,6 +135,10 @@ static int list_of(const char **templates, size_t count, struct http_routes **re
 	} else {
 		HASH_ADD_KEYPTR(hh, lists, routes->text, size, routes);
 	}
+	if (!is_in_table(routes)) {
+		free(routes);
+		return -ENOMEM;
+	}
 	*ret_routes = http_routes_hold(routes);
 	return 0;
 }

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/error.h"
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 
 #define CLASS_SIZE  100
 #define CLASS_FIRST (HTTP_STATUS_FIRST / CLASS_SIZE)
@@ -80,7 +81,7 @@ static bool append(cJSON *array, const char *format, unsigned int number)
 	char text[TEXT_SIZE];
 
 	snprintf(text, sizeof(text), format, number);
-	return cJSON_AddItemToArray(array, cJSON_CreateString(text));
+	return json_append_item(array, cJSON_CreateString(text));
 }
 
 static bool append_class(cJSON *array, const struct http_status_set *set, unsigned int class)

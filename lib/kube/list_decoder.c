@@ -9,9 +9,6 @@
 #include "lib/base/cleanup.h"
 #include "lib/kube/oversized_object.h"
 
-/* A buffer beyond this is given back once it is empty; one large object is no reason to keep it. */
-#define BUFFER_KEEP_LIMIT (64 << 10)
-
 /* What a byte leads to. */
 enum list_step {
 	STEP_ON,    /* the next byte */
@@ -24,7 +21,7 @@ static void begin_value(struct list_decoder *decoder, bool is_item)
 	decoder->state = LIST_INSIDE;
 	decoder->span = (struct json_span){0};
 	decoder->is_item = is_item;
-	decoder->consumed = decoder->scanned;
+	decoder->buffer.consumed = decoder->buffer.scanned;
 }
 
 static enum list_step step_member(struct list_decoder *decoder, char byte)
@@ -105,8 +102,8 @@ static enum list_step step(struct list_decoder *decoder, char byte)
 
 static struct json_stretch value_under_way(const struct list_decoder *decoder)
 {
-	return (struct json_stretch){decoder->buffer.data + decoder->consumed,
-				     decoder->scanned - decoder->consumed};
+	return (struct json_stretch){decoder->buffer.text.data + decoder->buffer.consumed,
+				     decoder->buffer.scanned - decoder->buffer.consumed};
 }
 
 /* Whether the bytes of the value under way are needed when it is over. */
@@ -134,30 +131,13 @@ static void bound_value(struct list_decoder *decoder)
 		return;
 	if (is_kept)
 		give_up_value(decoder);
-	decoder->consumed = decoder->scanned;
-}
-
-/* Moves what is left to the front of the buffer. */
-static void drop_consumed(struct list_decoder *decoder)
-{
-	struct text *buffer = &decoder->buffer;
-
-	if (!decoder->consumed)
-		return;
-	buffer->length -= decoder->consumed;
-	decoder->scanned -= decoder->consumed;
-	memmove(buffer->data, buffer->data + decoder->consumed, buffer->length);
-	decoder->consumed = 0;
-	if (!buffer->length && buffer->capacity > BUFFER_KEEP_LIMIT)
-		text_free(buffer);
+	decoder->buffer.consumed = decoder->buffer.scanned;
 }
 
 int list_decoder_push(struct list_decoder *decoder, const char *data, size_t length)
 {
 	bound_value(decoder);
-	drop_consumed(decoder);
-	text_append(&decoder->buffer, data, length);
-	return decoder->buffer.failed ? -ENOMEM : 0;
+	return decode_buffer_push(&decoder->buffer, data, length);
 }
 
 /* A collection that is empty may come as null, which is how Go writes an empty slice. */
@@ -200,6 +180,7 @@ static int take_member(struct list_decoder *decoder, struct json_stretch value, 
 		return -EBADMSG;
 	if (is_key(decoder, "items"))
 		return take_absent_items(decoder, value);
+	decoder->has_metadata = true;
 	return take_part(LIST_PART_METADATA, value, ret_part);
 }
 
@@ -222,7 +203,7 @@ static int end_value(struct list_decoder *decoder, struct list_part *ret_part)
 	int result = take_value(decoder, ret_part);
 
 	decoder->state = decoder->is_item ? LIST_ITEMS : LIST_MEMBER;
-	decoder->consumed = decoder->scanned;
+	decoder->buffer.consumed = decoder->buffer.scanned;
 	return result;
 }
 
@@ -230,7 +211,7 @@ static int tell_end(struct list_decoder *decoder, struct list_part *ret_part)
 {
 	if (decoder->state != LIST_END)
 		return 0;
-	if (!decoder->has_items)
+	if (!decoder->has_items || !decoder->has_metadata)
 		return -EBADMSG;
 	decoder->state = LIST_OVER;
 	*ret_part = (struct list_part){.type = LIST_PART_END};
@@ -242,8 +223,9 @@ static int look_inside(struct list_decoder *decoder, struct list_part *ret_part)
 {
 	bool is_over;
 
-	decoder->scanned += json_span_walk(&decoder->span, decoder->buffer.data + decoder->scanned,
-					   decoder->buffer.length - decoder->scanned, &is_over);
+	decoder->buffer.scanned +=
+		json_span_walk(&decoder->span, decoder->buffer.text.data + decoder->buffer.scanned,
+			       decoder->buffer.text.length - decoder->buffer.scanned, &is_over);
 	return is_over ? end_value(decoder, ret_part) : 0;
 }
 
@@ -254,10 +236,10 @@ static int look(struct list_decoder *decoder, struct list_part *ret_part)
 
 	if (decoder->state == LIST_INSIDE)
 		return look_inside(decoder, ret_part);
-	result = step(decoder, decoder->buffer.data[decoder->scanned]);
+	result = step(decoder, decoder->buffer.text.data[decoder->buffer.scanned]);
 	if (result == STEP_WRONG)
 		return -EBADMSG;
-	decoder->scanned += result == STEP_ON;
+	decoder->buffer.scanned += result == STEP_ON;
 	return 0;
 }
 
@@ -265,7 +247,7 @@ int list_decoder_next(struct list_decoder *decoder, struct list_part *ret_part, 
 {
 	int result = 0;
 
-	while (result == 0 && decoder->scanned < decoder->buffer.length)
+	while (result == 0 && decoder->buffer.scanned < decoder->buffer.text.length)
 		result = look(decoder, ret_part);
 	if (result == 0)
 		result = tell_end(decoder, ret_part);
@@ -277,6 +259,6 @@ int list_decoder_next(struct list_decoder *decoder, struct list_part *ret_part, 
 void list_decoder_reset(struct list_decoder *decoder)
 {
 	cJSON_Delete(decoder->oversized);
-	text_free(&decoder->buffer);
+	decode_buffer_free(&decoder->buffer);
 	*decoder = (struct list_decoder){.object_limit = decoder->object_limit};
 }

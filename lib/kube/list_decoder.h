@@ -15,7 +15,7 @@
 #include <cjson/cJSON.h>
 
 #include "lib/base/error.h"
-#include "lib/base/text.h"
+#include "lib/kube/decode_buffer.h"
 #include "lib/kube/json_span.h"
 
 enum list_part_type {
@@ -51,16 +51,15 @@ enum list_state {
 
 /* Start with `object_limit` set and all else zero. */
 struct list_decoder {
-	size_t object_limit; /* bytes of one object */
-	struct text buffer;
-	size_t consumed; /* bytes of the buffer that are done with */
-	size_t scanned;	 /* bytes of the buffer that were looked at; the value is between the two */
+	size_t object_limit;	     /* bytes of one object */
+	struct decode_buffer buffer; /* the value under way is what is scanned and not consumed */
 	enum list_state state;
 	struct json_span span;
 	char key[LIST_KEY_SIZE]; /* of the member that is under way */
 	size_t key_length;
 	bool is_item;	/* the value under way is an item, else a member of the list */
 	bool has_items; /* the member "items" has come */
+	bool has_metadata;
 	bool is_oversized;
 	cJSON *oversized; /* what the value under way began with, once it is too large */
 };
@@ -70,7 +69,8 @@ int list_decoder_push(struct list_decoder *decoder, const char *data, size_t len
 
 /*
  * Decodes the next part. Returns 1 with *ret_part, 0 when more bytes are needed, or -EBADMSG when
- * this is no list, or memory ran out for a part of it; then only list_decoder_reset() helps.
+ * this is no list, or memory ran out for a part of it; then only list_decoder_reset() helps. A page
+ * without metadata is none: it does not say whether it is the last one.
  */
 int list_decoder_next(struct list_decoder *decoder, struct list_part *ret_part,
 		      struct error *error);

@@ -9,9 +9,6 @@
 #include "lib/base/json.h"
 #include "lib/kube/oversized_object.h"
 
-/* A buffer beyond this is given back once it is empty; one large object is no reason to keep it. */
-#define BUFFER_KEEP_LIMIT (64 << 10)
-
 /* How much of a bad line is shown. */
 #define EXCERPT_LENGTH 80
 
@@ -29,26 +26,9 @@ static enum watch_event_type type_of(const char *name)
 	return WATCH_EVENT_UNKNOWN;
 }
 
-/* Moves what is left to the front of the buffer. */
-static void drop_consumed(struct watch_decoder *decoder)
-{
-	struct text *buffer = &decoder->buffer;
-
-	if (!decoder->consumed)
-		return;
-	buffer->length -= decoder->consumed;
-	decoder->scanned -= decoder->consumed;
-	memmove(buffer->data, buffer->data + decoder->consumed, buffer->length);
-	decoder->consumed = 0;
-	if (!buffer->length && buffer->capacity > BUFFER_KEEP_LIMIT)
-		text_free(buffer);
-}
-
 int watch_decoder_push(struct watch_decoder *decoder, const char *data, size_t length)
 {
-	drop_consumed(decoder);
-	text_append(&decoder->buffer, data, length);
-	return decoder->buffer.failed ? -ENOMEM : 0;
+	return decode_buffer_push(&decoder->buffer, data, length);
 }
 
 /* The next line without its end, or NULL when it has not come whole. */
@@ -56,16 +36,17 @@ static const char *next_line(struct watch_decoder *decoder, size_t *ret_length)
 {
 	const char *line, *end;
 
-	if (decoder->scanned == decoder->buffer.length)
+	if (decoder->buffer.scanned == decoder->buffer.text.length)
 		return NULL;
-	line = decoder->buffer.data + decoder->consumed;
-	end = memchr(decoder->buffer.data + decoder->scanned, '\n',
-		     decoder->buffer.length - decoder->scanned);
+	line = decoder->buffer.text.data + decoder->buffer.consumed;
+	end = memchr(decoder->buffer.text.data + decoder->buffer.scanned, '\n',
+		     decoder->buffer.text.length - decoder->buffer.scanned);
 	if (!end) {
-		decoder->scanned = decoder->buffer.length;
+		decoder->buffer.scanned = decoder->buffer.text.length;
 		return NULL;
 	}
-	decoder->consumed = decoder->scanned = (size_t)(end + 1 - decoder->buffer.data);
+	decoder->buffer.consumed = decoder->buffer.scanned =
+		(size_t)(end + 1 - decoder->buffer.text.data);
 	*ret_length = (size_t)(end - line);
 	return line;
 }
@@ -122,13 +103,13 @@ static int decode_beginning(const struct watch_decoder *decoder, const char *lin
 
 static size_t unread(const struct watch_decoder *decoder)
 {
-	return decoder->buffer.length - decoder->consumed;
+	return decoder->buffer.text.length - decoder->buffer.consumed;
 }
 
 /* What is left has no line end and is too large to wait for one. */
 static int start_skipping(struct watch_decoder *decoder, struct error *error)
 {
-	int result = decode_beginning(decoder, decoder->buffer.data + decoder->consumed,
+	int result = decode_beginning(decoder, decoder->buffer.text.data + decoder->buffer.consumed,
 				      unread(decoder), &decoder->oversized, error);
 
 	if (result < 0)
@@ -173,14 +154,14 @@ int watch_decoder_next(struct watch_decoder *decoder, struct watch_event *ret_ev
 	if (!decoder->is_skipping && unread(decoder) > decoder->line_limit)
 		result = start_skipping(decoder, error);
 	if (decoder->is_skipping)
-		decoder->consumed = decoder->buffer.length;
+		decoder->buffer.consumed = decoder->buffer.text.length;
 	return result;
 }
 
 void watch_decoder_reset(struct watch_decoder *decoder)
 {
 	watch_event_free(&decoder->oversized);
-	text_free(&decoder->buffer);
+	decode_buffer_free(&decoder->buffer);
 	*decoder = (struct watch_decoder){.line_limit = decoder->line_limit};
 }
 

@@ -14,7 +14,7 @@
 #include <cjson/cJSON.h>
 
 #include "lib/base/error.h"
-#include "lib/base/text.h"
+#include "lib/kube/decode_buffer.h"
 
 enum watch_event_type {
 	WATCH_EVENT_ADDED,
@@ -34,12 +34,10 @@ struct watch_event {
 
 /* Start with `line_limit` set and all else zero. */
 struct watch_decoder {
-	size_t line_limit; /* bytes */
-	struct text buffer;
+	size_t line_limit;	      /* bytes */
+	struct decode_buffer buffer;  /* what is scanned holds no further line end */
 	struct watch_event oversized; /* what the line that is being skipped is about */
 	bool is_skipping;	      /* the rest of a line beyond the limit */
-	size_t consumed;	      /* bytes of the buffer that were decoded */
-	size_t scanned; /* bytes of the buffer that are known to hold no further line end */
 };
 
 /* Takes bytes in. Returns 0 or -ENOMEM. */

@@ -58,12 +58,10 @@ static bool encode_addresses(cJSON *message, const char *name, const struct ip_a
 	char text[IP_ADDRESS_TEXT_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
-		cJSON *item = cJSON_CreateString(ip_address_format(&addresses[i], text));
+		const char *address = ip_address_format(&addresses[i], text);
 
-		if (!cJSON_AddItemToArray(array, item)) {
-			cJSON_Delete(item);
+		if (!json_append_item(array, cJSON_CreateString(address)))
 			return false;
-		}
 	}
 	return array != NULL;
 }

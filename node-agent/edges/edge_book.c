@@ -91,7 +91,10 @@ static struct book_edge *ensure_edge(struct edge_book *book, const struct report
 	entry = edge_new(edge, &key);
 	if (entry)
 		HASH_ADD_KEYPTR(hh, book->edges, entry->key, key.length, entry);
-	return entry;
+	if (!entry || is_in_table(entry))
+		return entry;
+	free(entry);
+	return NULL;
 }
 
 void edge_book_enter(struct edge_book *book, struct series_row *row,
@@ -218,11 +221,13 @@ cJSON *edge_book_report(struct edge_book *book, const struct series_store *store
 	if (complete)
 		message = edges_report_encode(full, truncated, take_pointer(edges),
 					      take_pointer(gone));
+	if (!message) {
+		edge_book_begin_anew(book);
+		return NULL;
+	}
 	book->told = true;
 	book->truncated_told = truncated;
 	book->truncated = false;
-	if (!message)
-		edge_book_begin_anew(book);
 	return message;
 }
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/link/edges.h"
 #include "node-agent/series/store.h"

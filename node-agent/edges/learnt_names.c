@@ -62,20 +62,14 @@ static void remove_name(struct learnt_names *names, struct learnt_name *name)
 		remove_pod(names, pod);
 }
 
-static void append_name(struct learnt_names *names, struct learnt_name *name)
-{
-	HASH_ADD(hh, name->pod->names, address, sizeof(name->address), name);
-	DL_APPEND(names->names, name);
-}
-
 /* Moves it to the end of both orders. */
 static void use_name(struct learnt_names *names, struct learnt_name *name, uint64_t until)
 {
 	if (name->until < until)
 		name->until = until;
-	HASH_DEL(name->pod->names, name);
+	table_move_to_end(name->pod->names, name);
 	DL_DELETE(names->names, name);
-	append_name(names, name);
+	DL_APPEND(names->names, name);
 }
 
 static struct name_pod *ensure_pod(struct learnt_names *names, const char *uid)
@@ -93,7 +87,22 @@ static struct name_pod *ensure_pod(struct learnt_names *names, const char *uid)
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, names->pods, pod->uid, strlen(pod->uid), pod);
-	return pod;
+	if (is_in_table(pod))
+		return pod;
+	free(pod->uid);
+	free(pod);
+	return NULL;
+}
+
+/* Puts it at the end of both orders; false: no memory. */
+static bool append_name(struct learnt_names *names, struct learnt_name *name)
+{
+	HASH_ADD(hh, name->pod->names, address, sizeof(name->address), name);
+	if (!is_in_table(name))
+		return false;
+	DL_APPEND(names->names, name);
+	names->count++;
+	return true;
 }
 
 static void add_name(struct learnt_names *names, const char *pod_uid,
@@ -102,17 +111,16 @@ static void add_name(struct learnt_names *names, const char *pod_uid,
 	struct learnt_name *learnt = calloc(1, sizeof(*learnt));
 	struct name_pod *pod = learnt ? ensure_pod(names, pod_uid) : NULL;
 
-	if (!pod) {
+	if (pod)
+		*learnt = (struct learnt_name){
+			.address = *address, .pod = pod, .name = name, .until = until};
+	if (!pod || !append_name(names, learnt)) {
+		if (pod && !pod->names)
+			remove_pod(names, pod);
 		free(learnt);
 		free(name);
 		return;
 	}
-	learnt->address = *address;
-	learnt->pod = pod;
-	learnt->name = name;
-	learnt->until = until;
-	append_name(names, learnt);
-	names->count++;
 	if (HASH_COUNT(pod->names) > LEARNT_NAMES_POD_LIMIT)
 		remove_name(names, pod->names);
 	else if (names->count > LEARNT_NAMES_LIMIT)

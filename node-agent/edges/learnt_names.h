@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/net/address.h"
 

@@ -49,7 +49,10 @@ static void clear(struct cached_peer **peers)
 	}
 }
 
-/* Lets go of an address; the operator is told of it if it was asked. */
+/*
+ * Lets go of an address; the operator is told of it if it was asked. Without memory for that, it
+ * goes on telling of it until the connection ends, and nobody listens.
+ */
 static void forget(struct peer_cache *cache, struct cached_peer *peer)
 {
 	HASH_DEL(cache->peers, peer);
@@ -59,6 +62,8 @@ static void forget(struct peer_cache *cache, struct cached_peer *peer)
 		return;
 	}
 	HASH_ADD(hh, cache->forgotten, address, sizeof(peer->address), peer);
+	if (!is_in_table(peer))
+		free_peer(peer);
 }
 
 /* It is wanted again before the operator was told: it need not be, but must answer again. */
@@ -87,6 +92,10 @@ static struct cached_peer *add(struct peer_cache *cache, const struct ip_address
 	peer->used_at = now;
 	peer->identity = nobody;
 	HASH_ADD(hh, cache->peers, address, sizeof(peer->address), peer);
+	if (!is_in_table(peer)) {
+		free(peer);
+		return NULL;
+	}
 	DL_APPEND(cache->unasked, peer);
 	return peer;
 }
@@ -97,8 +106,7 @@ static void touch(struct peer_cache *cache, struct cached_peer *peer, uint64_t n
 	if (now - peer->used_at < TOUCH_MS)
 		return;
 	peer->used_at = now;
-	HASH_DEL(cache->peers, peer);
-	HASH_ADD(hh, cache->peers, address, sizeof(peer->address), peer);
+	table_move_to_end(cache->peers, peer);
 }
 
 bool peer_cache_find(struct peer_cache *cache, const struct ip_address *address, uint64_t now,

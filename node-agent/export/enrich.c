@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 
 static bool add_container(cJSON *out, const char *name, const char *id)
 {
@@ -29,12 +30,9 @@ static bool add_policies(cJSON *out, const struct strings *policies)
 {
 	cJSON *array = cJSON_AddArrayToObject(out, "policies");
 
-	for (size_t i = 0; array && i < policies->count; i++) {
-		cJSON *policy = cJSON_CreateString(policies->items[i]);
-
-		if (!policy || !cJSON_AddItemToArray(array, policy))
+	for (size_t i = 0; i < policies->count; i++)
+		if (!json_append_item(array, cJSON_CreateString(policies->items[i])))
 			return false;
-	}
 	return array != NULL;
 }
 

@@ -119,7 +119,10 @@ static struct lifecycle_pod *add_pod(struct lifecycle *lifecycle, const char *ui
 	for (int type = 0; type < PROBE_TYPES; type++)
 		pod->slots[type].type = (enum probe_type)type;
 	HASH_ADD_STR(lifecycle->pods, uid, pod);
-	return pod;
+	if (is_in_table(pod))
+		return pod;
+	free(pod);
+	return NULL;
 }
 
 static void remove_pod(struct lifecycle *lifecycle, struct lifecycle_pod *pod)

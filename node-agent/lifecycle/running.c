@@ -110,6 +110,10 @@ int running_probe_attach(struct running_probe *running, const struct probe_slot 
 		return error_set(error, ENOMEM, "out of memory");
 	/* In the table first: events may come before the call returns. */
 	HASH_ADD(hh, running->attachments, cgroup_id, sizeof(uint64_t), attachment);
+	if (!is_in_table(attachment)) {
+		attachment_free(running, attachment, now);
+		return error_set(error, ENOMEM, "out of memory");
+	}
 	counted.series = attachment->series;
 	result = running->kind->attach(running->probe, &counted, settings, &attachment->handle,
 				       error);

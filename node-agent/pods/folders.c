@@ -41,7 +41,10 @@ struct pod_folder *pod_folders_add(struct pod_folders *folders, const char *uid,
 	folder->level = level;
 	folder->present = true;
 	HASH_ADD_STR(folders->by_uid, uid, folder);
-	return folder;
+	if (is_in_table(folder))
+		return folder;
+	folder_free(folder);
+	return NULL;
 }
 
 void pod_folders_remove(struct pod_folders *folders, struct pod_folder *folder)

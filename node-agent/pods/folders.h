@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "node-agent/pods/naming.h"
 

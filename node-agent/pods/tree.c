@@ -105,11 +105,16 @@ static struct tree_watch *watch_new(int descriptor, enum folder_role role, unsig
 	return NULL;
 }
 
-static void watch_free(struct cgroup_tree *tree, struct tree_watch *watch)
+static void watch_free(struct tree_watch *watch)
 {
-	HASH_DEL(tree->watches, watch);
 	free(watch->path);
 	free(watch);
+}
+
+static void watch_remove(struct cgroup_tree *tree, struct tree_watch *watch)
+{
+	HASH_DEL(tree->watches, watch);
+	watch_free(watch);
 }
 
 /* Watches a folder, once. */
@@ -133,8 +138,11 @@ static void tree_watch(struct cgroup_tree *tree, enum folder_role role, unsigned
 	watch = watch_new(descriptor, role, level, path);
 	if (watch)
 		HASH_ADD_INT(tree->watches, descriptor, watch);
-	else
-		fall_back_to_walking(tree, path);
+	if (watch && is_in_table(watch))
+		return;
+	if (watch)
+		watch_free(watch);
+	fall_back_to_walking(tree, path);
 }
 
 static void tree_forget_pod(struct cgroup_tree *tree, const char *uid, const char *path)
@@ -259,7 +267,7 @@ static void tree_handle(struct cgroup_tree *tree, const struct inotify_event *ev
 	if (!watch)
 		return;
 	if (event->mask & IN_IGNORED)
-		watch_free(tree, watch);
+		watch_remove(tree, watch);
 	else if ((event->mask & IN_ISDIR) && event->len)
 		tree_look(tree, watch->role, watch->level + 1, watch->path, event->name);
 }
@@ -287,7 +295,7 @@ static void tree_release(struct cgroup_tree *tree)
 	struct tree_watch *watch, *next;
 
 	HASH_ITER(hh, tree->watches, watch, next)
-		watch_free(tree, watch);
+		watch_remove(tree, watch);
 	pod_folders_clear(&tree->pods);
 	if (tree->inotify >= 0)
 		close(tree->inotify);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/log.h"
 #include "lib/link/selection.h"
@@ -309,12 +309,17 @@ static int dns_attach(struct probe *probe, const struct probe_target *target,
 
 	if (!attachment)
 		return error_set(error, ENOMEM, "attach DNS: no memory");
+	HASH_ADD(hh, probe->attachments, cgroup_id, sizeof(attachment->cgroup_id), attachment);
+	if (!is_in_table(attachment)) {
+		attachment_free(attachment);
+		return error_set(error, ENOMEM, "attach DNS: no memory");
+	}
 	result = dns_kernel_attach(&probe->kernel, target, attachment->links, error);
 	if (result < 0) {
+		HASH_DEL(probe->attachments, attachment);
 		attachment_free(attachment);
 		return result;
 	}
-	HASH_ADD(hh, probe->attachments, cgroup_id, sizeof(attachment->cgroup_id), attachment);
 	ring_reader_start(probe->reader);
 	add_losses(attachment); /* none as yet: counters are there from the start */
 	*ret_attachment = attachment;

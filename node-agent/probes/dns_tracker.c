@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 #include <utlist.h>
 
 #include "node-agent/probes/dns_search.h"
@@ -152,16 +152,24 @@ static struct query *find_question(const struct dns_tracker *tracker, const stru
 	return query;
 }
 
-static void enter_tables(struct dns_tracker *tracker, struct query *query, struct query *earlier)
+/* False: no memory; it is in neither table then, and `earlier` stays the one that asked last. */
+static bool enter_tables(struct dns_tracker *tracker, struct query *query, struct query *earlier)
 {
+	HASH_ADD(by_key, tracker->by_key, key, KEY_NAME + query->name_length, query);
+	if (!query->by_key.tbl)
+		return false;
+	HASH_ADD(by_question, tracker->by_question, key.type,
+		 KEY_NAME - KEY_QUESTION + query->name_length, query);
+	if (!query->by_question.tbl) {
+		HASH_DELETE(by_key, tracker->by_key, query);
+		return false;
+	}
 	if (earlier) {
 		HASH_DELETE(by_question, tracker->by_question, earlier);
 		earlier->latest = false;
 	}
-	HASH_ADD(by_key, tracker->by_key, key, KEY_NAME + query->name_length, query);
-	HASH_ADD(by_question, tracker->by_question, key.type,
-		 KEY_NAME - KEY_QUESTION + query->name_length, query);
 	query->latest = true;
+	return true;
 }
 
 static void tell(struct dns_tracker *tracker, struct query *query)
@@ -289,8 +297,12 @@ static void ask_anew(struct dns_tracker *tracker, const struct query_key *key, s
 		query->lookup.resent = 1;
 		query->lookup.retries = earlier->lookup.retries + 1;
 	}
+	if (!enter_tables(tracker, query, earlier)) {
+		tracker->forgotten++;
+		free(query);
+		return;
+	}
 	look_for_search(tracker, query);
-	enter_tables(tracker, query, earlier);
 	enter_stage(tracker, query, STAGE_OPEN);
 	tracker->budget->used++;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 #include "lib/base/utf8.h"
 #include "node-agent/probes/event_time.h"
 #include "node-agent/probes/redact.h"
@@ -53,8 +54,8 @@ static cJSON *build_arguments(const struct exec_record *record, enum exec_argume
 		utf8_repair(command.arguments[i]);
 	if (wanted == EXEC_ARGUMENTS_REDACTED)
 		redact_arguments(command.arguments, command.count);
-	for (size_t i = 0; array && i < command.count; i++)
-		if (!cJSON_AddItemToArray(array, cJSON_CreateString(command.arguments[i])))
+	for (size_t i = 0; i < command.count; i++)
+		if (!json_append_item(array, cJSON_CreateString(command.arguments[i])))
 			return NULL;
 	return take_pointer(array);
 }
@@ -72,12 +73,9 @@ static bool add_binary(cJSON *event, const struct exec_record *record)
 static bool add_arguments(cJSON *event, const struct exec_record *record,
 			  enum exec_arguments wanted)
 {
-	cJSON *arguments;
-
 	if (wanted == EXEC_ARGUMENTS_NONE || !(record->flags & EXEC_HAS_ARGUMENTS))
 		return true;
-	arguments = build_arguments(record, wanted);
-	if (!arguments || !cJSON_AddItemToObject(event, "arguments", arguments))
+	if (!json_add_item(event, "arguments", build_arguments(record, wanted)))
 		return false;
 	return cJSON_AddBoolToObject(event, "arguments_truncated",
 				     record->flags & EXEC_ARGUMENTS_MORE);

@@ -139,10 +139,14 @@ int exec_targets_add(struct exec_targets *targets, struct probe_attachment *atta
 		return result;
 	if (exec_targets_find(targets, attachment->cgroup_id))
 		return error_set(error, EEXIST, "watch a cgroup: it is watched already");
-	result = write_rows(targets, attachment, error);
-	if (result < 0)
-		return result;
 	HASH_ADD(hh, targets->attachments, cgroup_id, sizeof(attachment->cgroup_id), attachment);
+	if (!is_in_table(attachment))
+		return error_set(error, ENOMEM, "watch a cgroup: out of memory");
+	result = write_rows(targets, attachment, error);
+	if (result < 0) {
+		HASH_DEL(targets->attachments, attachment);
+		return result;
+	}
 	update_filter(targets, attachment->cgroup_id);
 	return 0;
 }

@@ -319,6 +319,10 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 	if (!attachment)
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
+	if (!is_in_table(attachment)) {
+		free(attachment);
+		return error_set(error, ENOMEM, "attach HTTP: no memory");
+	}
 	result =
 		http_routes_join(&probe->routes, settings->http.routes, &attachment->routes, error);
 	http_routes_set(&attachment->row, attachment->routes);

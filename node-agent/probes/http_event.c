@@ -134,9 +134,9 @@ static bool add_reasons(cJSON *event, const struct http_record *record)
 	};
 	cJSON *array = cJSON_AddArrayToObject(event, "reasons");
 
-	for (size_t i = 0; array && i < sizeof(reasons) / sizeof(reasons[0]); i++)
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (record->told & reasons[i].bit &&
-		    !cJSON_AddItemToArray(array, cJSON_CreateString(reasons[i].name)))
+		    !json_append_item(array, cJSON_CreateString(reasons[i].name)))
 			return false;
 	return array != NULL;
 }

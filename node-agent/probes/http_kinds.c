@@ -26,7 +26,10 @@ struct http_read_kind *http_kinds_ensure(struct http_kinds *kinds, const struct 
 	entry->kind = *kind;
 	entry->changed_at = now;
 	HASH_ADD(hh, kinds->table, kind, sizeof(entry->kind), entry);
-	return entry;
+	if (is_in_table(entry))
+		return entry;
+	free(entry);
+	return NULL;
 }
 
 /* The edge of a kind, without labels. */

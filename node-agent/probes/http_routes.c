@@ -135,13 +135,13 @@ static void found_add(struct http_route_table *table, const struct http_found_ke
 		strcpy(text, "/");
 	*route = (struct http_found_route){
 		.number = found->number, .key = *key, .used_at = now, .text = strdup(text)};
-	if (!route->text || !*text || found->size > HTTP_FOUND_PATH_SIZE) {
-		free(route->text);
-		free(route);
-		http_route_maps_forget(table->maps, key); /* another request may name it */
+	if (route->text && *text && found->size <= HTTP_FOUND_PATH_SIZE)
+		HASH_ADD(hh, table->found, number, sizeof(route->number), route);
+	if (is_in_table(route))
 		return;
-	}
-	HASH_ADD(hh, table->found, number, sizeof(route->number), route);
+	free(route->text);
+	free(route);
+	http_route_maps_forget(table->maps, key); /* another request may name it */
 }
 
 static void found_free(struct http_route_table *table, struct http_found_route *route)

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/intent/http_routes.h"
 #include "node-agent/probes/http_route_maps.h"

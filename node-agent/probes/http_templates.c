@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "bpf/lib/http_route_hash.h"
 
@@ -160,8 +160,12 @@ static struct set *set_ensure(struct compilation *compilation, const struct set 
 	if (!set)
 		return NULL;
 	memcpy(set->members, wanted->members, sizeof(set->members));
-	set->number = compilation->count++;
 	HASH_ADD(hh, compilation->sets, members, sizeof(set->members), set);
+	if (!is_in_table(set)) {
+		free(set);
+		return NULL;
+	}
+	set->number = compilation->count++;
 	if (compilation->last)
 		compilation->last->next = set;
 	compilation->last = set;

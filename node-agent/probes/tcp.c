@@ -199,6 +199,10 @@ static int tcp_attach(struct probe *probe, const struct probe_target *target,
 	attachment->series = target->series;
 	memset(attachment->links, -1, sizeof(attachment->links));
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
+	if (!is_in_table(attachment)) {
+		free(attachment);
+		return error_set(error, ENOMEM, "attach TCP: no memory");
+	}
 	result = tcp_kernel_attach(&probe->kernel, target, attachment->number, attachment->links,
 				   error);
 	if (result < 0) {

@@ -24,7 +24,10 @@ struct tcp_edge *tcp_edges_ensure(struct tcp_edges *edges, const struct tcp_edge
 	edge->key = *key;
 	edge->changed_at = now;
 	HASH_ADD(hh, edges->table, key, sizeof(edge->key), edge);
-	return edge;
+	if (is_in_table(edge))
+		return edge;
+	free(edge);
+	return NULL;
 }
 
 static enum edge_role role_of(const struct tcp_edge_key *key)

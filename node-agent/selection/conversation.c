@@ -26,8 +26,16 @@ struct conversation {
 	uint64_t last_lookup;
 	uint64_t losses;
 	bool asked;		    /* a hello is out that a snapshot will answer */
+	bool owes_hello;	    /* memory ran out for it, or for what it brought */
 	char last_why[REASON_SIZE]; /* of the last loss, to tell each reason once */
 };
+
+/* Says hello when the next report is due. */
+static void owe_hello(struct conversation *conversation)
+{
+	conversation->owes_hello = true;
+	conversation_report_soon(conversation);
+}
 
 static void send_hello(struct conversation *conversation)
 {
@@ -39,11 +47,14 @@ static void send_hello(struct conversation *conversation)
 	};
 	cJSON *message = hello_encode(&hello);
 
-	if (!message)
-		log_error("out of memory: no hello to the operator");
-	else
+	conversation->owes_hello = false;
+	if (message) {
 		/* Without a connection there will be another hello on the next one. */
 		(void)link_client_send(conversation->client, message);
+		return;
+	}
+	log_error("out of memory: the operator is told hello later");
+	owe_hello(conversation);
 }
 
 static cJSON *make_report(struct conversation *conversation)
@@ -70,8 +81,11 @@ static void on_report_timer(uv_timer_t *timer)
 	cJSON *message;
 
 	conversation->last_report = uv_now(timer->loop);
-	if (!link_client_is_connected(conversation->client) ||
-	    !*conversation->handlers.version(conversation->context).epoch)
+	if (!link_client_is_connected(conversation->client))
+		return;
+	if (conversation->owes_hello)
+		send_hello(conversation);
+	if (!*conversation->handlers.version(conversation->context).epoch)
 		return;
 	message = make_report(conversation);
 	if (!message)
@@ -178,6 +192,8 @@ static void on_change(struct conversation *conversation, const cJSON *message)
 		ask_anew(conversation, error.message);
 	else
 		log_error("the operator's snapshot is not carried out: %s", error.message);
+	if (change.snapshot && result == -ENOMEM)
+		owe_hello(conversation);
 }
 
 static void on_message(void *context, const cJSON *message)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
 #include "node-agent/pods/naming.h"
@@ -19,26 +21,10 @@ static struct desired_pod *find_entry(const struct desired *desired, const char 
 	return found;
 }
 
-static void add_entry(struct desired_pod **table, struct desired_pod *entry)
-{
-	HASH_ADD_KEYPTR(hh, *table, entry->pod->uid, strlen(entry->pod->uid), entry);
-}
-
-static void clear_table(struct desired_pod **table)
-{
-	struct desired_pod *entry, *next;
-
-	HASH_ITER(hh, *table, entry, next) {
-		HASH_DEL(*table, entry);
-		selected_pod_free(entry->pod);
-		free(entry);
-	}
-}
-
 static void retire(struct desired *desired, struct desired_pod *entry)
 {
 	HASH_DEL(desired->pods, entry);
-	add_entry(&desired->retired, entry);
+	LL_PREPEND(desired->retired, entry);
 }
 
 const struct selected_pod *desired_find(const struct desired *desired, const char *uid)
@@ -56,25 +42,31 @@ struct selection_version desired_version(const struct desired *desired)
 	};
 }
 
-/* Reads one pod; one that cannot be read is complained of, left out and kept in mind. */
-static struct selected_pod *decode_pod(struct desired *desired, const cJSON *json,
-				       struct strings *complaints)
+/* Reads one pod. Returns 0 with *ret_pod, -EINVAL for one that cannot be read, or -ENOMEM. */
+static int decode_pod(const cJSON *json, struct selected_pod **ret_pod, struct error *error)
 {
-	const char *uid = json_text(json, "uid");
 	struct selected_pod *pod = NULL;
-	struct error error;
+	int result = selected_pod_decode(json, &pod, error);
 
-	strings_remove(&desired->unreadable, uid);
-	if (selected_pod_decode(json, &pod, &error) < 0) {
-		(void)strings_add(complaints, error.message);
-		(void)strings_add(&desired->unreadable, uid);
-		return NULL;
+	if (result < 0)
+		return result;
+	if (!pod_uid_is_valid(pod->uid)) {
+		selected_pod_free(pod);
+		return error_set(error, EINVAL, "selected pod: its uid is none");
 	}
-	if (pod_uid_is_valid(pod->uid))
-		return pod;
-	(void)strings_add(complaints, "selected pod: its uid is none");
-	(void)strings_add(&desired->unreadable, uid);
-	return selected_pod_free(pod);
+	*ret_pod = pod;
+	return 0;
+}
+
+/*
+ * What is not in `unreadable` counts as attached: so there has to be room for the pod in it. A
+ * complaint may be lost.
+ */
+static int leave_out(struct desired *desired, const char *uid, const char *why,
+		     struct strings *complaints)
+{
+	(void)strings_add(complaints, why);
+	return strings_add(&desired->unreadable, uid);
 }
 
 /* Puts a pod into the selection (takes it) and notes whether that changed anything. */
@@ -92,11 +84,15 @@ static int put_pod(struct desired *desired, struct selected_pod *pod, struct str
 		selected_pod_free(pod);
 		return -ENOMEM;
 	}
-	entry->pod = pod;
 	if (old)
 		retire(desired, old);
-	add_entry(&desired->pods, entry);
-	return 0;
+	entry->pod = pod;
+	HASH_ADD_KEYPTR(hh, desired->pods, pod->uid, strlen(pod->uid), entry);
+	if (is_in_table(entry))
+		return 0;
+	free(entry);
+	selected_pod_free(pod);
+	return -ENOMEM;
 }
 
 static int drop_pod(struct desired *desired, struct desired_pod *entry, struct strings *changed)
@@ -126,16 +122,34 @@ struct named_uid {
 	UT_hash_handle hh;
 };
 
-static void note_uid(struct named_uid **set, const char *uid)
+static int note_uid(struct named_uid **set, const char *uid)
 {
 	struct named_uid *named;
 
 	HASH_FIND(hh, *set, uid, strlen(uid), named);
 	if (named)
-		return;
+		return 0;
 	named = calloc(1, sizeof(*named));
-	if (named)
-		HASH_ADD_KEYPTR(hh, *set, uid, strlen(uid), named);
+	if (!named)
+		return -ENOMEM;
+	HASH_ADD_KEYPTR(hh, *set, uid, strlen(uid), named);
+	if (is_in_table(named))
+		return 0;
+	free(named);
+	return -ENOMEM;
+}
+
+static int note_named(struct named_uid **set, const cJSON *pods)
+{
+	const cJSON *json;
+
+	cJSON_ArrayForEach(json, pods) {
+		const char *uid = json_string(json, "uid");
+
+		if (uid && note_uid(set, uid) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Drops every pod that a snapshot does not name. */
@@ -143,15 +157,8 @@ static int drop_unnamed(struct desired *desired, const cJSON *pods, struct strin
 {
 	struct named_uid *set = NULL, *named, *next_named;
 	struct desired_pod *entry, *next;
-	const cJSON *json;
-	int result = 0;
+	int result = note_named(&set, pods);
 
-	cJSON_ArrayForEach(json, pods) {
-		const cJSON *uid = cJSON_GetObjectItemCaseSensitive(json, "uid");
-
-		if (cJSON_IsString(uid))
-			note_uid(&set, uid->valuestring);
-	}
 	HASH_ITER(hh, desired->pods, entry, next) {
 		HASH_FIND(hh, set, entry->pod->uid, strlen(entry->pod->uid), named);
 		if (!named && result == 0)
@@ -168,14 +175,23 @@ static int put_listed(struct desired *desired, const cJSON *pods, struct strings
 		      struct strings *complaints)
 {
 	const cJSON *json;
+	int result = 0;
 
 	cJSON_ArrayForEach(json, pods) {
-		struct selected_pod *pod = decode_pod(desired, json, complaints);
+		const char *uid = json_text(json, "uid");
+		struct selected_pod *pod;
+		struct error why;
 
-		if (pod && put_pod(desired, pod, changed) < 0)
-			return -ENOMEM;
+		if (result < 0)
+			break;
+		strings_remove(&desired->unreadable, uid);
+		result = decode_pod(json, &pod, &why);
+		if (result == 0)
+			result = put_pod(desired, pod, changed);
+		else if (result != -ENOMEM)
+			result = leave_out(desired, uid, why.message, complaints);
 	}
-	return 0;
+	return result;
 }
 
 static bool builds_on(const struct desired *desired, const struct selection_change *change)
@@ -249,13 +265,22 @@ int desired_report_unreadable(const struct desired *desired, struct report *repo
 
 void desired_release_retired(struct desired *desired)
 {
-	clear_table(&desired->retired);
+	struct desired_pod *entry, *next;
+
+	LL_FOREACH_SAFE(desired->retired, entry, next) {
+		selected_pod_free(entry->pod);
+		free(entry);
+	}
+	desired->retired = NULL;
 }
 
 void desired_free(struct desired *desired)
 {
-	clear_table(&desired->pods);
-	clear_table(&desired->retired);
+	struct desired_pod *entry, *next;
+
+	HASH_ITER(hh, desired->pods, entry, next)
+		retire(desired, entry);
+	desired_release_retired(desired);
 	strings_free(&desired->unreadable);
 	free(desired->epoch);
 	*desired = (struct desired){0};

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/error.h"
 #include "lib/base/strings.h"
@@ -21,6 +21,7 @@
 
 struct desired_pod {
 	struct selected_pod *pod;
+	struct desired_pod *next; /* of the retired ones */
 	UT_hash_handle hh;
 };
 
@@ -43,7 +44,7 @@ struct selection_version desired_version(const struct desired *desired);
  * Carries a snapshot or delta into the selection and appends the UIDs of pods that differ now to
  * `changed`. Pods that cannot be read are left out and kept in `unreadable` (a message for each
  * goes to `complaints`). -ESTALE, with nothing done, for a delta that does not build on what is
- * there; -ENOMEM; -E2BIG.
+ * there; -ENOMEM, after which it has no version; -E2BIG.
  */
 int desired_apply(struct desired *desired, const struct selection_change *change,
 		  struct strings *changed, struct strings *complaints, struct error *error);

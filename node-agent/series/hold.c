@@ -27,6 +27,10 @@ int series_hold(struct series_owner *owner, struct series_row *row)
 	hold->row = row;
 	hold->owner = owner;
 	HASH_ADD_PTR(owner->holds, row, hold);
+	if (!is_in_table(hold)) {
+		free(hold);
+		return -ENOMEM;
+	}
 	DL_APPEND(row->holds, hold);
 	return 0;
 }

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "node-agent/series/sheet.h"
 

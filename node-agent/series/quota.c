@@ -35,6 +35,11 @@ struct series_quota *series_quota_use(struct series_quotas *quotas, const char *
 			return NULL;
 		HASH_ADD_KEYPTR(hh, quotas->by_policy, quota->policy, strlen(quota->policy), quota);
 	}
+	if (!is_in_table(quota)) {
+		free(quota->policy);
+		free(quota);
+		return NULL;
+	}
 	quota->users++;
 	return quota;
 }

@@ -101,7 +101,11 @@ struct series_row *series_sheet_add(struct series_sheet *sheet, const struct tex
 	}
 	row->sheet = sheet;
 	HASH_ADD_KEYPTR(hh, sheet->rows, row->labels, labels->length, row);
-	return row;
+	if (is_in_table(row))
+		return row;
+	free(row->labels);
+	free(row);
+	return NULL;
 }
 
 void series_sheet_remove(struct series_sheet *sheet, struct series_row *row)

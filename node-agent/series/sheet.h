@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
+#include "lib/base/table.h"
 
 #include "lib/base/text.h"
 #include "lib/metrics/exposition.h"
