@@ -239,7 +239,7 @@ static void look_for_absence(struct controller *controller, struct fleet_node *n
 /* A node that the cluster has no more, that has no agent and for which there is nothing to do. */
 static bool is_left_over(const struct controller *controller, const struct fleet_node *node)
 {
-	return !node->connected && !node->entries &&
+	return !node->connected && !node->entries.count &&
 	       !cluster_find_node(&controller->cluster, node->name);
 }
 

@@ -32,6 +32,7 @@ struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint
 		free(node);
 		return NULL;
 	}
+	node->forms = &fleet->forms;
 	node->heard_ms = now_ms;
 	HASH_ADD_KEYPTR(hh, fleet->nodes, node->name, strlen(node->name), node);
 	if (is_in_table(node))
@@ -41,18 +42,46 @@ struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint
 	return NULL;
 }
 
-static struct fleet_entry *find_entry(const struct fleet_node *node, const char *uid)
+static uint64_t entry_hash(const void *item)
 {
-	struct fleet_entry *entry;
+	const struct fleet_entry *entry = item;
 
-	HASH_FIND_STR(node->entries, uid, entry);
-	return entry;
+	return pointer_set_hash(entry->own, strlen(entry->own));
 }
 
-static void free_entry(struct fleet_node *node, struct fleet_entry *entry)
+static bool entry_equal(const void *item, const void *uid)
 {
-	HASH_DEL(node->entries, entry);
-	free(entry->text);
+	const struct fleet_entry *entry = item;
+
+	return strcmp(entry->own, uid) == 0;
+}
+
+static const struct pointer_set_kind entries_kind = {entry_hash, entry_equal};
+
+static struct fleet_entry *find_entry(const struct fleet_node *node, const char *uid)
+{
+	return pointer_set_find(&node->entries, &entries_kind, uid,
+				pointer_set_hash(uid, strlen(uid)));
+}
+
+/* The node's entry that lies in slot *at or behind it, *at going on there; or NULL. */
+static struct fleet_entry *next_entry(const struct fleet_node *node, size_t *at)
+{
+	while (*at < node->entries.capacity) {
+		struct fleet_entry *entry = node->entries.slots[(*at)++];
+
+		if (entry)
+			return entry;
+	}
+	return NULL;
+}
+
+#define for_each_entry(node, entry, at) for (size_t at = 0; (entry = next_entry(node, &at));)
+
+/* It is in no table. */
+static void free_entry(struct fleet_entry *entry)
+{
+	fleet_form_release(entry->form);
 	free(entry);
 }
 
@@ -61,88 +90,111 @@ static int remove_entry(struct fleet_node *node, struct fleet_entry *entry)
 	if (!entry)
 		return false;
 	/* An agent that is away gets a snapshot when it comes; what goes meanwhile is no news. */
-	if (node->connected && strings_add(&node->removed, entry->uid) < 0)
+	if (node->connected && strings_add(&node->removed, entry->own) < 0)
 		return -ENOMEM;
-	free_entry(node, entry);
+	pointer_set_remove(&node->entries, &entries_kind, entry);
+	free_entry(entry);
 	node->changed = true;
 	return true;
 }
 
-/* Takes `text`. */
-static int add_entry(struct fleet_node *node, const char *uid, char *text)
+/* As a new pod has it; NULL: no memory. */
+static struct fleet_entry *make_entry(const struct fleet_node *node, const struct selected_pod *pod)
 {
-	struct fleet_entry *entry = calloc(1, sizeof(*entry) + strlen(uid) + 1);
+	cleanup_text struct text own = TEXT_EMPTY;
+	struct fleet_entry *entry = NULL;
 
-	if (!entry) {
-		free(text);
-		return -ENOMEM;
+	fleet_form_append_own(pod, &own);
+	if (!own.failed)
+		entry = calloc(1, sizeof(*entry) + own.length);
+	if (!entry)
+		return NULL;
+	entry->form = fleet_form_of(node->forms, pod);
+	if (!entry->form) {
+		free(entry);
+		return NULL;
 	}
-	strcpy(entry->uid, uid);
-	entry->text = text;
+	entry->own_size = (uint32_t)own.length;
+	memcpy(entry->own, own.data, own.length);
 	entry->changed = true;
 	for (int type = 0; type < PROBE_TYPES; type++)
 		entry->since[type] = node->revision + 1;
-	HASH_ADD_KEYPTR(hh, node->entries, entry->uid, strlen(uid), entry);
-	if (!is_in_table(entry)) {
-		free(text);
-		free(entry);
+	return entry;
+}
+
+/* Takes `entry`. */
+static int add_entry(struct fleet_node *node, struct fleet_entry *entry)
+{
+	if (pointer_set_add(&node->entries, &entries_kind, entry) < 0) {
+		free_entry(entry);
 		return -ENOMEM;
 	}
 	node->changed = true;
 	return true;
 }
 
-static struct selected_pod *read_text(const char *text)
+static bool entries_equal(const struct fleet_entry *a, const struct fleet_entry *b)
 {
-	cleanup_json cJSON *json = cJSON_Parse(text);
+	return a->form == b->form && a->own_size == b->own_size &&
+	       memcmp(a->own, b->own, a->own_size) == 0;
+}
+
+static struct selected_pod *read_entry(const struct fleet_entry *entry)
+{
+	cleanup_json cJSON *json = fleet_form_fill(entry->form, entry->own);
 	struct selected_pod *pod = NULL;
 
 	/* It is our own text: only memory can be lacking. */
 	return json && selected_pod_decode(json, &pod, NULL) == 0 ? pod : NULL;
 }
 
-static char *write_text(const struct selected_pod *pod)
+/* Probes that are as they were keep their revision. */
+static int keep_revisions(struct fleet_entry *entry, const struct fleet_entry *former,
+			  const struct selected_pod *pod, uint64_t revision)
 {
-	cleanup_json cJSON *json = selected_pod_encode(pod);
+	struct selected_pod *before;
 
-	return json ? cJSON_PrintUnformatted(json) : NULL;
+	memcpy(entry->since, former->since, sizeof(entry->since));
+	if (entry->form == former->form)
+		return 0;
+	before = read_entry(former);
+	if (!before)
+		return -ENOMEM;
+	for (int type = 0; type < PROBE_TYPES; type++)
+		if (!selected_probe_equal((enum probe_type)type, &before->probes[type],
+					  &pod->probes[type]))
+			entry->since[type] = revision;
+	selected_pod_free(before);
+	return 0;
 }
 
-/* Puts the new selection in the old one's place; probes that are as they were keep their revision.
- */
-static int replace_entry(struct fleet_node *node, struct fleet_entry *entry,
-			 const struct selected_pod *pod, char *text)
+/* Puts the new entry, which it takes, in the old one's place. */
+static int replace_entry(struct fleet_node *node, struct fleet_entry *former,
+			 struct fleet_entry *entry, const struct selected_pod *pod)
 {
-	struct selected_pod *former = read_text(entry->text);
-
-	if (!former) {
-		free(text);
+	if (keep_revisions(entry, former, pod, node->revision + 1) < 0) {
+		free_entry(entry);
 		return -ENOMEM;
 	}
-	for (int type = 0; type < PROBE_TYPES; type++)
-		if (!selected_probe_equal((enum probe_type)type, &former->probes[type],
-					  &pod->probes[type]))
-			entry->since[type] = node->revision + 1;
-	selected_pod_free(former);
-	free(entry->text);
-	entry->text = text;
-	entry->changed = true;
+	entry->news = former->news;
+	pointer_set_replace(&node->entries, &entries_kind, former, entry);
+	free_entry(former);
 	node->changed = true;
 	return true;
 }
 
 static int set_entry(struct fleet_node *node, const char *uid, const struct selected_pod *pod)
 {
-	struct fleet_entry *entry = find_entry(node, uid);
-	char *text = write_text(pod);
+	struct fleet_entry *former = find_entry(node, uid);
+	struct fleet_entry *entry = make_entry(node, pod);
 
-	if (!text)
-		return -ENOMEM;
 	if (!entry)
-		return add_entry(node, uid, text);
-	if (strcmp(entry->text, text) != 0)
-		return replace_entry(node, entry, pod, text);
-	free(text);
+		return -ENOMEM;
+	if (!former)
+		return add_entry(node, entry);
+	if (!entries_equal(former, entry))
+		return replace_entry(node, former, entry, pod);
+	free_entry(entry);
 	return false;
 }
 
@@ -161,12 +213,18 @@ int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_
 static cJSON *encode_pods(const struct fleet_node *node, bool only_changed)
 {
 	cleanup_json cJSON *array = cJSON_CreateArray();
-	const struct fleet_entry *entry = node->entries;
+	struct fleet_entry *entry;
+
+	for_each_entry(node, entry, at)
+	{
+		cJSON *pod;
 
 	for (; entry; entry = entry->hh.next) {
 		if (only_changed && !entry->changed)
 			continue;
-		if (!json_append_item(array, cJSON_Parse(entry->text)))
+		pod = fleet_form_fill(entry->form, entry->own);
+		if (!pod || !array || !cJSON_AddItemToArray(array, pod)) {
+			cJSON_Delete(pod);
 			return NULL;
 	}
 	return take_pointer(array);
@@ -232,8 +290,9 @@ static bool is_at_work(const struct fleet_node *node)
 
 static void mark_all(struct fleet_node *node)
 {
-	for (struct fleet_entry *entry = node->entries; entry; entry = entry->hh.next)
-		entry->news = true;
+	struct fleet_entry *entry;
+
+	for_each_entry(node, entry, at) entry->news = true;
 }
 
 /* The pods of which a report says that something is not attached. */
@@ -250,9 +309,10 @@ static void mark_exceptions(struct fleet_node *node, const struct report *report
 /* Those with a probe that the agent had not answered by revision `from`. */
 static void mark_since(struct fleet_node *node, uint64_t from)
 {
-	for (struct fleet_entry *entry = node->entries; entry; entry = entry->hh.next)
-		for (int type = 0; type < PROBE_TYPES; type++)
-			entry->news |= entry->since[type] > from;
+	struct fleet_entry *entry;
+
+	for_each_entry(node, entry, at) for (int type = 0; type < PROBE_TYPES; type++)
+		entry->news |= entry->since[type] > from;
 }
 
 /* What the report tells that the last one did not. */
@@ -351,10 +411,10 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 
 static void clear_node(struct fleet_node *node)
 {
-	struct fleet_entry *entry, *next;
+	struct fleet_entry *entry;
 
-	HASH_ITER(hh, node->entries, entry, next)
-		free_entry(node, entry);
+	for_each_entry(node, entry, at) free_entry(entry);
+	pointer_set_free(&node->entries);
 	strings_free(&node->removed);
 	report_free(&node->report);
 	free(node->name);

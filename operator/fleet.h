@@ -15,9 +15,11 @@
 #include <cjson/cJSON.h>
 #include "lib/base/table.h"
 
+#include "lib/base/pointer_set.h"
 #include "lib/base/strings.h"
 #include "lib/link/report.h"
 #include "lib/link/selection.h"
+#include "operator/fleet_form.h"
 
 /*
  * A node without an agent at work for this long is failing; until then the last word of its agent
@@ -25,23 +27,23 @@
  */
 #define FLEET_AGENT_GRACE_MS 10000
 
-/* A pod that is to be observed. There are many, so what is to be done on it is kept as JSON text.
- */
+/* A pod that is to be observed: one allocation, as there are many. */
 struct fleet_entry {
-	char *text;		     /* as a message says it */
+	struct fleet_form *form;     /* held */
 	uint64_t since[PROBE_TYPES]; /* revision that brought the probe as it is now */
 	bool changed;		     /* not in a message yet */
 	bool news;		     /* how it stands may have changed, see fleet_node_news() */
-	UT_hash_handle hh;	     /* by uid */
-	char uid[];
+	uint32_t own_size;
+	char own[]; /* strings as of fleet_form_append_own(): the first one is the UID */
 };
 
 struct fleet_node {
 	char *name;
-	struct fleet_entry *entries;
-	struct strings removed; /* UIDs not in a message yet */
-	uint64_t revision;	/* of the last message made */
-	bool changed;		/* there is something for the next message */
+	struct pointer_set *forms;  /* the fleet's */
+	struct pointer_set entries; /* of struct fleet_entry, by UID */
+	struct strings removed;	    /* UIDs not in a message yet */
+	uint64_t revision;	    /* of the last message made */
+	bool changed;		    /* there is something for the next message */
 
 	bool connected;
 	void *session;	      /* of who is connected; for the agents' door */
@@ -54,6 +56,7 @@ struct fleet_node {
 struct fleet {
 	char *epoch; /* of this run of the operator */
 	struct fleet_node *nodes;
+	struct pointer_set forms; /* of struct fleet_form, by text; the fleet stays where it is */
 };
 
 /* How one probe of one pod stands. Strings live until the fleet changes. */
@@ -77,8 +80,8 @@ struct fleet_node *fleet_find_node(const struct fleet *fleet, const char *name);
 struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint64_t now_ms);
 
 /*
- * Sets what is to be done on the pod `uid` of a node, and takes `pod`; NULL means nothing. Returns
- * whether that is a change, or -ENOMEM.
+ * Sets what is to be done on the pod `uid` of a node, and takes `pod`, which bears that UID; NULL
+ * means nothing. Returns whether that is a change, or -ENOMEM.
  */
 int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_pod *pod);
 

@@ -65,11 +65,39 @@ static void show_token(uv_timer_t *timer)
 		(void)link_client_send(client, message); /* what fails is tried again */
 }
 
+static void client_heard(struct link_client *client)
+{
+	client->silent_ticks = 0;
+}
+
+/*
+ * A tick of silence is one in which the loop looked for what has come: one that was held up has a
+ * single tick for all that it missed, and the operator is not to blame for that.
+ */
+static void on_tick(uv_timer_t *timer)
+{
+	struct link_client *client = timer->data;
+
+	client->silent_ticks++;
+	if (client->silent_ticks == LINK_PING_TICKS) {
+		client->ping_due = true;
+		lws_callback_on_writable(client->wsi);
+	}
+	if (client->silent_ticks < LINK_SILENCE_TICKS)
+		return;
+	uv_timer_stop(&client->tick);
+	snprintf(client->why, sizeof(client->why), "the operator has been silent for too long");
+	net_connection_kill(client->wsi);
+}
+
 static void client_established(struct link_client *client)
 {
-	uint64_t interval_ms = client->settings.show_token_ms;
+	uint64_t interval_ms = client->settings.show_token_ms, tick_ms = client->settings.tick_ms;
 
 	uv_timer_start(&client->show, show_token, interval_ms, interval_ms);
+	uv_timer_start(&client->tick, on_tick, tick_ms, tick_ms);
+	client->ping_due = false;
+	client_heard(client);
 	client->state = CLIENT_CONNECTED;
 	snprintf(client->why, sizeof(client->why), "connection lost");
 	client->handlers.connected(client->context);
@@ -99,6 +127,7 @@ static void client_receive(struct link_client *client, const struct link_piece *
 
 	if (client->state != CLIENT_CONNECTED)
 		return;
+	client_heard(client);
 	result = link_frames_add(&client->frames, piece, LINK_CLIENT_MESSAGE_LIMIT);
 	if (result > 0)
 		client_deliver(client);
@@ -112,7 +141,12 @@ static int client_write(struct link_client *client)
 {
 	if (client->state != CLIENT_CONNECTED)
 		return 0;
-	return link_wire_write(client->wsi, &client->outgoing);
+	if (!client->ping_due)
+		return link_wire_write(client->wsi, &client->outgoing);
+	client->ping_due = false;
+	if (client->outgoing.parcels)
+		lws_callback_on_writable(client->wsi);
+	return link_wire_ping(client->wsi);
 }
 
 static void client_told_why(struct link_client *client, const void *in, size_t length)
@@ -141,6 +175,9 @@ static int client_event(struct link_client *client, struct lws *wsi,
 	case LWS_CALLBACK_CLIENT_RECEIVE:
 		piece = link_wire_piece(wsi, in, length);
 		client_receive(client, &piece);
+		return 0;
+	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+		client_heard(client);
 		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return client_write(client);
@@ -195,7 +232,7 @@ static int client_vhost_new(struct link_client *client)
 		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
 		.provided_client_ssl_ctx = client->tls,
 		.http_proxy_address = NET_NO_PROXY,
-		.retry_and_idle_policy = &link_client_keepalive,
+		.retry_and_idle_policy = &link_no_keepalive,
 		.user = client,
 		.finalize = vhost_gone,
 		.finalize_arg = client,
@@ -209,6 +246,7 @@ static int settings_copy(struct link_client_settings *to, const struct link_clie
 {
 	to->port = from->port;
 	to->show_token_ms = from->show_token_ms ? from->show_token_ms : LINK_SHOW_TOKEN_MS;
+	to->tick_ms = from->tick_ms ? from->tick_ms : LINK_TICK_MS;
 	to->host = strdup(from->host);
 	to->server_name = strdup(from->server_name);
 	to->ca_file = strdup(from->ca_file);
@@ -255,8 +293,9 @@ int link_client_new(struct net_context *net, const struct link_client_settings *
 	}
 	uv_timer_init(net_context_loop(net), &client->pause);
 	uv_timer_init(net_context_loop(net), &client->show);
-	client->pause.data = client->show.data = client;
-	client->holds = 3;
+	uv_timer_init(net_context_loop(net), &client->tick);
+	client->pause.data = client->show.data = client->tick.data = client;
+	client->holds = 4;
 	link_client_dial_after(client, 0);
 	*ret_client = client;
 	return 0;
@@ -279,6 +318,7 @@ struct link_client *link_client_free(struct link_client *client)
 	link_client_forget_wsi(client);
 	uv_close((uv_handle_t *)&client->pause, timer_closed);
 	uv_close((uv_handle_t *)&client->show, timer_closed);
+	uv_close((uv_handle_t *)&client->tick, timer_closed);
 	return NULL;
 }
 

@@ -21,6 +21,9 @@ struct link_client;
 #define LINK_CLIENT_MESSAGE_LIMIT (64 << 20) /* bytes of one message from the operator */
 #define LINK_CONNECT_MS		  3000	     /* for the operator's machine to answer at all */
 #define LINK_SHOW_TOKEN_MS	  300000
+#define LINK_TICK_MS		  1000
+#define LINK_PING_TICKS		  5  /* of silence, then the operator is pinged */
+#define LINK_SILENCE_TICKS	  12 /* then the connection is cut */
 #define LINK_RETRY_FIRST_MS	  100
 #define LINK_RETRY_LIMIT_MS	  5000
 
@@ -32,6 +35,7 @@ struct link_client_settings {
 	const char *ca_file;	 /* PEM; read again for each connection */
 	const char *token_file;	 /* read again for each connection, and shown again on it */
 	uint64_t show_token_ms;	 /* how often; 0 for LINK_SHOW_TOKEN_MS */
+	uint64_t tick_ms;	 /* 0 for LINK_TICK_MS */
 };
 
 struct link_client_handlers {

@@ -17,14 +17,6 @@
 #include "lib/net/tls.h"
 #include "lib/link/wire.h"
 
-#define PING_SECONDS   5
-#define HANGUP_SECONDS 12
-
-const lws_retry_bo_t link_client_keepalive = {
-	.secs_since_valid_ping = PING_SECONDS,
-	.secs_since_valid_hangup = HANGUP_SECONDS,
-};
-
 static void client_dial(struct link_client *client);
 
 static void pause_over(uv_timer_t *pause)
@@ -58,6 +50,7 @@ void link_client_over(struct link_client *client, const char *why)
 {
 	client->state = CLIENT_PAUSING;
 	uv_timer_stop(&client->show);
+	uv_timer_stop(&client->tick);
 	link_client_forget_wsi(client);
 	link_frames_reset(&client->frames);
 	link_queue_free(&client->outgoing);
@@ -155,7 +148,7 @@ static void client_connect(struct link_client *client)
 		.alpn = "http/1.1",
 		.ssl_connection = LCCSCF_USE_SSL | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
 		.ietf_version_or_minus_one = -1,
-		.retry_and_idle_policy = &link_client_keepalive,
+		.retry_and_idle_policy = &link_no_keepalive,
 		.opaque_user_data = client,
 	};
 

@@ -34,6 +34,9 @@ struct link_client {
 	int verdict; /* on the server's certificate, in the last handshake */
 	uv_timer_t pause;
 	uv_timer_t show; /* runs while it is connected */
+	uv_timer_t tick; /* likewise */
+	unsigned int silent_ticks;
+	bool ping_due;
 	struct net_lookup *lookup;
 	struct net_probe *probe;
 	enum client_state state;
@@ -49,8 +52,6 @@ struct link_client {
 	bool retired; /* freed by its owner: no handler is called any more */
 	int holds;    /* what still points here: the timers and the virtual host */
 };
-
-extern const lws_retry_bo_t link_client_keepalive;
 
 /* Starts an attempt after a pause, or from the loop's next turn where that is 0. */
 void link_client_dial_after(struct link_client *client, uint64_t pause_ms);

@@ -10,14 +10,13 @@
 
 #include "lib/base/cleanup.h"
 
-struct link_peer *link_peer_new(struct link_server *server, const char *address, uint64_t deadline)
+struct link_peer *link_peer_new(struct link_server *server, const char *address)
 {
 	struct link_peer *peer = calloc(1, sizeof(*peer));
 
 	if (!peer)
 		return NULL;
 	peer->server = server;
-	peer->deadline = deadline;
 	peer->early.limit = LINK_STRANGER_BYTES;
 	peer->outgoing.limit = LINK_QUEUE_LIMIT;
 	snprintf(peer->why, sizeof(peer->why), "connection lost");
@@ -47,7 +46,7 @@ bool link_peer_is_stranger(const struct link_peer *peer)
 static void peer_become(struct link_peer *peer, enum peer_state state)
 {
 	if (link_peer_is_stranger(peer))
-		link_server_count_strangers(peer->server, -1);
+		link_server_stranger_settled(peer->server, peer);
 	peer->state = state;
 }
 

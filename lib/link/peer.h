@@ -31,9 +31,9 @@ struct link_peer {
 	struct link_server *server;
 	struct lws *wsi; /* NULL until libwebsockets has it */
 	enum peer_state state;
-	bool announced;	   /* given to authenticate, and `closed` not called yet */
-	uint64_t deadline; /* loop's time in ms, to be let in by */
-	char *token;	   /* from the request until authenticate */
+	bool announced;	  /* given to authenticate, and `closed` not called yet */
+	unsigned int age; /* of a stranger, in ticks of the server */
+	char *token;	  /* from the request until authenticate */
 	struct link_frames frames;
 	struct link_queue early;    /* messages that came before it was let in */
 	struct link_queue outgoing; /* messages to it */
@@ -44,7 +44,7 @@ struct link_peer {
 	void *data;
 };
 
-struct link_peer *link_peer_new(struct link_server *server, const char *address, uint64_t deadline);
+struct link_peer *link_peer_new(struct link_server *server, const char *address);
 struct link_peer *link_peer_free(struct link_peer *peer);
 
 bool link_peer_is_stranger(const struct link_peer *peer);
@@ -67,8 +67,11 @@ void link_peer_announce_closed(struct link_peer *peer);
 /* Of the server, for its peers. */
 void link_server_deliver(struct link_server *server, struct link_peer *peer, const cJSON *message);
 void link_server_closed(struct link_server *server, struct link_peer *peer);
-void link_server_count_strangers(struct link_server *server, int change);
+void link_server_stranger_settled(struct link_server *server, struct link_peer *peer);
 void link_server_count_refused(struct link_server *server);
 void link_server_count_bad(struct link_server *server);
+
+/* Another time than LINK_SILENCE_MS, for tests, which cannot wait for that. */
+void link_server_set_silence(struct link_server *server, uint64_t silence_ms);
 
 #endif

@@ -4,6 +4,7 @@
 #include "lib/link/server.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,8 @@
 #include "lib/link/peer.h"
 #include "lib/net/tls.h"
 
-#define TICK_MS		 1000 /* how often strangers' time is looked at, while there are any */
-#define HANGUP_SECONDS	 (LINK_KEEPALIVE_SECONDS + 10)
+#define TICK_MS		 1000 /* how often strangers' time is looked at */
+#define LOOK_TICKS	 5    /* from one look at who is silent to the next */
 #define BEARER		 "Bearer "
 #define UPGRADE_REQUIRED 426 /* RFC 9110, 15.5.22 */
 
@@ -32,16 +33,14 @@ struct link_server {
 	struct link_server_handlers handlers;
 	void *context;
 	const char *certificate_pem, *key_pem; /* while it is made */
-	struct link_peer *peers;
-	struct link_peer *arriving; /* while libwebsockets takes its socket */
-	int strangers;		    /* among the peers */
+	struct link_peer *strangers;	       /* the oldest first */
+	struct link_peer *peers;	       /* all others */
+	struct link_peer *arriving;	       /* while libwebsockets takes its socket */
+	int stranger_count;
+	uint64_t silence_ms;
+	unsigned int ticks;
 	struct link_server_stats stats;
 	int holds; /* what still points here: the timer and the virtual host */
-};
-
-static const lws_retry_bo_t keepalive = {
-	.secs_since_valid_ping = LINK_KEEPALIVE_SECONDS,
-	.secs_since_valid_hangup = HANGUP_SECONDS,
 };
 
 static void server_free_memory(struct link_server *server)
@@ -88,39 +87,66 @@ static void stranger_expire(struct link_peer *peer)
 	link_peer_cut(peer, "no request came");
 }
 
+static void strangers_grow_older(struct link_server *server)
+{
+	struct link_peer *peer, *next;
+
+	DL_FOREACH_SAFE(server->strangers, peer, next) {
+		if (++peer->age >= LINK_ADMISSION_SECONDS)
+			stranger_expire(peer);
+	}
+}
+
+/*
+ * How long ago the kernel took in the last byte from a peer, whether or not this process has come
+ * to read it; 0 where it does not say.
+ */
+static uint64_t peer_silence_ms(const struct link_peer *peer)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	if (getsockopt(lws_get_socket_fd(peer->wsi), IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return 0;
+	return info.tcpi_last_data_recv;
+}
+
+static void cut_silent_peers(struct link_server *server)
+{
+	struct link_peer *peer, *next;
+
+	DL_FOREACH_SAFE(server->peers, peer, next) {
+		if (peer->state == PEER_ADMITTED && peer_silence_ms(peer) > server->silence_ms)
+			link_peer_cut(peer, "it has been silent for too long");
+	}
+}
+
+/* A loop that was held up has one tick for all that it missed. */
 static void server_tick(uv_timer_t *tick)
 {
 	struct link_server *server = tick->data;
-	struct link_peer *peer, *next;
-	uint64_t now = uv_now(tick->loop);
-	unsigned int strangers = 0;
 
-	DL_FOREACH_SAFE(server->peers, peer, next) {
-		if (!link_peer_is_stranger(peer))
-			continue;
-		if (now >= peer->deadline)
-			stranger_expire(peer);
-		else
-			strangers++;
-	}
-	if (!strangers)
-		uv_timer_stop(tick);
+	strangers_grow_older(server);
+	if (++server->ticks % LOOK_TICKS == 0)
+		cut_silent_peers(server);
 }
 
-void link_server_count_strangers(struct link_server *server, int change)
+void link_server_stranger_settled(struct link_server *server, struct link_peer *peer)
 {
-	server->strangers += change;
+	DL_DELETE(server->strangers, peer);
+	DL_APPEND(server->peers, peer);
+	server->stranger_count--;
 }
 
 /* The strangers, the oldest first; returns their number. */
-static size_t strangers_find(const struct link_server *server,
+static size_t strangers_list(const struct link_server *server,
 			     struct link_peer *strangers[LINK_STRANGER_LIMIT])
 {
 	struct link_peer *peer;
 	size_t count = 0;
 
-	DL_FOREACH(server->peers, peer) {
-		if (link_peer_is_stranger(peer) && count < LINK_STRANGER_LIMIT)
+	DL_FOREACH(server->strangers, peer) {
+		if (count < LINK_STRANGER_LIMIT)
 			strangers[count++] = peer;
 	}
 	return count;
@@ -131,7 +157,7 @@ static bool strangers_make_room(struct link_server *server, const char *address)
 {
 	struct link_peer *strangers[LINK_STRANGER_LIMIT];
 	const struct net_place *places[LINK_STRANGER_LIMIT];
-	size_t count = strangers_find(server, strangers), index;
+	size_t count = strangers_list(server, strangers), index;
 	char source[NET_SOURCE_SIZE];
 	enum net_room room;
 
@@ -150,7 +176,7 @@ static void server_forget(struct link_server *server, struct link_peer *peer)
 {
 	link_peer_announce_closed(peer);
 	if (link_peer_is_stranger(peer))
-		link_server_count_strangers(server, -1);
+		link_server_stranger_settled(server, peer);
 	DL_DELETE(server->peers, peer);
 	server->stats.connections--;
 	link_peer_free(peer);
@@ -177,22 +203,19 @@ static void server_adopt(struct link_server *server, struct link_peer *peer, int
 static void server_arrived(void *context, int socket, const char *address)
 {
 	struct link_server *server = context;
-	uint64_t deadline = uv_now(server->tick.loop) + LINK_ADMISSION_SECONDS * 1000;
 	struct link_peer *peer = NULL;
 
 	if (server->stats.connections < LINK_CONNECTION_LIMIT &&
-	    (server->strangers < LINK_STRANGER_LIMIT || strangers_make_room(server, address)))
-		peer = link_peer_new(server, address, deadline);
+	    (server->stranger_count < LINK_STRANGER_LIMIT || strangers_make_room(server, address)))
+		peer = link_peer_new(server, address);
 	if (!peer) {
 		server->stats.refused++;
 		close(socket);
 		return;
 	}
-	DL_APPEND(server->peers, peer);
-	link_server_count_strangers(server, 1);
+	DL_APPEND(server->strangers, peer);
+	server->stranger_count++;
 	server->stats.connections++;
-	if (!uv_is_active((uv_handle_t *)&server->tick))
-		uv_timer_start(&server->tick, server_tick, TICK_MS, TICK_MS);
 	server_adopt(server, peer, socket);
 }
 
@@ -342,7 +365,7 @@ static int server_vhost_new(struct link_server *server, struct net_context *net)
 		.alpn = "http/1.1",
 		.http_proxy_address = NET_NO_PROXY,
 		.timeout_secs_ah_idle = 2 * LINK_ADMISSION_SECONDS, /* ours comes first */
-		.retry_and_idle_policy = &keepalive,
+		.retry_and_idle_policy = &link_no_keepalive,
 		.user = server,
 		.finalize = vhost_gone,
 		.finalize_arg = server,
@@ -376,6 +399,7 @@ static int server_start(struct link_server *server, struct net_context *net, str
 	}
 	uv_timer_init(net_context_loop(net), &server->tick);
 	server->tick.data = server;
+	uv_timer_start(&server->tick, server_tick, TICK_MS, TICK_MS);
 	server->holds = 2;
 	return 0;
 }
@@ -399,6 +423,7 @@ int link_server_new(struct net_context *net, const char *address, int port,
 	}
 	server->net = net;
 	server->port = port;
+	server->silence_ms = LINK_SILENCE_MS;
 	server->handlers = *handlers;
 	server->context = context;
 	server->certificate_pem = certificate_pem;
@@ -418,10 +443,18 @@ void link_server_suspend(struct link_server *server, const char *why)
 	struct link_peer *peer, *next;
 
 	server->listener = net_listener_free(server->listener);
+	DL_FOREACH_SAFE(server->strangers, peer, next) {
+		link_peer_cut(peer, why); /* it goes over to the others */
+	}
 	DL_FOREACH_SAFE(server->peers, peer, next) {
 		link_peer_cut(peer, why);
 		link_peer_announce_closed(peer);
 	}
+}
+
+void link_server_set_silence(struct link_server *server, uint64_t silence_ms)
+{
+	server->silence_ms = silence_ms;
 }
 
 int link_server_set_certificate(struct link_server *server, const char *certificate_pem,

@@ -19,12 +19,13 @@ struct link_server;
 struct link_peer; /* one connection; valid until `closed` has been called for it */
 
 /* Bounds: what a peer may cost before and after it is let in. */
-#define LINK_MESSAGE_LIMIT     (4 << 20)  /* bytes of one message from an agent */
-#define LINK_QUEUE_LIMIT       (16 << 20) /* bytes that wait for one agent; beyond, it is cut off */
-#define LINK_CONNECTION_LIMIT  8192	  /* connections at one time */
-#define LINK_STRANGER_LIMIT    64	  /* connections not let in yet, at one time */
-#define LINK_ADMISSION_SECONDS 10	  /* to be let in */
-#define LINK_KEEPALIVE_SECONDS 15	  /* a silent peer is pinged, then cut off */
+#define LINK_MESSAGE_LIMIT    (4 << 20)	 /* bytes of one message from an agent */
+#define LINK_QUEUE_LIMIT      (16 << 20) /* bytes that wait for one agent; beyond, it is cut off */
+#define LINK_CONNECTION_LIMIT 8192	 /* connections at one time */
+#define LINK_STRANGER_LIMIT   64	 /* connections not let in yet, at one time */
+#define LINK_ADMISSION_SECONDS                                                                     \
+	10		      /* to be let in; those in which the loop stands still do not count */
+#define LINK_SILENCE_MS 25000 /* without a byte from a peer, which pings; then it is cut off */
 
 struct link_server_handlers {
 	/*

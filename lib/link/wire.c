@@ -12,6 +12,8 @@
 
 _Static_assert(LINK_QUEUE_HEADROOM >= LWS_PRE, "lws_write() puts the frame's header before it");
 
+const lws_retry_bo_t link_no_keepalive = {0};
+
 struct link_piece link_wire_piece(struct lws *wsi, const void *in, size_t length)
 {
 	return (struct link_piece){
@@ -39,6 +41,14 @@ int link_wire_write(struct lws *wsi, struct link_queue *queue)
 	if (queue->parcels)
 		lws_callback_on_writable(wsi);
 	return 0;
+}
+
+/* Its payload is of one byte: libwebsockets tells nobody of a pong without any. */
+int link_wire_ping(struct lws *wsi)
+{
+	unsigned char frame[LWS_PRE + 1] = {0};
+
+	return lws_write(wsi, frame + LWS_PRE, 1, LWS_WRITE_PING) < 0 ? -EPIPE : 0;
 }
 
 void link_wire_ask_to_close(struct lws *wsi)

@@ -17,6 +17,13 @@
 #define LINK_RX_BUFFER	 4096	      /* bytes of a piece that libwebsockets hands over */
 #define LINK_FRAME_LIMIT (16384 - 64) /* bytes of a frame that we send: fits one TLS record */
 
+/*
+ * None of libwebsockets' own keepalive: it sorts the timers of all connections into one list by
+ * walking it, and takes the other end for silent when this process did not come to read for a
+ * while.
+ */
+extern const lws_retry_bo_t link_no_keepalive;
+
 /* The piece that a receive callback was given. */
 struct link_piece link_wire_piece(struct lws *wsi, const void *in, size_t length);
 
@@ -25,6 +32,9 @@ struct link_piece link_wire_piece(struct lws *wsi, const void *in, size_t length
  * writeable callback. Returns 0, or -EPIPE when the connection is lost.
  */
 int link_wire_write(struct lws *wsi, struct link_queue *queue);
+
+/* Writes a ping (RFC 6455, 5.5.2). For a writeable callback. Returns 0 or -EPIPE. */
+int link_wire_ping(struct lws *wsi);
 
 /*
  * Asks for a timer callback, which is the place to close from: where another callback returns -1,

@@ -4,6 +4,7 @@
 /* Both ends of the link against each other, over loopback and with real TLS. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +28,7 @@
 #include "lib/base/log.h"
 #include "lib/base/text.h"
 #include "lib/link/client.h"
+#include "lib/link/peer.h"
 #include "lib/link/server.h"
 #include "operator/pki.h"
 
@@ -50,6 +52,7 @@ struct fixture {
 	unsigned int asked, closed, received;
 	size_t last_length, token_length;
 	bool refuse, hold, in_order, echo;
+	uint64_t tick_ms; /* of the client; 0: as always */
 	double last_number;
 	/* What the client saw. */
 	unsigned int connected, disconnected, answers;
@@ -184,6 +187,7 @@ static void client_start_as(struct fixture *f, const char *host, const char *ser
 		.server_name = server_name,
 		.ca_file = f->ca_file,
 		.token_file = f->token_file,
+		.tick_ms = f->tick_ms,
 	};
 	struct error error = {""};
 
@@ -979,6 +983,154 @@ static void test_says_what_is_wrong_with_settings(void **state)
 	assert_null(other);
 }
 
+/* A way between the two that passes on what comes, or nothing any more. */
+struct relay {
+	pthread_t thread;
+	int listener, to_port, port;
+	atomic_bool blocked, over;
+};
+
+static bool relay_pass(struct relay *relay, int from, int to)
+{
+	char bytes[4096];
+	ssize_t count;
+
+	if (atomic_load(&relay->blocked))
+		return usleep(1000) == 0;
+	count = read(from, bytes, sizeof(bytes));
+	return count > 0 && write(to, bytes, (size_t)count) == count;
+}
+
+/* One connection after the other. */
+static void *relay_run(void *context)
+{
+	struct relay *relay = context;
+
+	while (!atomic_load(&relay->over)) {
+		struct pollfd ends[3] = {{.fd = relay->listener, .events = POLLIN}};
+		bool open = poll(ends, 1, 10) > 0;
+
+		if (!open)
+			continue;
+		ends[1] = (struct pollfd){.fd = accept(relay->listener, NULL, NULL),
+					  .events = POLLIN};
+		ends[2] = (struct pollfd){.fd = raw_connect(relay->to_port), .events = POLLIN};
+		while (open && !atomic_load(&relay->over)) {
+			if (poll(&ends[1], 2, 10) <= 0)
+				continue;
+			if (ends[1].revents)
+				open = relay_pass(relay, ends[1].fd, ends[2].fd);
+			if (open && ends[2].revents)
+				open = relay_pass(relay, ends[2].fd, ends[1].fd);
+		}
+		close(ends[1].fd);
+		close(ends[2].fd);
+	}
+	return NULL;
+}
+
+/* Puts itself between: who connects to the fixture's port from now on comes to the relay. */
+static void relay_start(struct fixture *f, struct relay *relay)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+
+	relay->to_port = f->port;
+	relay->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(relay->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(relay->listener, 8), 0);
+	assert_int_equal(getsockname(relay->listener, (struct sockaddr *)&address, &size), 0);
+	f->port = ntohs(address.sin_port);
+	assert_int_equal(pthread_create(&relay->thread, NULL, relay_run, relay), 0);
+}
+
+static void relay_stop(struct relay *relay)
+{
+	atomic_store(&relay->over, true);
+	pthread_join(relay->thread, NULL);
+	close(relay->listener);
+}
+
+static void wait_ms(struct fixture *f, uint64_t ms)
+{
+	uint64_t start = uv_now(&f->loop);
+
+	run_until(f, uv_now(&f->loop) - start > ms);
+}
+
+static void test_pings_are_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	f->tick_ms = 50;
+	server_start(f);
+	client_start(f);
+	run_until(f, f->connected == 1);
+	wait_ms(f, 3 * LINK_SILENCE_TICKS * f->tick_ms);
+	assert_int_equal(f->disconnected, 0);
+}
+
+static void test_a_silent_operator_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct relay relay = {0};
+
+	f->tick_ms = 50;
+	server_start(f);
+	relay_start(f, &relay);
+	client_start(f);
+	run_until(f, f->connected == 1);
+	atomic_store(&relay.blocked, true);
+	run_until(f, f->disconnected >= 1);
+	assert_string_equal(f->why, "the operator has been silent for too long");
+	atomic_store(&relay.blocked, false);
+	run_until(f, f->connected == 2);
+	relay_stop(&relay);
+}
+
+/* This process did not come to read, nor to anything else: nobody was silent. */
+static void test_who_was_held_up_cuts_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	f->tick_ms = 50;
+	server_start(f);
+	client_start(f);
+	run_until(f, f->connected == 1);
+	for (int i = 0; i < 3; i++) {
+		usleep(2 * LINK_SILENCE_TICKS * 50 * 1000);
+		wait_ms(f, f->tick_ms);
+	}
+	assert_int_equal(f->disconnected, 0);
+}
+
+static void test_a_silent_agent_is_cut(void **state)
+{
+	struct fixture *f = *state;
+
+	server_start(f);
+	link_server_set_silence(f->server, 100);
+	f->tick_ms = PATIENCE_MS; /* it pings nobody within the test */
+	client_start(f);
+	run_until(f, f->closed >= 1);
+	assert_string_equal(f->closed_why, "it has been silent for too long");
+	run_until(f, f->disconnected >= 1);
+}
+
+static void test_an_agent_that_pings_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	server_start(f);
+	link_server_set_silence(f->server, 4000);
+	f->tick_ms = 20;
+	client_start(f);
+	run_until(f, f->connected == 1);
+	wait_ms(f, 11000); /* two looks at who is silent */
+	assert_int_equal(f->closed + f->disconnected, 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A listener whose queue is full: the kernel drops what comes, as nobody's address does. */
@@ -1091,6 +1243,11 @@ int main(void)
 		test(test_joins_fragments),
 		test(test_does_not_wait_for_strangers),
 		test(test_lets_no_flood_keep_others_out),
+		test(test_pings_are_answered),
+		test(test_a_silent_operator_is_left),
+		test(test_who_was_held_up_cuts_nobody),
+		test(test_a_silent_agent_is_cut),
+		test(test_an_agent_that_pings_stays),
 		test(test_cuts_off_who_does_not_read),
 		test(test_frees_in_a_handler),
 		test(test_says_what_is_wrong_with_settings),
