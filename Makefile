@@ -38,6 +38,7 @@ SKELETONS        := $(BPF_SOURCES:%.bpf.c=$(BUILD)/%.skel.h)
 TESTS            := $(TEST_SOURCES:%.c=$(BUILD)/tests/%)
 FUZZERS          := $(patsubst %.c,$(BUILD)/fuzz/%,$(shell find lib operator node-agent \
 		      -path '*/fuzz/fuzz_*.c' | sort))
+CHAOS_SOURCES    := $(wildcard node-agent/selection/*.c) node-agent/pods/naming.c
 BENCHES          := $(BENCH_SOURCES:%.c=$(BUILD)/%) $(BUILD)/bench/fleet/fleet
 objects           = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
@@ -135,6 +136,20 @@ $(BUILD)/bench/fleet/fleet: $(call objects,obj,$(FLEET_SOURCES) $(LIB_SOURCES))
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(OPERATOR_LIBS)
+
+# Agents that attach nothing, and clocks that jump, for e2e/chaos.
+$(BUILD)/chaos/agents: $(call objects,obj,e2e/chaos/agents.c $(CHAOS_SOURCES) $(LIB_SOURCES))
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(OPERATOR_LIBS)
+
+$(BUILD)/chaos/clock.so: e2e/chaos/clock.c
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
+
+.PHONY: chaos
+chaos: $(BUILD)/chaos/agents $(BUILD)/chaos/clock.so
 
 .PHONY: tests sanitized benches
 tests: $(TESTS)
