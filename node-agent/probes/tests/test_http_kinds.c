@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -128,6 +129,37 @@ static void test_growth_is_added_once(void **state)
 	check_line(world, ASKED, NULL);
 }
 
+/* As if this had been read before. */
+static void set_read(struct http_read_kind *entry, const struct http_counters *read)
+{
+	entry->read = malloc(sizeof(*read));
+	assert_non_null(entry->read);
+	memcpy(entry->read, read, sizeof(*read));
+	entry->read_size = sizeof(*read);
+}
+
+/* Of thousands of kinds, most have only ever been answered at once. */
+static void test_kinds_keep_what_was_counted_and_no_more(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+	struct http_counters read = {.at_once[2] = 3, .at_once_sum = 600, .request_bytes = 7};
+
+	take(world, entry, &read, false);
+	assert_int_equal(entry->read_size, 64);
+	read.wait[HTTP_SLOTS - 1] = 1;
+	take(world, entry, &read, false);
+	assert_true(entry->read_size > 64);
+	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""), "4");
+	read.wait[HTTP_SLOTS - 1] = 0; /* 2^32 - 1 more */
+	take(world, entry, &read, false);
+	take(world, entry, &read, false);
+	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""),
+		   "4294967299");
+	check_line(world, SERVED LABELS("web", "200", ""), "3");
+	check_line(world, "skep_http_request_bytes_total" LABELS("web", "200", ""), "7");
+}
+
 /* What came in one packet is in both histograms; slots go round at 2^32. */
 static void test_responses_at_once_count_twice(void **state)
 {
@@ -140,8 +172,8 @@ static void test_responses_at_once_count_twice(void **state)
 				     .wait[1] = 1,
 				     .wait_sum = 100};
 
-	entry->read.at_once[2] = UINT32_MAX;
-	entry->read.aborted_by_client = UINT32_MAX;
+	set_read(entry, &(struct http_counters){.at_once[2] = UINT32_MAX,
+						.aborted_by_client = UINT32_MAX});
 	take(world, entry, &read, false);
 	check_line(world, SERVED LABELS("web", "200", ""), "5");
 	check_line(world, "http_server_request_duration_seconds_sum" LABELS("web", "200", ""),
@@ -263,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_growth_is_added_once),
+		TEST(test_kinds_keep_what_was_counted_and_no_more),
 		TEST(test_responses_at_once_count_twice),
 		TEST(test_errors_are_told_by_role),
 		TEST(test_waits_for_a_name),
