@@ -26,13 +26,14 @@
 static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
 {
 	struct connection *connection = packet->connection;
+	__u32 end = sequence + packet->size;
 
 	packet->request = packet->sent == (connection->role == HTTP_CLIENT);
 	packet->stream = packet->request ? &connection->request : &connection->response;
 	if (packet->size)
 		packet_read(packet, sequence);
-	if (packet->flags & (SEGMENT_FIN | SEGMENT_RST))
-		packet_end(packet);
+	if (packet_may_end(packet))
+		packet_end(packet, sequence, end);
 }
 
 static __always_inline int packet_take(struct __sk_buff *skb, bool sent)

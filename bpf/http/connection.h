@@ -63,10 +63,14 @@ struct connection {
 	struct stream response;
 	struct answer answer;
 	__u32 set_aside; /* requests up to this one have been put into the queue */
-	__u32 reserved2;
+	__u8 fin_waits;	 /* the server's FIN has overtaken bytes in front of it */
+	__u8 reserved2[3];
 
 	__u64 last_ns;	  /* the last byte so far of a response whose end shows later */
 	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
+	/* Of the segment with the FIN that waits: where its bytes begin, and end. */
+	__u32 fin_begin;
+	__u32 fin_end;
 	__u16 port;
 	__u8 fresh; /* nothing has passed that was not seen */
 	__u8 reserved3;

@@ -11,6 +11,7 @@
 
 #include "bpf/http/exchange.h"
 #include "bpf/http/packet.h"
+#include "bpf/http/sequence.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
 
@@ -40,21 +41,86 @@ static __always_inline bool packet_closes(const struct packet *packet)
 	return tcp && tcp->inet_conn.icsk_inet.sk.sk_shutdown & RCV_SHUTDOWN;
 }
 
-/* A server's FIN ends a response that has no other end; any other request is given up. */
-static __always_inline void packet_end(struct packet *packet)
+/* A FIN that comes before bytes in front of it ends nothing until they are there. */
+static __always_inline bool fin_is_early(struct packet *packet, __u32 begin, __u32 end)
 {
 	struct connection *connection = packet->connection;
 
+	if (!(packet->flags & SEGMENT_FIN) || (__s32)(end - packet->stream->next) <= 0 ||
+	    packet_is_past_loss(packet))
+		return false;
+	connection->fin_begin = begin;
+	connection->fin_end = end;
+	connection->fin_waits = true;
+	return true;
+}
+
+/*
+ * True when all is there that is in front of a FIN that waits. Its own bytes may have passed while
+ * it was not known yet what they are; then the last chunk was among them, if any.
+ */
+static __always_inline bool fin_is_due(struct packet *packet)
+{
+	struct connection *connection = packet->connection;
+	struct stream *stream = packet->stream;
+	__s32 missing = connection->fin_end - stream->next;
+
+	if ((__s32)(connection->fin_begin - stream->next) > 0)
+		return false;
+	connection->fin_waits = false;
+	if (missing <= 0)
+		return true;
+	packet_jump(packet, missing);
+	if (stream->head.state == HTTP_CHUNKED)
+		stream->head.state = HTTP_CLOSE;
+	if (stream->head.state == HTTP_CLOSE)
+		stream->bytes += missing;
+	return true;
+}
+
+/* True when the server has ended its side, and what it sent has been looked at. */
+static __always_inline bool response_ends(struct packet *packet, __u32 begin, __u32 end)
+{
+	if (packet->flags & SEGMENT_RST)
+		return true;
+	if (fin_is_early(packet, begin, end))
+		return false;
+	return !packet->connection->fin_waits || fin_is_due(packet);
+}
+
+/*
+ * A server's FIN ends a response that has no other end, or whose end was not seen; any other
+ * request is given up.
+ */
+static __always_inline void response_end(struct packet *packet)
+{
+	struct stream *response = &packet->connection->response;
+
+	if (packet->flags & SEGMENT_RST || response->head.state != HTTP_CLOSE)
+		return;
+	exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
+	stream_restart(response);
+}
+
+/* The packet, whose bytes went from `begin` to `end`, ends the connection, or brings its end. */
+static __always_inline void packet_end(struct packet *packet, __u32 begin, __u32 end)
+{
 	if (packet->request) {
-		connection->client_ended = true;
+		packet->connection->client_ended = true;
 		if (!packet_closes(packet))
 			return;
-	} else if (connection->response.head.state == HTTP_CLOSE &&
-		   !(packet->flags & SEGMENT_RST)) {
-		exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
-		stream_restart(&connection->response);
+	} else {
+		if (!response_ends(packet, begin, end))
+			return;
+		response_end(packet);
 	}
 	bpf_loop(PIPELINE, abort_step, packet, 0);
+}
+
+static __always_inline bool packet_may_end(const struct packet *packet)
+{
+	return packet->flags & (SEGMENT_FIN | SEGMENT_RST) ||
+	       (!packet->request && packet->connection->fin_waits);
 }
 
 #endif

@@ -31,6 +31,17 @@ static bool text_reserve(struct text *text, size_t length)
 	return true;
 }
 
+static void text_drain(struct text *text)
+{
+	bool drained;
+
+	if (!text->drain || text->length < TEXT_DRAIN_LENGTH)
+		return;
+	drained = text->drain(text->drain_context, text);
+	text_clear(text);
+	text->failed = !drained;
+}
+
 void text_append(struct text *text, const char *data, size_t length)
 {
 	if (text->failed || !text_reserve(text, length))
@@ -39,6 +50,7 @@ void text_append(struct text *text, const char *data, size_t length)
 		memcpy(text->data + text->length, data, length);
 	text->length += length;
 	text->data[text->length] = '\0';
+	text_drain(text);
 }
 
 void text_append_string(struct text *text, const char *string)
@@ -60,6 +72,7 @@ void text_append_format(struct text *text, const char *format, ...)
 	vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
 	va_end(arguments);
 	text->length += (size_t)length;
+	text_drain(text);
 }
 
 void text_clear(struct text *text)

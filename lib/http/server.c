@@ -13,6 +13,7 @@
 #include <libwebsockets.h>
 #include <utlist.h>
 
+#include "lib/http/body.h"
 #include "lib/net/listener.h"
 #include "lib/net/places.h"
 #include "lib/net/tls.h"
@@ -25,6 +26,7 @@
 #define HEADERS_LIMIT	 512   /* bytes of our own headers */
 #define QUERY_LIMIT	 16    /* members of a query; more are not looked at */
 #define MEMBER_LIMIT	 1024  /* bytes of one */
+#define ACCEPT_LIMIT	 256   /* bytes of Accept-Encoding */
 
 /* Bytes of all bodies that wait for slow readers; a body of one piece is always answered. */
 #define BODIES_LIMIT (16 << 20)
@@ -43,8 +45,9 @@ struct http_connection {
 	int status;		      /* of an answer whose headers are not sent yet, or 0 */
 	const char *content_type;
 	bool head;
-	struct text body;
-	size_t sent;
+	bool takes_packed;
+	struct http_body body;
+	size_t left; /* bytes of it that are to be sent */
 	struct net_place place;
 	bool ending; /* gave way to another */
 };
@@ -93,7 +96,7 @@ static void connection_forget(struct http_connection *connection)
 		connection->request->connection = NULL;
 	DL_DELETE(connection->server->connections, connection);
 	connection->server->count--;
-	text_free(&connection->body);
+	http_body_free(&connection->body);
 	free(connection);
 }
 
@@ -122,7 +125,7 @@ static void connection_await(struct http_connection *connection, unsigned int se
 /* Whether it only waits, for a request or for its next one. */
 static bool connection_is_idle(const struct http_connection *connection)
 {
-	return !connection->request && !connection->status && !connection->body.data;
+	return !connection->request && !connection->status && !connection->body.bytes.data;
 }
 
 /* Whether one more may come; an idle one of a source that has more may have to go for it. */
@@ -200,15 +203,19 @@ static size_t bodies_size(const struct http_server *server)
 	size_t size = 0;
 
 	DL_FOREACH(server->connections, connection)
-		size += connection->body.length;
+		size += connection->body.bytes.length;
 	return size;
 }
 
-static int refuse_for_now(struct http_connection *connection)
+/* An answer of our own. */
+static int respond_briefly(struct http_connection *connection, int status, const char *words)
 {
-	text_free(&connection->body);
-	text_append_string(&connection->body, "too many answers wait for their readers\n");
-	return HTTP_STATUS_SERVICE_UNAVAILABLE;
+	struct text text = TEXT_EMPTY;
+
+	http_body_free(&connection->body);
+	text_append_string(&text, words);
+	http_body_take(&connection->body, &text);
+	return status;
 }
 
 /* Fills the body and returns the status of the answer. */
@@ -216,19 +223,16 @@ static int request_respond(struct http_connection *connection, const struct http
 {
 	int status;
 
-	if (!route) {
-		text_append_string(&connection->body, connection->server->receiver_count
-							      ? JSON_NOT_FOUND
-							      : "not found\n");
-		return HTTP_STATUS_NOT_FOUND;
-	}
-	status = route->respond(route->context, &connection->body);
-	if (connection->body.length > PIECE_LIMIT && bodies_size(connection->server) > BODIES_LIMIT)
-		return refuse_for_now(connection);
-	if (!connection->body.failed)
-		return status;
-	text_free(&connection->body);
-	return HTTP_STATUS_INTERNAL_SERVER_ERROR;
+	if (!route)
+		return respond_briefly(connection, HTTP_STATUS_NOT_FOUND,
+				       connection->server->receiver_count ? JSON_NOT_FOUND
+									  : "not found\n");
+	status = http_body_fill(&connection->body, route->respond, route->context);
+	if (connection->body.bytes.length > PIECE_LIMIT &&
+	    bodies_size(connection->server) > BODIES_LIMIT)
+		return respond_briefly(connection, HTTP_STATUS_SERVICE_UNAVAILABLE,
+				       "too many answers wait for their readers\n");
+	return status < 0 ? HTTP_STATUS_INTERNAL_SERVER_ERROR : status;
 }
 
 /* A header that belongs to some statuses. */
@@ -253,13 +257,36 @@ static int status_header_add(struct lws *wsi, int status, unsigned char **at, un
 	return 0;
 }
 
-static int headers_write(struct lws *wsi, int status, const char *type, size_t length)
+/* What is packed for one reader is not for another, as a cache must know. */
+static int packing_headers_add(struct lws *wsi, bool packed, unsigned char **at, unsigned char *end)
+{
+	static const unsigned char gzip[] = "gzip", varies[] = "Accept-Encoding";
+
+	if (packed && lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_ENCODING, gzip,
+						   sizeof(gzip) - 1, at, end))
+		return -1;
+	return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_VARY, varies, sizeof(varies) - 1,
+					    at, end);
+}
+
+struct headers {
+	int status;
+	const char *type;
+	size_t length;
+	bool may_be_packed;
+	bool packed;
+};
+
+static int headers_write(struct lws *wsi, const struct headers *headers)
 {
 	unsigned char buffer[LWS_PRE + HEADERS_LIMIT];
 	unsigned char *start = buffer + LWS_PRE, *at = start, *end = buffer + sizeof(buffer) - 1;
 
-	if (lws_add_http_common_headers(wsi, (unsigned int)status, type, length, &at, end) ||
-	    status_header_add(wsi, status, &at, end))
+	if (lws_add_http_common_headers(wsi, (unsigned int)headers->status, headers->type,
+					headers->length, &at, end) ||
+	    status_header_add(wsi, headers->status, &at, end))
+		return -1;
+	if (headers->may_be_packed && packing_headers_add(wsi, headers->packed, &at, end))
 		return -1;
 	return lws_finalize_write_http_header(wsi, start, &at, end);
 }
@@ -267,8 +294,7 @@ static int headers_write(struct lws *wsi, int status, const char *type, size_t l
 /* Whether the next request may follow on the connection is for libwebsockets to say. */
 static int connection_completed(struct http_connection *connection)
 {
-	text_free(&connection->body);
-	connection->sent = 0;
+	http_body_free(&connection->body);
 	connection->deadline = 0;
 	return lws_http_transaction_completed(connection->wsi) ? -1 : 0;
 }
@@ -278,28 +304,38 @@ static int method_refuse(struct http_connection *connection)
 {
 	unsigned char buffer[LWS_PRE + sizeof(JSON_METHOD)];
 	bool json = connection->server->receiver_count;
-	size_t length = json ? strlen(JSON_METHOD) : 0;
+	const struct headers headers = {
+		.status = HTTP_STATUS_METHOD_NOT_ALLOWED,
+		.type = json ? HTTP_JSON : "text/plain",
+		.length = json ? strlen(JSON_METHOD) : 0,
+	};
 
 	memcpy(buffer + LWS_PRE, JSON_METHOD, sizeof(JSON_METHOD));
-	if (headers_write(connection->wsi, HTTP_STATUS_METHOD_NOT_ALLOWED,
-			  json ? HTTP_JSON : "text/plain", length) == 0 &&
-	    json)
-		lws_write(connection->wsi, buffer + LWS_PRE, length, LWS_WRITE_HTTP_FINAL);
+	if (headers_write(connection->wsi, &headers) == 0 && json)
+		lws_write(connection->wsi, buffer + LWS_PRE, headers.length, LWS_WRITE_HTTP_FINAL);
 	return -1;
 }
 
 /* Sends the headers of the answer; the body follows when the socket takes more. */
 static int answer_begin(struct http_connection *connection)
 {
-	int status = connection->status;
+	const struct headers headers = {
+		.status = connection->status,
+		.type = connection->content_type,
+		.length = http_body_size(&connection->body, connection->takes_packed),
+		.may_be_packed = connection->body.packed,
+		.packed = connection->body.packed && connection->takes_packed,
+	};
 
 	connection->status = 0;
 	connection_await(connection, ANSWER_SECONDS);
-	if (headers_write(connection->wsi, status, connection->content_type,
-			  connection->body.length))
+	if (headers_write(connection->wsi, &headers))
 		return -1;
-	if (connection->head || !connection->body.length)
+	if (connection->head || !headers.length)
 		return connection_completed(connection);
+	if (http_body_open(&connection->body, connection->takes_packed) < 0)
+		return -1;
+	connection->left = headers.length;
 	lws_callback_on_writable(connection->wsi);
 	return 0;
 }
@@ -377,10 +413,9 @@ void http_request_answer(struct http_request *request, int status, struct text *
 	}
 	connection->request = NULL;
 	connection->status = body->failed ? HTTP_STATUS_INTERNAL_SERVER_ERROR : status;
-	connection->body = *body;
-	*body = TEXT_EMPTY;
-	if (connection->body.failed)
-		text_free(&connection->body);
+	if (body->failed)
+		text_free(body);
+	http_body_take(&connection->body, body);
 	connection_await(connection, ANSWER_SECONDS);
 	lws_callback_on_writable(connection->wsi);
 }
@@ -396,6 +431,15 @@ static int request_pass_on(struct http_connection *connection, const struct http
 	return 0;
 }
 
+/* A header that is too long to be looked at takes nothing packed. */
+static bool reader_takes_packed(struct lws *wsi)
+{
+	char header[ACCEPT_LIMIT + 1];
+
+	return lws_hdr_copy(wsi, header, sizeof(header), WSI_TOKEN_HTTP_ACCEPT_ENCODING) > 0 &&
+	       http_accepts_packed(header);
+}
+
 static int request_answer(struct http_connection *connection, const char *path)
 {
 	struct lws *wsi = connection->wsi;
@@ -406,6 +450,7 @@ static int request_answer(struct http_connection *connection, const char *path)
 	connection->head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
 	if (!connection->head && !lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI))
 		return method_refuse(connection);
+	connection->takes_packed = reader_takes_packed(wsi);
 	receiver = receiver_find(connection->server, path);
 	if (receiver)
 		return request_pass_on(connection, receiver);
@@ -420,19 +465,20 @@ static int request_answer(struct http_connection *connection, const char *path)
 static int answer_write(struct http_connection *connection)
 {
 	unsigned char buffer[LWS_PRE + PIECE_LIMIT];
-	size_t left = connection->body.length - connection->sent;
-	size_t length = left < PIECE_LIMIT ? left : PIECE_LIMIT;
+	size_t length;
 
 	if (connection->status)
 		return answer_begin(connection);
-	if (!left)
+	if (!connection->left)
 		return 0;
-	memcpy(buffer + LWS_PRE, connection->body.data + connection->sent, length);
-	if (lws_write(connection->wsi, buffer + LWS_PRE, length,
-		      left == length ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
+	if (http_body_read(&connection->body, buffer + LWS_PRE, PIECE_LIMIT, &length) < 0 ||
+	    !length || length > connection->left)
 		return -1;
-	connection->sent += length;
-	if (left == length)
+	connection->left -= length;
+	if (lws_write(connection->wsi, buffer + LWS_PRE, length,
+		      connection->left ? LWS_WRITE_HTTP : LWS_WRITE_HTTP_FINAL) < 0)
+		return -1;
+	if (!connection->left)
 		return connection_completed(connection);
 	lws_callback_on_writable(connection->wsi);
 	return 0;

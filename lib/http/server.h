@@ -3,7 +3,8 @@
 
 /*
  * A small HTTP server for health, metrics and the like: GET only, answers made in memory, at once
- * or later; over TLS where it is given a certificate.
+ * or later; over TLS where it is given a certificate. Long answers are packed (body.h) for those
+ * who take them so.
  */
 #ifndef SKEP_LIB_HTTP_SERVER_H
 #define SKEP_LIB_HTTP_SERVER_H
@@ -19,7 +20,10 @@
 
 struct http_server;
 
-/* What answers one path: fills `body` and returns the HTTP status. */
+/*
+ * What answers one path: appends to `body`, which may be drained meanwhile, and returns the HTTP
+ * status, or a negative errno.
+ */
 struct http_route {
 	const char *path;
 	const char *content_type;

@@ -32,6 +32,47 @@ struct http_read_kind *http_kinds_ensure(struct http_kinds *kinds, const struct 
 	return NULL;
 }
 
+/* So much is kept at a time. */
+#define PART 64
+_Static_assert(sizeof(struct http_counters) % PART == 0, "whole parts");
+
+/* How many bytes, in parts, there are before the counters are all 0. */
+static size_t used_size(const struct http_counters *counters)
+{
+	static const char zero[PART];
+	size_t size = sizeof(*counters);
+
+	while (size && memcmp((const char *)counters + size - PART, zero, PART) == 0)
+		size -= PART;
+	return size;
+}
+
+static struct http_counters read_before(const struct http_read_kind *entry)
+{
+	struct http_counters counters = {0};
+
+	if (entry->read_size)
+		memcpy(&counters, entry->read, entry->read_size);
+	return counters;
+}
+
+/* Counters do not shrink, but go round: what is kept may become 0 again. */
+static bool read_reserve(struct http_read_kind *entry, const struct http_counters *counters)
+{
+	size_t size = used_size(counters);
+	char *read;
+
+	if (size <= entry->read_size)
+		return true;
+	read = realloc(entry->read, size);
+	if (!read)
+		return false;
+	memset(read + entry->read_size, 0, size - entry->read_size);
+	entry->read = read;
+	entry->read_size = size;
+	return true;
+}
+
 /* The edge of a kind, without labels. */
 static struct edge edge_of(const struct http_kind *kind)
 {
@@ -48,11 +89,12 @@ void http_kind_take(struct http_read_kind *entry, const struct http_counters *no
 		    const struct http_kind_namer *namer, struct series_owner *owner, uint64_t now,
 		    bool last)
 {
+	const struct http_counters before = read_before(entry);
 	struct edge edge = edge_of(&entry->kind);
 	struct http_labels labels;
 	struct series_row *row;
 
-	if (memcmp(now_read, &entry->read, sizeof(*now_read)) == 0)
+	if (memcmp(now_read, &before, sizeof(*now_read)) == 0 || !read_reserve(entry, now_read))
 		return;
 	http_labels_of(&entry->kind, namer->route(namer->context, &entry->kind), &labels);
 	edge.labels = labels.labels;
@@ -60,8 +102,8 @@ void http_kind_take(struct http_read_kind *entry, const struct http_counters *no
 	row = edge_rows_find(owner, &http_layout, &edge, namer->edge, namer->context, last);
 	if (!row)
 		return;
-	http_row_add(row, &entry->kind, &entry->read, now_read);
-	entry->read = *now_read;
+	http_row_add(row, &entry->kind, &before, now_read);
+	memcpy(entry->read, now_read, entry->read_size);
 	entry->changed_at = now;
 }
 
@@ -75,5 +117,6 @@ bool http_kind_is_idle(const struct http_read_kind *entry, uint64_t now)
 void http_kinds_remove(struct http_kinds *kinds, struct http_read_kind *entry)
 {
 	HASH_DEL(kinds->table, entry);
+	free(entry->read);
 	free(entry);
 }

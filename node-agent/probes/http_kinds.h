@@ -18,8 +18,13 @@
 
 struct http_read_kind {
 	struct http_kind kind;
-	struct http_counters read; /* what is in the series already */
-	uint64_t changed_at;	   /* ms */
+	/*
+	 * What is in the series already: the beginning of the counters, as whatever follows is 0.
+	 * Most kinds have only counted answers that came at once, and there are thousands of kinds.
+	 */
+	void *read;
+	size_t read_size;
+	uint64_t changed_at; /* ms */
 	UT_hash_handle hh;
 };
 

@@ -3,7 +3,9 @@
 
 #include "node-agent/probes/http_rows.h"
 
+#include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "node-agent/probes/http_methods.h"
@@ -21,32 +23,39 @@ enum {
 
 #define US 1e-6
 
-/* The bounds of the kernel's slots (bpf/http.h), in seconds. */
-static const double bounds[HTTP_BOUNDS] = {
-	64 * US,      128 * US,	    256 * US,	  512 * US,	 1024 * US,
-	2048 * US,    4096 * US,    8192 * US,	  16384 * US,	 32768 * US,
-	65536 * US,   131072 * US,  262144 * US,  524288 * US,	 1048576 * US,
-	2097152 * US, 4194304 * US, 8388608 * US, 16777216 * US, 33554432 * US,
+/*
+ * The kernel's slots (bpf/http.h) are cheap, a series is not: these of their bounds, in seconds,
+ * are shown, and what lies between two of them is added up, which is exact. See docs/metrics.md for
+ * why these.
+ */
+static const double duration_bounds[] = {
+	256 * US,    1024 * US,	   2048 * US,	 4096 * US,	8192 * US,
+	16384 * US,  32768 * US,   65536 * US,	 131072 * US,	262144 * US,
+	524288 * US, 1048576 * US, 4194304 * US, 16777216 * US,
+};
+static const double first_byte_bounds[] = {
+	256 * US,    1024 * US,	   4096 * US,	 16384 * US,	65536 * US,
+	262144 * US, 1048576 * US, 4194304 * US, 16777216 * US,
 };
 
 #define COUNTER(family, name_, help_)                                                              \
 	[family] = {.name = name_, .help = help_, .type = METRIC_COUNTER, .unit = 1}
-#define HISTOGRAM(family, name_, help_)                                                            \
+#define HISTOGRAM(family, name_, bounds_, help_)                                                   \
 	[family] = {.name = name_,                                                                 \
 		    .help = help_,                                                                 \
 		    .type = METRIC_HISTOGRAM,                                                      \
 		    .unit = US,                                                                    \
-		    .bounds = bounds,                                                              \
-		    .bound_count = HTTP_BOUNDS}
+		    .bounds = bounds_,                                                             \
+		    .bound_count = sizeof(bounds_) / sizeof(bounds_[0])}
 
 static const struct series_family families[FAMILIES] = {
-	HISTOGRAM(SERVER_DURATION, "http_server_request_duration_seconds",
+	HISTOGRAM(SERVER_DURATION, "http_server_request_duration_seconds", duration_bounds,
 		  "Requests that the pod answered: from their first byte to the last one of the "
 		  "response."),
-	HISTOGRAM(CLIENT_DURATION, "http_client_request_duration_seconds",
+	HISTOGRAM(CLIENT_DURATION, "http_client_request_duration_seconds", duration_bounds,
 		  "Requests that the pod sent: from their first byte to the last one of the "
 		  "response."),
-	HISTOGRAM(FIRST_BYTE, "skep_http_first_byte_seconds",
+	HISTOGRAM(FIRST_BYTE, "skep_http_first_byte_seconds", first_byte_bounds,
 		  "From the first byte of a request to the first one of its response."),
 	COUNTER(REQUEST_BYTES, "skep_http_request_bytes_total",
 		"Bytes of requests, heads included."),
@@ -106,17 +115,30 @@ static __u32 growth(__u32 before, __u32 now)
 	return now - before;
 }
 
+/* The bucket of a family in which a slot of the kernel is shown. */
+static size_t bucket_of(const struct series_family *family, int slot)
+{
+	double bound = slot < HTTP_BOUNDS ? (double)(UINT64_C(1) << (HTTP_FIRST_BOUND + slot)) * US
+					  : INFINITY;
+	size_t bucket = 0;
+
+	while (bucket < family->bound_count && family->bounds[bucket] < bound)
+		bucket++;
+	return bucket;
+}
+
 /* Adds a histogram of the kernel, `slots`, and that of responses that came in one packet. */
 static void add_histogram(struct series_row *row, size_t family, const struct http_counters *before,
 			  const struct http_counters *now, size_t slots, uint64_t sum)
 {
 	const __u32 *own_before = (const __u32 *)((const char *)before + slots);
 	const __u32 *own_now = (const __u32 *)((const char *)now + slots);
-	uint64_t counts[HTTP_SLOTS];
+	uint64_t counts[HTTP_SLOTS] = {0};
 
 	for (int i = 0; i < HTTP_SLOTS; i++)
-		counts[i] = (uint64_t)growth(own_before[i], own_now[i]) +
-			    growth(before->at_once[i], now->at_once[i]);
+		counts[bucket_of(&families[family], i)] +=
+			(uint64_t)growth(own_before[i], own_now[i]) +
+			growth(before->at_once[i], now->at_once[i]);
 	series_add_histogram(row, family, counts, sum + now->at_once_sum - before->at_once_sum);
 }
 

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "lib/base/log.h"
 #include "lib/http/server.h"
@@ -27,6 +28,7 @@
 
 #define PATIENCE_MS	 20000
 #define LARGE		 (9 << 20)
+#define UNPACKABLE	 (12 << 20) /* and as much, but a quarter, when it is packed */
 #define CONNECTION_LIMIT 64
 
 struct fixture {
@@ -58,6 +60,20 @@ static int respond_large(void *context, struct text *body)
 	(void)context;
 	for (int i = 0; i < LARGE / 16; i++)
 		text_append_format(body, "%015d\n", i);
+	return 200;
+}
+
+static int respond_unpackable(void *context, struct text *body)
+{
+	static const char digits[65] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint32_t number = 1;
+
+	(void)context;
+	for (int i = 0; i < UNPACKABLE; i++) {
+		number = number * 1664525 + 1013904223;
+		text_append(body, &digits[number >> 26], 1);
+	}
 	return 200;
 }
 
@@ -103,6 +119,7 @@ static int setup(void **state)
 		{"/readyz", "text/plain", respond_sick, f},
 		{"/metrics", "text/plain; version=0.0.4", respond_large, f},
 		{"/empty", "text/plain", respond_empty, f},
+		{"/unpackable", "text/plain", respond_unpackable, f},
 	};
 	struct error error = {""};
 
@@ -112,7 +129,7 @@ static int setup(void **state)
 	uv_timer_init(&f->loop, &f->patience);
 	f->patience.data = f;
 	assert_int_equal(net_context_new(&f->loop, 100, &f->net, &error), 0);
-	assert_int_equal(http_server_new(f->net, "", f->port, routes, 4, &f->server, &error), 0);
+	assert_int_equal(http_server_new(f->net, "", f->port, routes, 5, &f->server, &error), 0);
 	*state = f;
 	return 0;
 }
@@ -287,6 +304,71 @@ static void test_sends_large_bodies_whole(void **state)
 	text_free(&asker.answer);
 }
 
+#define TAKES_PACKED "Host: x\r\nAccept-Encoding: deflate, gzip\r\nConnection: close\r\n\r\n"
+
+static void assert_header(const struct text *answer, const char *header)
+{
+	const char *found = strcasestr(answer->data, header);
+
+	assert_non_null(found);
+	assert_true(found < strstr(answer->data, "\r\n\r\n"));
+}
+
+/* The body of an answer, unpacked; owned by the caller. */
+static char *unpack(const struct text *answer)
+{
+	const char *body = strstr(answer->data, "\r\n\r\n") + 4;
+	char *text = calloc(1, LARGE + 1);
+	z_stream stream = {
+		.next_in = (unsigned char *)body,
+		.avail_in = (unsigned int)(answer->data + answer->length - body),
+		.next_out = (unsigned char *)text,
+		.avail_out = LARGE,
+	};
+
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(stream.avail_in, 0);
+	inflateEnd(&stream);
+	return text;
+}
+
+static void test_packs_large_bodies_for_those_who_take_them(void **state)
+{
+	struct fixture *f = *state;
+	struct asker asker = {.request = "GET /metrics HTTP/1.1\r\n" TAKES_PACKED};
+	char *body;
+
+	ask(f, &asker);
+	assert_header(&asker.answer, "content-encoding: gzip\r\n");
+	assert_header(&asker.answer, "vary: accept-encoding\r\n");
+	assert_true(asker.answer.length < LARGE / 3);
+	body = unpack(&asker.answer);
+	assert_int_equal(strlen(body), LARGE);
+	for (int i = 0; i < LARGE / 16; i++)
+		assert_int_equal(strtol(body + (size_t)i * 16, NULL, 10), i);
+	free(body);
+	text_free(&asker.answer);
+}
+
+static void test_packs_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	struct asker small = {.request = "GET /healthz HTTP/1.1\r\n" TAKES_PACKED};
+	struct asker head = {
+		.request = "HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"};
+
+	ask(f, &small);
+	assert_null(strcasestr(small.answer.data, "content-encoding"));
+	assert_string_equal(strstr(small.answer.data, "\r\n\r\n") + 4, "ok\n");
+	ask(f, &head);
+	assert_null(strcasestr(head.answer.data, "content-encoding"));
+	assert_header(&head.answer, "vary: accept-encoding\r\n");
+	assert_header(&head.answer, "content-length: 9437184\r\n");
+	text_free(&small.answer);
+	text_free(&head.answer);
+}
+
 static void test_closes_on_garbage(void **state)
 {
 	struct fixture *f = *state;
@@ -376,7 +458,7 @@ static bool begins_with(int fd, const char *expected)
 
 static int ask_and_read_slowly(struct fixture *f)
 {
-	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char request[] = "GET /unpackable HTTP/1.1\r\nHost: x\r\n\r\n";
 	int fd = dial(f->port);
 
 	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
@@ -427,6 +509,8 @@ int main(void)
 		test(test_refuses_other_methods),
 		test(test_keeps_connections_alive),
 		test(test_sends_large_bodies_whole),
+		test(test_packs_large_bodies_for_those_who_take_them),
+		test(test_packs_nothing_else),
 		test(test_closes_on_garbage),
 		test(test_does_not_upgrade),
 		test(test_does_not_wait_for_slow_requests),

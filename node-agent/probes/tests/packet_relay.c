@@ -24,6 +24,7 @@ struct relay_settings {
 	uint32_t delay_us;	  /* every packet, in either direction */
 	uint32_t hold_every;	  /* the client's: each n-th is held longer; 0: none */
 	uint32_t hold_us;	  /* by this */
+	uint32_t hold_answers;	  /* so many of the server's next ones are held as well */
 	uint32_t duplicate_every; /* the client's: each n-th comes twice; 0: none */
 	uint32_t held;		  /* told by the relay */
 	uint32_t duplicated;
@@ -103,6 +104,19 @@ static void relay_take_from_client(struct relay *relay, struct relay_queue *queu
 	relay_hold(queue, data, size, delay);
 }
 
+static void relay_take_from_server(struct relay *relay, struct relay_queue *queue, const char *data,
+				   size_t size)
+{
+	volatile struct relay_settings *settings = relay->settings;
+	uint32_t delay = settings->delay_us;
+
+	if (relay_has_payload(size) && settings->hold_answers) {
+		delay += settings->hold_us;
+		settings->hold_answers--;
+	}
+	relay_hold(queue, data, size, delay);
+}
+
 static void relay_take(struct relay *relay, enum end from, struct relay_queue *queue,
 		       uint32_t *count)
 {
@@ -113,7 +127,7 @@ static void relay_take(struct relay *relay, enum end from, struct relay_queue *q
 		if (from == CLIENT)
 			relay_take_from_client(relay, queue, data, (size_t)size, count);
 		else
-			relay_hold(queue, data, (size_t)size, relay->settings->delay_us);
+			relay_take_from_server(relay, queue, data, (size_t)size);
 	}
 }
 

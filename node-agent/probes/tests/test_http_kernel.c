@@ -514,6 +514,72 @@ static void test_client_that_only_sends_no_more(void **state)
 	assert_nothing_odd();
 }
 
+#define REST                                                                                       \
+	"........................................................................................" \
+	"................................"
+#define REST_SIZE "120"
+
+/*
+ * The server sends `late`, then `last`, and closes; what is late comes behind its FIN, which bears
+ * `last`.
+ */
+static void close_before_the_rest(const char *late, const char *last)
+{
+	relay.settings->hold_us = 30000;
+	relay.settings->hold_answers = 1;
+	assert_return_code(send(scene.talk.ends[SERVER], late, strlen(late), 0), errno);
+	for (int i = 0; relay.settings->hold_answers && i < 10000; i++)
+		usleep(1000);
+	if (*last)
+		assert_return_code(send(scene.talk.ends[SERVER], last, strlen(last), MSG_MORE),
+				   errno);
+	scene_disconnect(SERVER);
+	hear_bytes(CLIENT, strlen(late) + strlen(last));
+}
+
+static void check_fin_overtakes(void **state, const char *begin, const char *late, const char *last)
+{
+	scene_begin(state, &slow, IPV4);
+	exchange(GET, OK);
+	exchange(GET, begin);
+	close_before_the_rest(late, last);
+	assert_exchanged(KIND("GET", "200"), 2);
+	assert_told(CLIENT, RESPONSE_BYTES, "",
+		    strlen(OK) + strlen(begin) + strlen(late) + strlen(last));
+	assert_nothing_odd();
+	scene_end(state);
+}
+
+static void test_fin_that_overtakes_the_end(void **state)
+{
+	check_fin_overtakes(state, "HTTP/1.1 200 OK\r\nContent-Length: " REST_SIZE "\r\n\r\n", REST,
+			    "");
+	check_fin_overtakes(state, "HTTP/1.1 200 OK\r\nContent-Length: 240\r\n\r\n", REST, REST);
+	check_fin_overtakes(state, CHUNKED "78\r\n", REST "\r\n0\r\n\r\n", "");
+	check_fin_overtakes(state, "HTTP/1.0 200 OK\r\n\r\n", REST, "");
+	scene_begin(state, &slow, IPV4);
+}
+
+/* Nor is it known what the bytes are that come with the FIN, when the head is late. */
+static void test_fin_that_overtakes_the_head(void **state)
+{
+	check_fin_overtakes(state, "", "HTTP/1.1 200 OK\r\nContent-Length: 240\r\n\r\n" REST, REST);
+	check_fin_overtakes(state, "", "HTTP/1.0 200 OK\r\n\r\n" REST, REST);
+	check_fin_overtakes(state, "", CHUNKED "78\r\n" REST "\r\n", "0\r\n\r\n");
+	scene_begin(state, &slow, IPV4);
+}
+
+/* A response that a FIN cuts short is cut short, also when the FIN comes first. */
+static void test_fin_that_overtakes_part_of_a_body(void **state)
+{
+	scene_begin(state, &slow, IPV4);
+	exchange(GET, "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n");
+	close_before_the_rest(REST, "");
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		assert_told(end, BY_SERVER, KIND("GET", "200"), 1);
+	assert_exchanged("", 1);
+}
+
 /* --- what is no HTTP/1 --- */
 
 static void check_opaque(void **state, enum end first, const void *bytes, size_t size)
@@ -675,6 +741,9 @@ int main(void)
 		TEST(test_server_closes_without_an_answer),
 		TEST(test_server_closes_within_a_body),
 		TEST(test_client_that_only_sends_no_more),
+		TEST(test_fin_that_overtakes_the_end),
+		TEST(test_fin_that_overtakes_the_head),
+		TEST(test_fin_that_overtakes_part_of_a_body),
 		TEST(test_tls_is_opaque),
 		TEST(test_http2_is_opaque),
 		TEST(test_server_that_speaks_first_is_opaque),

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -128,6 +129,37 @@ static void test_growth_is_added_once(void **state)
 	check_line(world, ASKED, NULL);
 }
 
+/* As if this had been read before. */
+static void set_read(struct http_read_kind *entry, const struct http_counters *read)
+{
+	entry->read = malloc(sizeof(*read));
+	assert_non_null(entry->read);
+	memcpy(entry->read, read, sizeof(*read));
+	entry->read_size = sizeof(*read);
+}
+
+/* Of thousands of kinds, most have only ever been answered at once. */
+static void test_kinds_keep_what_was_counted_and_no_more(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+	struct http_counters read = {.at_once[2] = 3, .at_once_sum = 600, .request_bytes = 7};
+
+	take(world, entry, &read, false);
+	assert_int_equal(entry->read_size, 64);
+	read.wait[HTTP_SLOTS - 1] = 1;
+	take(world, entry, &read, false);
+	assert_true(entry->read_size > 64);
+	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""), "4");
+	read.wait[HTTP_SLOTS - 1] = 0; /* 2^32 - 1 more */
+	take(world, entry, &read, false);
+	take(world, entry, &read, false);
+	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""),
+		   "4294967299");
+	check_line(world, SERVED LABELS("web", "200", ""), "3");
+	check_line(world, "skep_http_request_bytes_total" LABELS("web", "200", ""), "7");
+}
+
 /* What came in one packet is in both histograms; slots go round at 2^32. */
 static void test_responses_at_once_count_twice(void **state)
 {
@@ -140,8 +172,8 @@ static void test_responses_at_once_count_twice(void **state)
 				     .wait[1] = 1,
 				     .wait_sum = 100};
 
-	entry->read.at_once[2] = UINT32_MAX;
-	entry->read.aborted_by_client = UINT32_MAX;
+	set_read(entry, &(struct http_counters){.at_once[2] = UINT32_MAX,
+						.aborted_by_client = UINT32_MAX});
 	take(world, entry, &read, false);
 	check_line(world, SERVED LABELS("web", "200", ""), "5");
 	check_line(world, "http_server_request_duration_seconds_sum" LABELS("web", "200", ""),
@@ -149,6 +181,47 @@ static void test_responses_at_once_count_twice(void **state)
 	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""), "5");
 	check_line(world, "skep_http_first_byte_seconds_sum" LABELS("web", "200", ""), "0.0007");
 	check_line(world, "skep_http_aborted_by_client_total" LABELS("web", "200", ""), "1");
+}
+
+#define BUCKET(family, le)                                                                         \
+	family "_bucket{pod=\"p\",peer_name=\"web\",http_request_method=\"POST\","                 \
+	       "http_response_status_code=\"200\",error_type=\"\",le=\"" le "\"}"
+#define SERVED_UP_TO(le) BUCKET("http_server_request_duration_seconds", le)
+#define BEGUN_UP_TO(le)	 BUCKET("skep_http_first_byte_seconds", le)
+
+/* One exchange in each slot of the kernel: each bucket has all slots up to its bound. */
+static void test_buckets_are_exact_sums_of_slots(void **state)
+{
+	struct world *world = *state;
+	struct http_counters read = {0};
+
+	for (int slot = 0; slot < HTTP_SLOTS; slot++)
+		read.duration[slot] = read.wait[slot] = 1;
+	take(world, make_kind(world, HTTP_SERVER, 200), &read, false);
+	check_line(world, SERVED_UP_TO("0.000064"), NULL);
+	check_line(world, SERVED_UP_TO("0.000256"), "3"); /* 64, 128, 256 us */
+	check_line(world, SERVED_UP_TO("0.001024"), "5");
+	check_line(world, SERVED_UP_TO("0.002048"), "6");
+	check_line(world, SERVED_UP_TO("0.262144"), "13");
+	check_line(world, SERVED_UP_TO("1.048576"), "15");
+	check_line(world, SERVED_UP_TO("4.194304"), "17");
+	check_line(world, SERVED_UP_TO("16.777216"), "19");
+	check_line(world, SERVED_UP_TO("+Inf"), "21");
+	check_line(world, BEGUN_UP_TO("0.000256"), "3");
+	check_line(world, BEGUN_UP_TO("0.002048"), NULL);
+	check_line(world, BEGUN_UP_TO("0.004096"), "7");
+	check_line(world, BEGUN_UP_TO("1.048576"), "15");
+	check_line(world, BEGUN_UP_TO("+Inf"), "21");
+}
+
+/* What a policy's room is spent on: 300 edges, routes, statuses rather than 200. */
+static void test_a_row_takes_33_series(void **state)
+{
+	struct world *world = *state;
+	const struct http_counters read = {.at_once[0] = 1};
+
+	take(world, make_kind(world, HTTP_SERVER, 200), &read, false);
+	assert_int_equal(series_count(world->store), 33);
 }
 
 static void test_errors_are_told_by_role(void **state)
@@ -263,7 +336,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_growth_is_added_once),
+		TEST(test_kinds_keep_what_was_counted_and_no_more),
 		TEST(test_responses_at_once_count_twice),
+		TEST(test_buckets_are_exact_sums_of_slots),
+		TEST(test_a_row_takes_33_series),
 		TEST(test_errors_are_told_by_role),
 		TEST(test_waits_for_a_name),
 		TEST(test_last_read_counts_as_unknown),
