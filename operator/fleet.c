@@ -213,18 +213,13 @@ int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_
 static cJSON *encode_pods(const struct fleet_node *node, bool only_changed)
 {
 	cleanup_json cJSON *array = cJSON_CreateArray();
-	struct fleet_entry *entry;
+	const struct fleet_entry *entry;
 
 	for_each_entry(node, entry, at)
 	{
-		cJSON *pod;
-
-	for (; entry; entry = entry->hh.next) {
 		if (only_changed && !entry->changed)
 			continue;
-		pod = fleet_form_fill(entry->form, entry->own);
-		if (!pod || !array || !cJSON_AddItemToArray(array, pod)) {
-			cJSON_Delete(pod);
+		if (!json_append_item(array, fleet_form_fill(entry->form, entry->own)))
 			return NULL;
 	}
 	return take_pointer(array);
@@ -242,11 +237,11 @@ static struct selection_version next_version(const struct fleet *fleet,
 static cJSON *count_as_told(struct fleet_node *node, const struct selection_version *version,
 			    cJSON *message)
 {
-	struct fleet_entry *entry = node->entries;
+	struct fleet_entry *entry;
 
 	if (!message)
 		return NULL;
-	for (; entry; entry = entry->hh.next)
+	for_each_entry(node, entry, at)
 		entry->changed = false;
 	strings_free(&node->removed);
 	node->revision = version->revision;

@@ -47,6 +47,13 @@ struct answer {
 	__u8 reserved[5];
 };
 
+/* A request that waits, in 12 bytes; nanoseconds of 18 years, and what else is known of it. */
+#define WAITING_TIME_SHIFT 5
+#define WAITING_SAMPLED	   0x10
+#define WAITING_METHOD	   0x0f
+
+_Static_assert(HTTP_METHODS <= WAITING_METHOD + 1, "each has a number of its own");
+
 struct connection {
 	__u32 target;
 	__u8 role;
@@ -58,13 +65,15 @@ struct connection {
 	__u32 answered;
 	struct stream request; /* the last one that began; it waits where `asked` is ahead */
 	__u8 marks;	       /* of it: REQUEST_... */
-	__u8 reserved[7];
+	__u8 request_shape;    /* of the last one that was read; see glance.h */
+	__u8 reserved[6];
 
 	struct stream response;
 	struct answer answer;
 	__u32 set_aside; /* requests up to this one have been put into the queue */
 	__u8 fin_waits;	 /* the server's FIN has overtaken bytes in front of it */
-	__u8 reserved2[3];
+	__u8 response_shape;
+	__u8 reserved2[2];
 
 	__u64 last_ns;	  /* the last byte so far of a response whose end shows later */
 	__u8 address[16]; /* the other end's; IPv4 as ::ffff:a.b.c.d */
@@ -79,8 +88,16 @@ struct connection {
 	/* What was kept of a line that is not finished. */
 	__u8 request_line[HTTP_LINE_KEPT];
 	__u8 response_line[HTTP_LINE_KEPT];
-	struct request queue[PIPELINE]; /* requests before the last one, by number */
+	/* Requests before the last one, by number. */
+	__u64 waiting[PIPELINE]; /* WAITING_... */
+	__u32 waiting_bytes[PIPELINE];
 };
+
+/*
+ * The kernel puts 72 bytes before it (struct bpf_local_storage_elem), up to 6.18 at least, and has
+ * objects of 512 and 1024 bytes.
+ */
+_Static_assert(sizeof(struct connection) <= 512 - 72, "one object of 512 bytes");
 
 _Static_assert(offsetof(struct connection, response) == 64 - 8, "the second cache line");
 _Static_assert(offsetof(struct connection, last_ns) == 128 - 8, "the third cache line");

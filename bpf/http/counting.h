@@ -89,12 +89,32 @@ static __always_inline void kind_add(const struct http_kind *kind,
 		bpf_map_push_elem(&http_free, &index, 0); /* another CPU was faster */
 }
 
-/* The place of the counters of an exchange's kind, and 1; 0 where it has none. */
-static __noinline __u32 kind_find(const struct connection *connection,
-				  const struct http_target *target, const struct exchange *exchange)
+/* The place of the counters of a kind, and 1; 0 where it has none. */
+static __always_inline __u32 kind_place(const struct http_kind *kind,
+					const struct http_target *target, __u64 now)
 {
+	const __u32 *index = bpf_map_lookup_elem(&http_kinds, kind);
 	struct http_target_counts *counts;
-	struct http_kind kind = {
+
+	if (index)
+		return *index + 1;
+	counts = target_counts(target);
+	if (!counts)
+		return 0;
+	kind_add(kind, counts, now);
+	index = bpf_map_lookup_elem(&http_kinds, kind);
+	return index ? *index + 1 : 0;
+}
+
+/* The same of an exchange's kind. Not static, so that the verifier looks at it once. */
+__noinline __u32 kind_find(const struct connection *connection, const struct http_target *target,
+			   const struct exchange *exchange)
+{
+	struct http_kind kind;
+
+	if (!connection || !target || !exchange)
+		return 0;
+	kind = (struct http_kind){
 		.target = connection->target,
 		.port = connection->port,
 		.role = connection->role,
@@ -102,18 +122,8 @@ static __noinline __u32 kind_find(const struct connection *connection,
 		.status = exchange->status,
 		.route = exchange->route,
 	};
-	const __u32 *index;
-
 	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
-	index = bpf_map_lookup_elem(&http_kinds, &kind);
-	if (index)
-		return *index + 1;
-	counts = target_counts(target);
-	if (!counts)
-		return 0;
-	kind_add(&kind, counts, exchange->ended_ns);
-	index = bpf_map_lookup_elem(&http_kinds, &kind);
-	return index ? *index + 1 : 0;
+	return kind_place(&kind, target, exchange->ended_ns);
 }
 
 static __always_inline __u32 answer_find(struct connection *connection,

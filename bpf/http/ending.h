@@ -23,8 +23,8 @@ static long abort_step(__u32 step, void *context)
 	(void)step;
 	if (!connection_waiting(packet->connection))
 		return 1;
-	exchange_end(packet, by_client ? HTTP_ABORTED_BY_CLIENT : HTTP_ABORTED_BY_SERVER,
-		     packet_time(packet));
+	packet_end_exchange(packet, by_client ? HTTP_ABORTED_BY_CLIENT : HTTP_ABORTED_BY_SERVER,
+			    packet_time(packet));
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static __always_inline void response_end(struct packet *packet)
 
 	if (packet->flags & SEGMENT_RST || response->head.state != HTTP_CLOSE)
 		return;
-	exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
+	packet_end_exchange(packet, HTTP_COMPLETE, packet_time(packet));
 	stream_restart(response);
 }
 

@@ -15,31 +15,40 @@
 #include "bpf/http/route.h"
 #include "bpf/http/target.h"
 
-/* Of a request that waits, by its number. */
-static __always_inline struct request *request_aside(struct connection *connection, __u32 number)
-{
-	return &connection->queue[number % PIPELINE];
-}
-
 /* A request begins while the one before it still waits. */
 static __always_inline void request_set_aside(struct connection *connection)
 {
-	struct request *aside = request_aside(connection, connection->asked - 1);
+	__u32 place = (connection->asked - 1) % PIPELINE;
+	__u64 waiting = connection->request.began_ns << WAITING_TIME_SHIFT;
 
-	aside->began_ns = connection->request.began_ns;
-	aside->bytes = connection->request.bytes;
-	aside->method = connection->request.head.method;
-	aside->marks = connection->marks;
+	if (connection->marks & REQUEST_SAMPLED)
+		waiting |= WAITING_SAMPLED;
+	connection->waiting[place] = waiting | connection->request.head.method;
+	connection->waiting_bytes[place] = connection->request.bytes;
 	barrier();
 	connection->set_aside = connection->asked;
 	barrier();
+}
+
+/* One that was set aside, by its number. */
+static __always_inline struct request request_aside(const struct connection *connection,
+						    __u32 number)
+{
+	__u64 waiting = connection->waiting[number % PIPELINE];
+
+	return (struct request){
+		.began_ns = waiting >> WAITING_TIME_SHIFT,
+		.bytes = connection->waiting_bytes[number % PIPELINE],
+		.method = waiting & WAITING_METHOD,
+		.marks = waiting & WAITING_SAMPLED ? REQUEST_SAMPLED : 0,
+	};
 }
 
 /*
  * The oldest request that waits. The next one may begin at the same time, on another CPU: what is
  * read of the last request holds if it has not been set aside afterwards.
  */
-static __always_inline struct request request_oldest(struct connection *connection)
+static __always_inline struct request request_oldest(const struct connection *connection)
 {
 	const struct stream *last = &connection->request;
 	struct request request = {.began_ns = *(volatile __u64 *)&last->began_ns,
@@ -50,38 +59,44 @@ static __always_inline struct request request_oldest(struct connection *connecti
 
 	barrier();
 	behind = *(volatile __u32 *)&connection->set_aside - connection->answered - 1;
-	return behind < PIPELINE ? *request_aside(connection, connection->answered) : request;
+	return behind < PIPELINE ? request_aside(connection, connection->answered) : request;
 }
 
-/* The oldest request that waits is over: its response is complete, or will never be. */
-static __noinline int exchange_end(struct packet *packet, enum http_end end, __u64 ended_ns)
+/*
+ * The oldest request that waits is over: its response is complete, or will never be. Not static, so
+ * that the verifier looks at it once, and not for each place that calls it.
+ */
+__noinline int exchange_end(struct __sk_buff *skb, struct connection *connection,
+			    const struct http_target *target, __u32 end, __u64 ended_ns)
 {
-	struct connection *connection = packet->connection;
-	struct stream *response = &connection->response;
-	struct exchange exchange = {
-		.answered_ns = response->began_ns,
-		.ended_ns = ended_ns,
-		.response_bytes = response->bytes,
-		.status = response->head.status,
-		.end = end,
-	};
+	struct exchange exchange = {.ended_ns = ended_ns, .end = end};
+	struct stream *response;
 
-	if (!connection_waiting(
-		    connection)) { /* nobody has asked for it: the next one has another */
-		response->bytes = 0;
-		response->head.status = 0;
+	if (!connection || !target)
 		return 0;
-	}
-	exchange.request = request_oldest(connection);
-	if (packet->target->wants & HTTP_WANTS_ROUTES)
-		exchange.route = exchange_route(packet);
-	exchange.number = ++connection->answered;
+	response = &connection->response;
+	exchange.answered_ns = response->began_ns;
+	exchange.response_bytes = response->bytes;
+	exchange.status = response->head.status;
 	response->bytes = 0;
 	response->head.status = 0;
-	exchange_count(connection, packet->target, &exchange);
-	if (packet->target->wants & HTTP_WANTS_RECORDS)
-		exchange_tell(packet, &exchange);
+	if (!connection_waiting(connection))
+		return 0; /* nobody has asked for it: the next one has another */
+	exchange.request = request_oldest(connection);
+	if (target->wants & HTTP_WANTS_ROUTES)
+		exchange.route = exchange_route(skb, connection);
+	exchange.number = ++connection->answered;
+	exchange_count(connection, target, &exchange);
+	if (target->wants & HTTP_WANTS_RECORDS)
+		exchange_tell(skb, target, &exchange);
 	return 0;
+}
+
+/* The same, as a packet shows it. */
+static __always_inline void packet_end_exchange(struct packet *packet, enum http_end end,
+						__u64 ended_ns)
+{
+	exchange_end(packet->skb, packet->connection, packet->target, end, ended_ns);
 }
 
 static __always_inline void stream_restart(struct stream *stream)
@@ -116,7 +131,7 @@ static __always_inline void end_by_next_request(struct packet *packet)
 	connection->open_ended = false;
 	if (response->head.state != HTTP_CHUNKED && response->head.state != HTTP_CLOSE)
 		return;
-	exchange_end(packet, HTTP_COMPLETE, connection->last_ns);
+	packet_end_exchange(packet, HTTP_COMPLETE, connection->last_ns);
 	stream_restart(response);
 }
 
@@ -193,7 +208,7 @@ static __always_inline void response_began(struct packet *packet)
 	if (head->state == HTTP_OPAQUE || method == HTTP_METHOD_CONNECT)
 		end_negotiation(connection, method);
 	if (head->state == HTTP_START || head->state == HTTP_OPAQUE)
-		exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
+		packet_end_exchange(packet, HTTP_COMPLETE, packet_time(packet));
 	else if (head->state == HTTP_CLOSE)
 		connection->last_ns = packet_time(packet);
 }
@@ -202,7 +217,7 @@ static __always_inline void message_end(struct packet *packet)
 {
 	packet->stream->head.state = HTTP_START;
 	if (!packet->request)
-		exchange_end(packet, HTTP_COMPLETE, packet_time(packet));
+		packet_end_exchange(packet, HTTP_COMPLETE, packet_time(packet));
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http/exchange.h"
+#include "bpf/http/learning.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
@@ -90,17 +91,25 @@ static __always_inline __u32 window_load(struct packet *packet, struct http_wind
 	return size;
 }
 
-/* The lines of a head, or before or behind a chunk, have ended. */
-static __always_inline void stream_end_lines(struct packet *packet)
+static __always_inline void stream_end_head(struct packet *packet)
 {
-	if (packet->stream->head.state == HTTP_TRAILERS)
-		message_end(packet);
-	else if (packet->stream->head.state != HTTP_HEADERS)
-		return;
-	else if (packet->request)
+	if (packet->request)
 		request_began(packet);
 	else
 		response_began(packet);
+}
+
+/* The lines of a head, or before or behind a chunk, have ended. */
+static __always_inline void stream_end_lines(struct packet *packet)
+{
+	if (packet->stream->head.state == HTTP_TRAILERS) {
+		message_end(packet);
+	} else if (packet->stream->head.state == HTTP_HEADERS) {
+		if (packet->head_at)
+			head_learn(packet->skb, packet->connection, packet->head_at,
+				   packet->offset - packet->head_at, packet->request);
+		stream_end_head(packet);
+	}
 }
 
 static __always_inline __u8 *stream_line(struct packet *packet)
@@ -166,8 +175,10 @@ static __noinline int stream_read(struct packet *packet)
 		connection_lose(packet);
 		return 0;
 	}
-	if (head->state == HTTP_START && !head->kept)
+	if (head->state == HTTP_START && !head->kept) {
 		message_begin(packet);
+		packet->head_at = packet->offset;
+	}
 	ended = stream_look(packet, &window->view);
 	window_give_back(window);
 	if (ended)

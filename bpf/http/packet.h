@@ -21,6 +21,7 @@ struct packet {
 	__u64 now;    /* 0: not read yet */
 	__u32 offset; /* of the payload that is still to be looked at */
 	__u32 size;
+	__u32 head_at; /* where the head begins that was read last; 0: in a packet before */
 	__u8 flags;
 	bool sent;
 	bool request; /* of a client to its server */

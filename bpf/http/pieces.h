@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http/body.h"
+#include "bpf/http/glance.h"
 #include "bpf/http/lines.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/sequence.h"
@@ -65,11 +66,12 @@ static __always_inline void packet_read(struct packet *packet, __u32 sequence)
 
 	if (head->state == HTTP_OPAQUE || !packet_sync(packet, sequence))
 		return;
-	if (head->state == HTTP_BODY && head->body > packet->size) {
+	if (head->state == HTTP_START && !head->kept)
+		stream_glance(packet);
+	if (head->state == HTTP_BODY)
 		stream_skip_body(packet);
-		return;
-	}
-	bpf_loop(MESSAGES, packet_step, packet, 0);
+	if (packet->size)
+		bpf_loop(MESSAGES, packet_step, packet, 0);
 	if (packet->size)
 		packet_give_up(packet);
 }

@@ -252,11 +252,12 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 }
 
 /* Tells of an exchange that has ended, if that is wanted. */
-static __always_inline void exchange_tell(struct packet *packet, struct exchange *exchange)
+static __always_inline void exchange_tell(struct __sk_buff *skb, const struct http_target *target,
+					  struct exchange *exchange)
 {
-	exchange->told = reasons_of(packet->target, exchange);
+	exchange->told = reasons_of(target, exchange);
 	if (exchange->told)
-		exchange_hand_on(packet->skb, exchange);
+		exchange_hand_on(skb, exchange);
 }
 
 #endif

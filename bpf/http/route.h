@@ -221,12 +221,16 @@ static __always_inline void request_route(struct packet *packet, __u32 size)
 }
 
 /* The route of the oldest request that waits. */
-static __always_inline __u32 exchange_route(const struct packet *packet)
+static __always_inline __u32 exchange_route(struct __sk_buff *skb,
+					    const struct connection *connection)
 {
-	const struct routed *routed = bpf_sk_storage_get(&http_routed, packet->sk, NULL, 0);
+	struct bpf_sock *sk = skb->sk;
+	const struct routed *routed;
 
-	return routed ? routed->numbers[packet->connection->answered % PIPELINE]
-		      : HTTP_ROUTE_UNASKED;
+	if (!sk)
+		return HTTP_ROUTE_UNASKED;
+	routed = bpf_sk_storage_get(&http_routed, sk, NULL, 0);
+	return routed ? routed->numbers[connection->answered % PIPELINE] : HTTP_ROUTE_UNASKED;
 }
 
 #endif
