@@ -264,6 +264,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	controller_check_expiry(controller);
 	look_whether_settled(controller);
+	status_writer_tick(controller->status_writer);
 	edges_expire(&controller->edges, uv_now(controller->loop));
 	HASH_ITER(hh, controller->fleet.nodes, node, next) {
 		if (is_left_over(controller, node))
