@@ -209,12 +209,40 @@ static void add_pods_of_node(struct aggregate *aggregate, const struct policy *p
 	node_sum_end(&sum, aggregate, policy);
 }
 
+static bool has_pod_of(const struct cluster_node *node, const struct policy *policy)
+{
+	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)
+		if (policy_concerns_pod(policy, pod))
+			return true;
+	return false;
+}
+
+/* Of a policy that attaches nothing: where something may be attached nevertheless. */
+static void add_unheard(struct aggregate *aggregate, const struct policy *policy,
+			const struct cluster *cluster, const struct fleet *fleet, uint64_t now_ms)
+{
+	const struct cluster_node *node = cluster->nodes;
+	const char *first = NULL;
+
+	for (; node; node = node->hh.next) {
+		if (!fleet_lacks_agent(fleet, node->name, now_ms) ||
+		    !policy_selects_node(policy, &node->labels) || !has_pod_of(node, policy))
+			continue;
+		aggregate->unheard.count++;
+		if (!first || strcmp(node->name, first) < 0)
+			first = node->name;
+	}
+	aggregate->unheard.first = first;
+}
+
 struct aggregate aggregate_policy(const struct policy *policy, const struct cluster *cluster,
 				  const struct fleet *fleet, uint64_t now_ms)
 {
 	struct aggregate aggregate = {0};
 	const struct cluster_node *node = cluster->nodes;
 
+	if (policy->suspend || policy->expired || policy->mode == POLICY_PREVIEW)
+		add_unheard(&aggregate, policy, cluster, fleet, now_ms);
 	if (policy->scope == POLICY_NAMESPACED) {
 		add_pods_of_namespace(&aggregate, policy, cluster, fleet, now_ms);
 		return aggregate;

@@ -50,6 +50,10 @@ struct aggregate {
 		unsigned int unsupported;
 		unsigned int skipped; /* that have matching pods, but nodeSelector leaves out */
 	} nodes;
+	struct {
+		unsigned int count;
+		const char *first; /* by name */
+	} unheard; /* nodes whose agents are away, and know the policy as it was before */
 	struct standing_counts probes[PROBE_TYPES]; /* pods by standing, for each probe */
 	struct aggregate_failure failures[AGGREGATE_FAILURES_LIMIT];
 	unsigned int failure_count; /* filled in */

@@ -70,25 +70,58 @@ static void judge_refused(const struct policy *policy, struct verdict verdicts[C
 	copy_verdict(&verdicts[CONDITION_STALLED], true, accepted);
 }
 
-static void judge_expired(const struct policy *policy, struct verdict verdicts[CONDITIONS])
-{
-	struct verdict *expired = &verdicts[CONDITION_EXPIRED];
-	char moment[TIMESTAMP_SIZE], after[DURATION_TEXT_SIZE];
-
-	timestamp_format(policy->expires_at, moment);
-	duration_format((uint64_t)policy->expires_after * DURATION_SECOND, after);
-	judge(expired, true, "Expired",
-	      "nothing is attached since %s, %s after the last change of spec, as "
-	      "spec.expiresAfter says; to go on, change spec.expiresAfter, else delete the policy",
-	      moment, after);
-	copy_verdict(&verdicts[CONDITION_READY], false, expired);
-	copy_verdict(&verdicts[CONDITION_STALLED], true, expired);
-}
-
 /* "s" where a count is not one. */
 static const char *plural(unsigned int count)
 {
 	return count == 1 ? "" : "s";
+}
+
+#define UNHEARD_SIZE 384
+
+/*
+ * Where something may be attached though nothing should be, to be put behind that; "" for nowhere.
+ * An agent that is away goes on with what it was told last.
+ */
+static void tell_unheard(const struct aggregate *aggregate, char out[UNHEARD_SIZE])
+{
+	unsigned int others = aggregate->unheard.count - 1;
+
+	out[0] = '\0';
+	if (aggregate->unheard.count == 0)
+		return;
+	snprintf(out, UNHEARD_SIZE, " (but node %.253s", aggregate->unheard.first);
+	if (others)
+		snprintf(out + strlen(out), UNHEARD_SIZE - strlen(out), " and %u other%s", others,
+			 plural(others));
+	snprintf(out + strlen(out), UNHEARD_SIZE - strlen(out),
+		 " may go on as before until %s agent%s, which %s not connected, hear%s of it)",
+		 others ? "their" : "its", plural(others + 1), others ? "are" : "is",
+		 others ? "" : "s");
+}
+
+static void judge_suspended(const struct aggregate *aggregate, struct verdict *ready)
+{
+	char unheard[UNHEARD_SIZE];
+
+	tell_unheard(aggregate, unheard);
+	judge(ready, true, "Suspended", "spec.suspend is true: nothing is attached%s", unheard);
+}
+
+static void judge_expired(const struct policy *policy, const struct aggregate *aggregate,
+			  struct verdict verdicts[CONDITIONS])
+{
+	struct verdict *expired = &verdicts[CONDITION_EXPIRED];
+	char moment[TIMESTAMP_SIZE], after[DURATION_TEXT_SIZE], unheard[UNHEARD_SIZE];
+
+	timestamp_format(policy->expires_at, moment);
+	duration_format((uint64_t)policy->expires_after * DURATION_SECOND, after);
+	tell_unheard(aggregate, unheard);
+	judge(expired, true, "Expired",
+	      "nothing is attached since %s%s, %s after the last change of spec, as "
+	      "spec.expiresAfter says; to go on, change spec.expiresAfter, else delete the policy",
+	      moment, unheard, after);
+	copy_verdict(&verdicts[CONDITION_READY], false, expired);
+	copy_verdict(&verdicts[CONDITION_STALLED], true, expired);
 }
 
 static void judge_failed(const struct aggregate *aggregate, const struct standing_counts *counts,
@@ -148,18 +181,21 @@ static void judge_preview(const struct policy *policy, const struct aggregate *a
 			  struct verdict verdicts[CONDITIONS])
 {
 	struct verdict *ready = &verdicts[CONDITION_READY];
+	char unheard[UNHEARD_SIZE];
 	struct verdict unmatched;
 
+	tell_unheard(aggregate, unheard);
 	if (aggregate->pods.matched) {
 		judge(ready, true, "Preview",
-		      "nothing is attached, as spec.mode is Preview; %u pod%s on %u node%s would "
+		      "nothing is attached, as spec.mode is Preview%s; %u pod%s on %u node%s would "
 		      "be observed",
-		      aggregate->pods.matched, plural(aggregate->pods.matched),
+		      unheard, aggregate->pods.matched, plural(aggregate->pods.matched),
 		      aggregate->nodes.matched, plural(aggregate->nodes.matched));
 		return;
 	}
 	judge_unmatched(policy, aggregate, &unmatched);
-	judge(ready, true, "Preview", "nothing would be attached: %s", unmatched.message);
+	judge(ready, true, "Preview", "nothing would be attached%s: %s", unheard,
+	      unmatched.message);
 }
 
 static void judge_attached(const struct aggregate *aggregate, struct verdict verdicts[CONDITIONS])
@@ -187,10 +223,9 @@ void conditions_judge(const struct policy *policy, const struct aggregate *aggre
 	if (!policy->accepted || policy->over_quota)
 		judge_refused(policy, verdicts);
 	else if (policy->expired)
-		judge_expired(policy, verdicts);
+		judge_expired(policy, aggregate, verdicts);
 	else if (policy->suspend)
-		judge(&verdicts[CONDITION_READY], true, "Suspended",
-		      "spec.suspend is true: nothing is attached");
+		judge_suspended(aggregate, &verdicts[CONDITION_READY]);
 	else if (policy->mode == POLICY_PREVIEW)
 		judge_preview(policy, aggregate, verdicts);
 	else if (counts.failed || counts.unsupported)

@@ -180,6 +180,8 @@ static void on_lead(void *context)
 	}
 	controller->leading = true;
 	controller->settled_ms = uv_now(controller->loop) + SETTLE_MS;
+	controller->fleet.settled_ms = controller->settled_ms;
+	controller->settled = false;
 	status_writer_wake(controller->status_writer, controller->settled_ms);
 	controller_check_expiry(controller);
 	controller_judge_all(controller);
@@ -236,6 +238,15 @@ static void look_for_absence(struct controller *controller, struct fleet_node *n
 	controller_touch_node(controller, node->name);
 }
 
+/* From now on, an agent that has not come is away: policies that stand by for it know. */
+static void look_whether_settled(struct controller *controller)
+{
+	if (controller->settled || uv_now(controller->loop) < controller->settled_ms)
+		return;
+	controller->settled = true;
+	controller_touch_all(controller);
+}
+
 /* A node that the cluster has no more, that has no agent and for which there is nothing to do. */
 static bool is_left_over(const struct controller *controller, const struct fleet_node *node)
 {
@@ -252,6 +263,8 @@ static void on_tick(uv_timer_t *timer)
 	if (!controller_is_at_work(controller))
 		return;
 	controller_check_expiry(controller);
+	look_whether_settled(controller);
+	status_writer_tick(controller->status_writer);
 	edges_expire(&controller->edges, uv_now(controller->loop));
 	HASH_ITER(hh, controller->fleet.nodes, node, next) {
 		if (is_left_over(controller, node))

@@ -122,7 +122,7 @@ static void touch_policies(struct controller *controller, const struct policy *p
 			   const struct pod *pod)
 {
 	for (const struct policy *policy = policies; policy; policy = policy->scope_next)
-		if (policy_matches_pod(policy, pod))
+		if (policy_concerns_pod(policy, pod))
 			controller_touch_policy(controller, policy);
 }
 

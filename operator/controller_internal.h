@@ -36,6 +36,7 @@ struct controller {
 	struct api *api;       /* NULL until certificates and first lists are there */
 	struct leader *leader; /* NULL until the first lists are there */
 	bool leading;
+	bool settled;	     /* all policies were looked at when that was over */
 	uint64_t settled_ms; /* until then, agents are on their way from another leader */
 	struct status_writer *status_writer;
 	const struct pki_bundle *bundle;

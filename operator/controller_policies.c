@@ -38,33 +38,27 @@ static void replace_policy(struct controller *controller, struct policy *former,
 	policy_free(former);
 }
 
-/* Standing by: what the leader has written holds here as well. */
-static void learn_from_leader(struct controller *controller, struct policy *policy,
-			      const cJSON *object)
-{
-	const cJSON *status = json_find(object, "status");
-
-	status_writer_learn(controller->status_writer, policy->id, status);
-	expiry_begin(policy, status, time(NULL));
-}
-
 static void on_policy(struct controller *controller, enum policy_scope scope, const cJSON *object)
 {
+	const cJSON *status = json_find(object, "status");
 	struct policy *policy, *former;
 
 	if (policy_decode(object, scope, &policy) < 0) {
 		log_error("a policy cannot be read: out of memory, or an object without a name");
 		return;
 	}
-	expiry_begin(policy, json_find(object, "status"), time(NULL));
+	expiry_begin(policy, status, time(NULL));
 	former = cluster_find_policy(&controller->cluster, policy->id);
 	if (former && !controller_is_at_work(controller))
-		learn_from_leader(controller, former, object);
+		expiry_begin(former, status, time(NULL)); /* what the leader wrote holds here */
 	if (former && strcmp(former->uid, policy->uid) == 0 &&
-	    former->generation == policy->generation)
-		policy_free(policy); /* only its status changed: our own write comes back */
-	else
-		replace_policy(controller, former, policy, object);
+	    former->generation == policy->generation) {
+		/* Only its status changed: our own write comes back, or others wrote. */
+		status_writer_learn(controller->status_writer, policy->id, status);
+		policy_free(policy);
+		return;
+	}
+	replace_policy(controller, former, policy, object);
 }
 
 void controller_on_policy(void *context, const cJSON *object)

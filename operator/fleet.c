@@ -347,6 +347,13 @@ bool fleet_node_is_absent(const struct fleet_node *node, uint64_t now_ms)
 	return !is_at_work(node) && now_ms >= node->heard_ms + FLEET_AGENT_GRACE_MS;
 }
 
+bool fleet_lacks_agent(const struct fleet *fleet, const char *node_name, uint64_t now_ms)
+{
+	const struct fleet_node *node = fleet_find_node(fleet, node_name);
+
+	return node ? fleet_node_is_absent(node, now_ms) : now_ms >= fleet->settled_ms;
+}
+
 void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
 			    struct report *report)
 {

@@ -54,7 +54,8 @@ struct fleet_node {
 };
 
 struct fleet {
-	char *epoch; /* of this run of the operator */
+	char *epoch;	     /* of this run of the operator */
+	uint64_t settled_ms; /* until then, agents of which nothing is known may be on their way */
 	struct fleet_node *nodes;
 	struct pointer_set forms; /* of struct fleet_form, by text; the fleet stays where it is */
 };
@@ -96,6 +97,9 @@ void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms
 
 /* Whether no agent has been at work on the node for FLEET_AGENT_GRACE_MS. */
 bool fleet_node_is_absent(const struct fleet_node *node, uint64_t now_ms);
+
+/* The same of a node that the fleet may not have met yet. */
+bool fleet_lacks_agent(const struct fleet *fleet, const char *node_name, uint64_t now_ms);
 
 /* Keeps the report and takes its contents; one of another epoch is dropped. */
 void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,

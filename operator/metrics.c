@@ -81,6 +81,9 @@ static void write_objects(const struct operator_figures *figures, struct text *o
 	write_one(out, "skep_operator_status_failures_total", METRIC_COUNTER,
 		  "Statuses that could not be written and were tried again.",
 		  (double)figures->status.failures);
+	write_one(out, "skep_operator_status_repairs_total", METRIC_COUNTER,
+		  "Statuses that others had changed and that were written again.",
+		  (double)figures->status.repairs);
 }
 
 void operator_metrics_write(const struct operator_figures *figures, struct text *out)

@@ -234,12 +234,17 @@ static bool is_in_force(const struct policy *policy)
 	return policy->accepted && !policy->over_quota && !policy->suspend && !policy->expired;
 }
 
-bool policy_matches_pod(const struct policy *policy, const struct pod *pod)
+bool policy_concerns_pod(const struct policy *policy, const struct pod *pod)
 {
-	return is_in_force(policy) && !pod->finished && *pod->node &&
+	return policy->accepted && !pod->finished && *pod->node &&
 	       policy_reaches(policy, pod->namespace, pod->namespace_labels) &&
 	       selector_matches(&policy->selector, &pod->labels) &&
 	       has_named_container(policy, pod);
+}
+
+bool policy_matches_pod(const struct policy *policy, const struct pod *pod)
+{
+	return is_in_force(policy) && policy_concerns_pod(policy, pod);
 }
 
 bool policy_selects_pod(const struct policy *policy, const struct pod *pod)

@@ -106,7 +106,12 @@ bool policy_reaches(const struct policy *policy, const char *namespace,
 		    const struct labels *namespace_labels);
 
 /*
- * Whether the policy is about this pod, whatever node it is on. One that is suspended, over a quota
+ * Whether an accepted policy is about this pod, whatever node it is on, while it is carried out.
+ */
+bool policy_concerns_pod(const struct policy *policy, const struct pod *pod);
+
+/*
+ * Whether the policy is about this pod now. One that is suspended, over a quota
  * or has expired is about none; one that names containers is about pods that have one of them.
  */
 bool policy_matches_pod(const struct policy *policy, const struct pod *pod);

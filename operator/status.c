@@ -161,6 +161,34 @@ bool status_is_ready(const cJSON *status, const struct policy *policy)
 	       json_integer(ready, 0, "observedGeneration") == policy->generation;
 }
 
+static bool holds_members(const cJSON *written, const cJSON *status)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, written) {
+		const cJSON *other = cJSON_GetObjectItemCaseSensitive(status, item->string);
+
+		if (strcmp(item->string, "conditions") != 0 && !cJSON_Compare(item, other, true))
+			return false;
+	}
+	return true;
+}
+
+bool status_holds(const cJSON *written, const cJSON *status)
+{
+	const cJSON *others = json_find(status, "conditions"), *condition;
+
+	if (!holds_members(written, status))
+		return false;
+	cJSON_ArrayForEach(condition, json_find(written, "conditions")) {
+		const cJSON *other = condition_find(others, json_text(condition, "type"));
+
+		if (!cJSON_Compare(condition, other, true))
+			return false;
+	}
+	return true;
+}
+
 bool status_conditions_differ(const cJSON *a, const cJSON *b)
 {
 	const cJSON *condition, *other;

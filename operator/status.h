@@ -41,6 +41,12 @@ bool status_is_progressing(const cJSON *status);
 /* Whether it says Ready for this generation of the policy. */
 bool status_is_ready(const cJSON *status, const struct policy *policy);
 
+/*
+ * Whether `status` says all that `written` says, which it does not when somebody changed it. What
+ * others have added beside it, of their own, is theirs. Either may be NULL.
+ */
+bool status_holds(const cJSON *written, const cJSON *status);
+
 /* Whether two statuses differ in the status or reason of a condition, or in the generation. */
 bool status_conditions_differ(const cJSON *a, const cJSON *b);
 

@@ -40,6 +40,9 @@ struct record {
 	bool gone;			/* to be freed when the write under way is over */
 	uint64_t progressing_since_ms;	/* unsaid; 0 when it is not */
 	uint64_t written_ms;
+	cJSON *foreign;		/* a status that others have written; NULL: it is as we wrote it */
+	uint64_t repair_ms;	/* when that is to be put right, and was last */
+	unsigned int repairs;	/* in a row */
 	uint64_t not_before_ms; /* after a failure */
 	unsigned int failures;	/* in a row */
 	bool queued;
@@ -97,6 +100,7 @@ static void free_record(struct record *record)
 {
 	cJSON_Delete(record->known);
 	cJSON_Delete(record->sent);
+	cJSON_Delete(record->foreign);
 	free(record->id);
 	free(record);
 }
@@ -170,6 +174,8 @@ static void write_succeeded(struct record *record)
 		tell_transitions(policy, writer->client, record->known, record->sent);
 	cJSON_Delete(record->known);
 	record->known = take_pointer(record->sent);
+	if (record->foreign && status_holds(record->known, record->foreign))
+		cJSON_Delete(take_pointer(record->foreign)); /* it was our own, come back early */
 }
 
 static void on_written(void *context, const struct kube_response *response)
@@ -348,8 +354,10 @@ static void rest_record(struct status_writer *writer, struct record *record)
 		writer->writes--;
 	record->transfer = kube_transfer_cancel(record->transfer);
 	cJSON_Delete(take_pointer(record->sent));
+	cJSON_Delete(take_pointer(record->foreign));
 	record->due = false;
 	record->progressing_since_ms = record->not_before_ms = 0;
+	record->repairs = 0;
 	record->failures = 0;
 }
 
@@ -369,12 +377,71 @@ void status_writer_wake(struct status_writer *writer, uint64_t settled_ms)
 	writer->settled_ms = settled_ms;
 }
 
+/* After how long the next change by others is put right. */
+static uint64_t repair_delay_ms(const struct record *record, uint64_t now_ms)
+{
+	uint64_t delay_ms = STATUS_REPAIR_FIRST_MS;
+
+	if (now_ms - record->repair_ms >= 2 * STATUS_REPAIR_LIMIT_MS)
+		return delay_ms;
+	for (unsigned int i = 0; i < record->repairs && delay_ms < STATUS_REPAIR_LIMIT_MS; i++)
+		delay_ms *= 2;
+	return delay_ms < STATUS_REPAIR_LIMIT_MS ? delay_ms : STATUS_REPAIR_LIMIT_MS;
+}
+
+/*
+ * The status is not what we wrote: others have changed it, or an older write of our own comes back
+ * late, after which the newer one comes as well. So it is only noted, and put right by and by.
+ */
+static void note_foreign(struct record *record, const cJSON *status)
+{
+	uint64_t now_ms = uv_now(record->writer->loop);
+	bool is_first = !record->foreign;
+
+	cJSON_Delete(record->foreign);
+	record->foreign = status ? cJSON_Duplicate(status, true) : cJSON_CreateObject();
+	if (is_first) {
+		uint64_t delay_ms = repair_delay_ms(record, now_ms);
+
+		if (delay_ms == STATUS_REPAIR_FIRST_MS)
+			record->repairs = 0;
+		record->repair_ms = now_ms + delay_ms;
+	}
+}
+
 static void learn_again(struct record *record, const cJSON *status)
 {
+	if (!record->writer->resting && !status_holds(record->known, status)) {
+		note_foreign(record, status);
+		return;
+	}
+	cJSON_Delete(take_pointer(record->foreign));
 	if (!record->writer->resting)
 		return;
 	cJSON_Delete(record->known);
 	record->known = status ? cJSON_Duplicate(status, true) : NULL;
+}
+
+/* What is there is known from now on, so that what should be there differs from it. */
+static void repair(struct status_writer *writer, struct record *record)
+{
+	log_warn("status of policy %s was changed by somebody else; it is written again",
+		 record->id);
+	writer->stats.repairs++;
+	record->repairs++;
+	cJSON_Delete(record->known);
+	record->known = take_pointer(record->foreign);
+	status_writer_touch(writer, record->id);
+}
+
+void status_writer_tick(struct status_writer *writer)
+{
+	uint64_t now_ms = uv_now(writer->loop);
+	struct record *record = writer->records;
+
+	for (; record && !writer->resting; record = record->hh.next)
+		if (record->foreign && !record->sent && now_ms >= record->repair_ms)
+			repair(writer, record);
 }
 
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status)

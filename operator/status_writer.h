@@ -5,7 +5,8 @@
  * Writes the status of policies by server-side apply: only what changed, one write at a time for
  * each policy, at once when a condition changes and at most once a second when only counts do. A
  * policy that was Ready is not shown as progressing for what is over within moments (a pod that
- * came, an operator that was started anew).
+ * came, an operator that was started anew). What others change in a status is put right again, ever
+ * more seldom where they go on.
  */
 #ifndef SKEP_OPERATOR_STATUS_WRITER_H
 #define SKEP_OPERATOR_STATUS_WRITER_H
@@ -20,11 +21,16 @@
 #define STATUS_PATIENCE_MS 8000 /* for which a Ready policy may be in progress unsaid */
 #define STATUS_PACE_MS	   1000 /* between writes that change nothing but counts */
 
+/* A status that others changed is written again after the first; then after twice as long, … */
+#define STATUS_REPAIR_FIRST_MS 1000
+#define STATUS_REPAIR_LIMIT_MS 300000 /* … up to this; and after twice that in peace, the first */
+
 struct status_writer;
 
 struct status_writer_stats {
 	uint64_t writes;
 	uint64_t failures;
+	uint64_t repairs; /* statuses that others had changed */
 };
 
 /* Whether, at this very moment, this process and no other may write. */
@@ -47,10 +53,13 @@ void status_writer_rest(struct status_writer *writer);
 void status_writer_wake(struct status_writer *writer, uint64_t settled_ms);
 
 /*
- * Says which status a policy has at the API server (NULL: none), when the policy is met first, and
- * each time while the writer rests.
+ * Says which status a policy has at the API server (NULL: none), each time that the policy is seen.
+ * Our own writes come back so, late as it may be.
  */
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status);
+
+/* Puts right what others have changed; to be called about once a second. */
+void status_writer_tick(struct status_writer *writer);
 
 /* Has the policy's status computed again soon, and written if it changed. */
 void status_writer_touch(struct status_writer *writer, const char *policy_id);

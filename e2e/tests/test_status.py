@@ -2,11 +2,20 @@
 # Copyright The Skep Authors
 """The status of a policy tells the truth, and in the forms that tools wait for."""
 
-from lib import cluster, kernel, policies
+from lib import cluster, daemons, kernel, policies
 from lib.case import ClusterTest
 from lib.shell import wait_until
 
 WATCHED = {"app": "watched"}
+POLICIES = "/apis/skep.dev/v1alpha1/namespaces/{}/observabilitypolicies"
+REPAIRS = "skep_operator_status_repairs_total"
+THEIRS = {
+    "type": "Theirs",
+    "status": "True",
+    "reason": "Theirs",
+    "message": "of somebody else",
+    "lastTransitionTime": "2026-11-21T05:00:00Z",
+}
 
 
 class Status(ClusterTest):
@@ -45,6 +54,27 @@ class Status(ClusterTest):
         header, row = cluster.kubectl("get", "obsp", "-n", self.namespace).splitlines()
         self.assertEqual(header.split(), ["NAME", "READY", "PROBES", "PODS", "NODES", "AGE"])
         self.assertEqual(row.split()[:5], ["both", "True", "TCP,Exec", "2/2", "2/2"])
+
+    def test_others_write(self):
+        """what somebody else writes into a status is put right; what they add of their own stays"""
+        self.apply_policy("defaced", {"app": "nobody"})
+        policies.wait_ready(self.namespace, "defaced", "NoMatchingPods")
+        before = daemons.value(daemons.operator_metrics(), REPAIRS)
+        shown = cluster.get("obsp", "defaced", self.namespace)
+        true_status = shown["status"]
+        shown["status"] = dict(true_status, pods={"matched": 99, "attached": 99})
+        shown["status"]["conditions"] = [*true_status["conditions"], THEIRS]
+        path = POLICIES.format(self.namespace) + "/defaced/status"
+        written = cluster.ApiConnection().request("PUT", path, shown)
+        self.assertEqual(written["status"]["pods"]["matched"], 99)
+
+        def repaired():
+            found = cluster.get("obsp", "defaced", self.namespace)["status"]
+            return found["pods"] == true_status["pods"] and found
+
+        found = wait_until("the status is put right", repaired, 15)
+        self.assertIn("Theirs", [condition["type"] for condition in found["conditions"]])
+        self.assertEqual(daemons.value(daemons.operator_metrics(), REPAIRS), before + 1)
 
     def test_generation(self):
         """every condition tells the generation that it was judged by"""

@@ -72,6 +72,7 @@ struct kube_client *kube_client_free(struct kube_client *client)
 		return NULL;
 	while (!TAILQ_EMPTY(&client->transfers))
 		kube_transfer_cancel(TAILQ_FIRST(&client->transfers));
+	event_memory_clear(&client->events);
 	curl_loop_free(client->curl_loop);
 	token_source_free(&client->token);
 	kube_config_free(&client->config);

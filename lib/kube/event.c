@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/json.h"
 
 /* Limits of the API: names (RFC 1123 subdomain) and an Event's note. */
 #define NAME_LIMIT    253
@@ -109,4 +110,26 @@ cJSON *kube_event_json(const struct kube_object_reference *object, bool warning,
 	    !add_source(event, component) || !add_times(event, now))
 		return NULL;
 	return take_pointer(event);
+}
+
+cJSON *kube_event_again(const char *text, unsigned int count, time_t now, unsigned int serial)
+{
+	cleanup_json cJSON *former = cJSON_Parse(text);
+	const struct kube_object_reference object = {
+		.api_version = json_string(former, "involvedObject", "apiVersion"),
+		.kind = json_string(former, "involvedObject", "kind"),
+		.namespace = json_string(former, "involvedObject", "namespace"),
+		.name = json_string(former, "involvedObject", "name"),
+		.uid = json_string(former, "involvedObject", "uid"),
+	};
+	cJSON *event;
+
+	if (!former)
+		return NULL;
+	event = kube_event_json(&object, strcmp(json_text(former, "type"), "Warning") == 0,
+				json_text(former, "reason"), json_text(former, "message"),
+				json_text(former, "source", "component"), now, serial);
+	if (event)
+		cJSON_SetNumberValue(cJSON_GetObjectItem(event, "count"), count);
+	return event;
 }

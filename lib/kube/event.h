@@ -26,6 +26,12 @@ struct kube_object_reference {
 cJSON *kube_event_json(const struct kube_object_reference *object, bool warning, const char *reason,
 		       const char *message, const char *component, time_t now, unsigned int serial);
 
+/*
+ * The Event once more, `text` being its JSON as it was written first: under another name, as having
+ * happened `count` times, the last one at `now`. NULL when memory ran out. Pure.
+ */
+cJSON *kube_event_again(const char *text, unsigned int count, time_t now, unsigned int serial);
+
 /* A moment as the API writes it (RFC 3339), in UTC. */
 #define KUBE_EVENT_TIME_SIZE 32
 void kube_event_format_time(char text[KUBE_EVENT_TIME_SIZE], time_t time);

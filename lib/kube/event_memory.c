@@ -4,6 +4,7 @@
 #include "lib/kube/event_memory.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
 /* FNV-1a, 64 bits (RFC 9923). */
 #define FNV_START 0xcbf29ce484222325ULL
@@ -53,7 +54,21 @@ struct remembered_event *event_memory_take(struct event_memory *memory, uint64_t
 		if (!event->is_under_way && (!oldest || event->last < oldest->last))
 			oldest = event;
 	}
-	if (oldest)
-		*oldest = (struct remembered_event){.key = key, .count = 1, .told = 1, .last = now};
+	if (!oldest)
+		return NULL;
+	event_memory_forget(oldest);
+	*oldest = (struct remembered_event){.key = key, .count = 1, .told = 1, .last = now};
 	return oldest;
+}
+
+void event_memory_forget(struct remembered_event *event)
+{
+	free(event->text);
+	*event = (struct remembered_event){0};
+}
+
+void event_memory_clear(struct event_memory *memory)
+{
+	for (size_t i = 0; i < EVENT_MEMORY_LIMIT; i++)
+		event_memory_forget(&memory->events[i]);
 }

@@ -24,8 +24,10 @@
 struct remembered_event {
 	uint64_t key;		    /* what happened to what; 0: the place is free */
 	char path[EVENT_PATH_SIZE]; /* of the Event */
+	char *text;		    /* owned: the Event as JSON, should it be deleted */
 	unsigned int count;	    /* how often it happened */
-	unsigned int told;	    /* how often the API server knows of */
+	unsigned int told;	    /* how often, as the last request says */
+	unsigned int known;	    /* how often, as the API server is known to have it */
 	time_t last;
 	bool is_under_way; /* a request about it is: it must stay where it is */
 	struct kube_client *client;
@@ -44,5 +46,11 @@ struct remembered_event *event_memory_find(struct event_memory *memory, uint64_t
 
 /* A place for a new Event, in place of the oldest one; NULL when all are under way. */
 struct remembered_event *event_memory_take(struct event_memory *memory, uint64_t key, time_t now);
+
+/* Frees the place. */
+void event_memory_forget(struct remembered_event *event);
+
+/* Frees all places. */
+void event_memory_clear(struct event_memory *memory);
 
 #endif

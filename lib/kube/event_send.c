@@ -10,8 +10,9 @@
 #include "lib/kube/client_internal.h"
 #include "lib/kube/event_memory.h"
 
-/* Tells the API server that it happened again; a new request is made when this one is over. */
+/* What the API server has to be told of an Event now: how often it happened, or all of it. */
 static void send_count(struct remembered_event *event);
+static void send_again(struct remembered_event *event);
 
 /* The server knows the Event, or refused it: then the next one of its kind is a new one. */
 static void on_sent(void *context, const struct kube_response *response)
@@ -23,10 +24,25 @@ static void on_sent(void *context, const struct kube_response *response)
 	if (!event)
 		return;
 	event->is_under_way = false;
+	event->known = event->told;
 	if (response->reason)
-		*event = (struct remembered_event){0};
+		event_memory_forget(event);
 	else if (event->told < event->count)
 		send_count(event);
+}
+
+/* One that somebody deleted is written anew, with what has happened since it was last known. */
+static void on_counted(void *context, const struct kube_response *response)
+{
+	struct remembered_event *event = context;
+
+	if (response->status != 404) {
+		on_sent(context, response);
+		return;
+	}
+	event->is_under_way = false;
+	event->count -= event->known;
+	send_again(event);
 }
 
 static cJSON *count_json(const struct remembered_event *event)
@@ -47,7 +63,7 @@ static void send_count(struct remembered_event *event)
 	struct error error = {"memory ran out"};
 
 	if (!patch || kube_request(event->client, "PATCH", event->path, KUBE_MERGE_PATCH, patch,
-				   on_sent, event, &error) < 0) {
+				   on_counted, event, &error) < 0) {
 		log_warn("an Event was not counted: %s", error.message);
 		return;
 	}
@@ -64,8 +80,8 @@ static void count_again(struct remembered_event *event, time_t now)
 }
 
 /* `remembered` may be NULL. */
-static int send_new(struct kube_client *client, const cJSON *event,
-		    struct remembered_event *remembered, struct error *error)
+static int post(struct kube_client *client, const cJSON *event, struct remembered_event *remembered,
+		struct error *error)
 {
 	const char *namespace = json_text(event, "metadata", "namespace");
 	char path[EVENT_PATH_SIZE];
@@ -80,6 +96,32 @@ static int send_new(struct kube_client *client, const cJSON *event,
 	snprintf(remembered->path, sizeof(remembered->path), "/api/v1/namespaces/%s/events/%s",
 		 namespace, json_text(event, "metadata", "name"));
 	return 0;
+}
+
+static void send_again(struct remembered_event *event)
+{
+	cleanup_json cJSON *again = kube_event_again(event->text, event->count, event->last,
+						     event->client->event_serial++);
+	struct error error = {"memory ran out"};
+
+	event->told = event->count;
+	if (again && post(event->client, again, event, &error) == 0)
+		return;
+	log_warn("an Event was not written: %s", error.message);
+	event_memory_forget(event);
+}
+
+/* One whose text cannot be kept is written, and not remembered. */
+static int send_new(struct kube_client *client, const cJSON *event,
+		    struct remembered_event *remembered, struct error *error)
+{
+	if (remembered)
+		remembered->text = cJSON_PrintUnformatted(event);
+	if (remembered && !remembered->text) {
+		event_memory_forget(remembered);
+		remembered = NULL;
+	}
+	return post(client, event, remembered, error);
 }
 
 void kube_event_send(struct kube_client *client, const struct kube_object_reference *object,
@@ -103,5 +145,5 @@ void kube_event_send(struct kube_client *client, const struct kube_object_refere
 	log_warn("an Event about %s \"%s\" was not written: %s", object->kind, object->name,
 		 error.message);
 	if (remembered)
-		*remembered = (struct remembered_event){0};
+		event_memory_forget(remembered);
 }

@@ -92,6 +92,11 @@ void status_writer_touch(struct status_writer *self, const char *policy_id)
 	snprintf(self->touched[self->count++], sizeof(self->touched[0]), "%s", policy_id);
 }
 
+void status_writer_tick(struct status_writer *self)
+{
+	(void)self;
+}
+
 void status_writer_forget(struct status_writer *self, const char *policy_id)
 {
 	(void)self, (void)policy_id;

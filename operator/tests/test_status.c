@@ -356,6 +356,53 @@ static void notices_an_agent_that_is_away(void **state)
 	scene_end(&scene);
 }
 
+/* What Ready says of the policy, 20 s after the agents of so many nodes went. */
+static void says_of_the_unheard(struct scene *scene, const char *said)
+{
+	cJSON *status;
+
+	scene->now_ms = 2ULL * FLEET_AGENT_GRACE_MS;
+	status = status_of(scene, NULL, 0);
+	if (said)
+		assert_says(message_of(status, "Ready"), said);
+	else
+		assert_null(strstr(message_of(status, "Ready"), "may go on"));
+	cJSON_Delete(status);
+}
+
+/* An agent that is away knows nothing of a policy's end: what it attached stays. */
+static void tells_who_has_not_heard_of_the_end(void **state)
+{
+	static const char one[] = "(but node n2 may go on as before until its agent, which is not "
+				  "connected, hears of it)";
+	static const char both[] = "(but node n1 and 1 other may go on as before until their "
+				   "agents, which are not connected, hear of it)";
+	struct scene scene = scene_of("{'selector': {}, 'nodeSelector': {}, 'expiresAfter': '1s',"
+				      " 'probes': [{'type': 'TCP'}]}");
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	add_pod(&scene, "b", "n2");
+	answer(&scene, "n1", "");
+	answer(&scene, "n2", "");
+	scene.policy->suspend = true;
+	says_of_the_unheard(&scene, NULL);
+	fleet_node_connect(fleet_find_node(&scene.fleet, "n2"), false, 0);
+	says_of_the_unheard(&scene, one);
+	scene.policy->suspend = false;
+	scene.policy->mode = POLICY_PREVIEW;
+	says_of_the_unheard(&scene, one);
+	scene.policy->mode = POLICY_ACTIVE;
+	scene.policy->expires_at = 1;
+	assert_true(expiry_check(scene.policy, 2));
+	says_of_the_unheard(&scene, one);
+	fleet_remove_node(&scene.fleet, fleet_find_node(&scene.fleet, "n1"));
+	says_of_the_unheard(&scene, both);
+	scene.fleet.settled_ms = 2ULL * FLEET_AGENT_GRACE_MS + 1; /* it may be on its way */
+	says_of_the_unheard(&scene, one);
+	scene_end(&scene);
+}
+
 /* Two pods of one name on one node: each is told with its namespace. */
 static void counts_the_pods_of_all_namespaces_that_a_policy_takes(void **state)
 {
@@ -562,6 +609,7 @@ int main(void)
 		cmocka_unit_test(previews_what_would_be),
 		cmocka_unit_test(counts_nodes_that_are_left_out),
 		cmocka_unit_test(notices_an_agent_that_is_away),
+		cmocka_unit_test(tells_who_has_not_heard_of_the_end),
 		cmocka_unit_test(counts_the_pods_of_all_namespaces_that_a_policy_takes),
 		cmocka_unit_test(tells_ten_failures_at_most),
 		cmocka_unit_test(names_the_field_of_a_refusal),

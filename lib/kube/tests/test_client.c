@@ -325,6 +325,7 @@ static void sends_events(void **state)
 		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 201, NULL, "{}"},
 		{"PATCH /api/v1/namespaces/shop/events/p.", FAKE_WHOLE, 404, NULL, "{}"},
 		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 201, NULL, "{}"},
+		{"PATCH /api/v1/namespaces/shop/events/p.", FAKE_WHOLE, 200, NULL, "{}"},
 		{0}};
 	const struct kube_object_reference object = {"v1", "Pod", "shop", "p", "u"};
 	struct world world;
@@ -337,12 +338,37 @@ static void sends_events(void **state)
 	assert_says(world.server.last_request.data, "\"type\":\"Normal\"");
 	wait_for_requests(&world, 2); /* the other two, in one */
 	assert_says(world.server.last_request.data, "{\"count\":3,\"lastTimestamp\":\"20");
-	/* It is gone from the server: the next one is new. */
-	while (world.client->events.events[0].key)
+	/* Somebody deleted it: it is written anew, with what nobody else tells any more. */
+	wait_for_requests(&world, 3);
+	assert_says(world.server.last_request.data, "\"message\":\"it is\"");
+	assert_says(world.server.last_request.data, "\"involvedObject\":{\"apiVersion\":\"v1\"");
+	assert_says(world.server.last_request.data, "\"count\":2");
+	while (world.client->events.events[0].is_under_way)
 		uv_run(&world.loop, UV_RUN_ONCE);
 	kube_event_send(world.client, &object, false, "Ready", "it is", "skep-operator");
-	wait_for_requests(&world, 3);
-	assert_says(world.server.last_request.data, "\"count\":1");
+	wait_for_requests(&world, 4);
+	assert_says(world.server.last_request.data, "{\"count\":3,\"lastTimestamp\":\"20");
+	world_close(&world);
+}
+
+/* Where it cannot be written anew either, nobody goes on trying. */
+static void gives_up_on_an_event(void **state)
+{
+	static const struct fake_step steps[] = {
+		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 201, NULL, "{}"},
+		{"PATCH /api/v1/namespaces/shop/events/p.", FAKE_WHOLE, 404, NULL, "{}"},
+		{"POST /api/v1/namespaces/shop/events ", FAKE_WHOLE, 404, NULL, "{}"},
+		{0}};
+	const struct kube_object_reference object = {"v1", "Pod", "shop", "p", "u"};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	for (int i = 0; i < 2; i++)
+		kube_event_send(world.client, &object, true, "Failed", "no", "skep-operator");
+	while (world.client->events.events[0].key)
+		uv_run(&world.loop, UV_RUN_ONCE);
+	assert_int_equal(world.server.requests, 3);
 	world_close(&world);
 }
 
@@ -359,6 +385,7 @@ int main(void)
 		cmocka_unit_test(reviews_rights),
 		cmocka_unit_test(frees_a_review_that_is_cancelled),
 		cmocka_unit_test(sends_events),
+		cmocka_unit_test(gives_up_on_an_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,6 +141,15 @@ static bool make_event(void *context)
 	return done;
 }
 
+static bool make_event_again(void *context)
+{
+	cJSON *event = kube_event_again(context, 7, 0, 1);
+	bool done = event && json_integer(event, 0, "count") == 7;
+
+	cJSON_Delete(event);
+	return done;
+}
+
 static void survives_without_memory(void **state)
 {
 	static char events[] = "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a\"}}}\n"
@@ -156,6 +165,8 @@ static void survives_without_memory(void **state)
 	__lsan_enable();
 	assert_true(starve(make_paths, NULL) > 3);
 	assert_true(starve(make_event, NULL) > 10);
+	assert_true(starve(make_event_again,
+			   "{\"message\":\"m\",\"involvedObject\":{\"name\":\"p\"}}") > 20);
 }
 
 int main(void)
