@@ -506,6 +506,33 @@ static void test_settings_change_within_a_request(void **state)
 	assert_string_equal(text_in(event_at(SERVER, 1), "url_path"), "/second");
 }
 
+/*
+ * A connection that nobody looked at for a while begins anew: nothing is left of the request that
+ * was its first one before.
+ */
+static void test_nothing_is_kept_of_a_connection_let_go(void **state)
+{
+	struct http_settings settings = {.sample_one_in = 1, .paths = HTTP_PATHS_RAW};
+
+	asked_of[SERVER].http = settings;
+	scene_begin(state, &loopback, IPV4);
+	exchange("GET /first HTTP/1.1\r\n\r\n", OK);
+	settings.port_count = 1;
+	settings.ports[0] = scene.talk.port ^ 1;
+	change(SERVER, &settings);
+	exchange(GET, OK);
+	change(SERVER, &(struct http_settings){0});
+	exchange(GET, "");
+	change(SERVER,
+	       &(struct http_settings){.slow_ns = SLOW_MS * 1000000ULL, .paths = HTTP_PATHS_RAW});
+	usleep(SLOW_MS * 1000);
+	say(SERVER, OK);
+	assert_int_equal(count_events(SERVER), 2);
+	assert_string_equal(text_in(event_at(SERVER, 0), "url_path"), "/first");
+	assert_string_equal(text_in(event_at(SERVER, 1), "url_path"), "(none)");
+	assert_null(cJSON_GetObjectItem(event_at(SERVER, 1), "sequence"));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin_test, scene_end)
 
 int main(void)
@@ -530,6 +557,7 @@ int main(void)
 		TEST(test_other_ports_are_not_looked_at),
 		TEST(test_settings_change_in_place),
 		TEST(test_settings_change_within_a_request),
+		TEST(test_nothing_is_kept_of_a_connection_let_go),
 	};
 
 	return fixture_run(tests, scenes_setup, scenes_teardown);

@@ -309,6 +309,21 @@ static void test_edits_lose_nothing(void **state)
 	assert_nothing_odd();
 }
 
+/* A connection that nobody looked at for a while begins anew. */
+static void test_no_route_is_kept_of_a_connection_let_go(void **state)
+{
+	begin(state, "{\"routes\":[\"/users/{id}\"]}");
+	ask("/users/1");
+	configure("{\"ports\":[1]}");
+	ask("/users/2");
+	configure("{}");
+	say(CLIENT, "GET /other HTTP/1.1\r\n\r\n");
+	configure("{\"routes\":[\"/users/{id}\"]}");
+	say(SERVER, OK);
+	assert_exchanged(ROUTE("/users/{id}"), 1);
+	assert_exchanged("", 2);
+}
+
 /* Targets have found routes of their own: one cannot use up what another may have. */
 static void test_targets_are_apart(void **state)
 {
@@ -340,6 +355,7 @@ int main(void)
 		TEST(test_beyond_the_cap_routes_are_others),
 		TEST(test_a_million_paths),
 		TEST(test_edits_lose_nothing),
+		TEST(test_no_route_is_kept_of_a_connection_let_go),
 		TEST(test_targets_are_apart),
 	};
 
