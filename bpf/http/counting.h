@@ -78,11 +78,12 @@ static __always_inline bool counters_take(__u32 *ret_index)
 
 /* Gives a kind counters of its own, unless too many are new, or there are none left. */
 static __always_inline void kind_add(const struct http_kind *kind,
-				     struct http_target_counts *counts, __u64 now)
+				     struct http_target_counts *counts)
 {
 	__u32 index;
 
-	if (!rate_limit_take(&counts->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST) ||
+	if (!rate_limit_take(&counts->kinds_full_at, bpf_ktime_get_ns(), HTTP_KIND_INTERVAL_NS,
+			     HTTP_KIND_BURST) ||
 	    !counters_take(&index))
 		return;
 	if (bpf_map_update_elem(&http_kinds, kind, &index, BPF_NOEXIST))
@@ -111,7 +112,7 @@ static __noinline __u32 kind_find(const struct connection *connection,
 	counts = target_counts(target);
 	if (!counts)
 		return 0;
-	kind_add(&kind, counts, exchange->ended_ns);
+	kind_add(&kind, counts);
 	index = bpf_map_lookup_elem(&http_kinds, &kind);
 	return index ? *index + 1 : 0;
 }

@@ -243,7 +243,7 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 	if (!exchange || !counts || !sk)
 		return 0;
 	count(&counts->records, 1);
-	if (!rate_limit_take(&counts->records_full_at, exchange->ended_ns, HTTP_RECORD_INTERVAL_NS,
+	if (!rate_limit_take(&counts->records_full_at, bpf_ktime_get_ns(), HTTP_RECORD_INTERVAL_NS,
 			     HTTP_RECORD_BURST))
 		count(&counts->rate_limited, 1);
 	else if (!record_submit(skb, sk, target, exchange))

@@ -422,6 +422,27 @@ static void test_floods_are_counted(void **state)
 	assert_true(count_events(CLIENT) >= HTTP_RECORD_BURST);
 }
 
+/* The rate is one of now, also for a response of which it shows late that it was over long ago. */
+static void test_what_ended_long_ago_has_its_token(void **state)
+{
+	int first[ENDS];
+
+	ask_both(&(struct http_settings){.sample_one_in = 1});
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, "HTTP/1.0 200 OK\r\n\r\nand then");
+	memcpy(first, scene.talk.ends, sizeof(first));
+	usleep(2 * HTTP_RECORD_BURST * HTTP_RECORD_INTERVAL_NS / 1000);
+	scene_connect();
+	exchange(GET, OK);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		close(scene.talk.ends[end]);
+	memcpy(scene.talk.ends, first, sizeof(first));
+	say(CLIENT, GET);
+	assert_events(2);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		assert_told(end, LOST_NAME, "", 0);
+}
+
 static void test_records_come_before_the_target_goes(void **state)
 {
 	ask_both(&(struct http_settings){.sample_one_in = 1});
@@ -553,6 +574,7 @@ int main(void)
 		TEST(test_paths_normalized),
 		TEST(test_paths_none),
 		TEST(test_floods_are_counted),
+		TEST(test_what_ended_long_ago_has_its_token),
 		TEST(test_records_come_before_the_target_goes),
 		TEST(test_other_ports_are_not_looked_at),
 		TEST(test_settings_change_in_place),
