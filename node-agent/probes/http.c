@@ -55,7 +55,21 @@ static uint64_t now_ms(const struct probe *probe)
 	return uv_now(probe->host->loop);
 }
 
+static const char *route_text(struct probe *probe, uint32_t target, uint32_t route)
+{
+	struct probe_attachment *attachment;
+
+	HASH_FIND(hh, probe->attachments, &target, sizeof(target), attachment);
+	return http_routes_text(&probe->routes, attachment ? attachment->routes : NULL, route,
+				now_ms(probe));
+}
+
 /* --- records --- */
+
+static const char *name_record_route(void *context, const struct http_record *record)
+{
+	return route_text(context, record->target, record->route);
+}
 
 static void take_record(void *context, const void *data, size_t size)
 {
@@ -170,6 +184,8 @@ static int http_open(const struct probe_host *host, struct probe **ret_probe, st
 		return error_set(error, ENOMEM, "open the HTTP probe: no memory");
 	probe->host = host;
 	probe->teller.host = host;
+	probe->teller.name_route = name_record_route;
+	probe->teller.namer_context = probe;
 	http_routes_init(&probe->routes, &probe->kernel.routes);
 	result = bring_up(probe, error);
 	if (result < 0) {
@@ -192,12 +208,7 @@ static struct series_row *name_edge(void *context, struct series_owner *owner,
 
 static const char *name_route(void *context, const struct http_kind *kind)
 {
-	struct probe_attachment *attachment;
-	struct probe *probe = context;
-
-	HASH_FIND(hh, probe->attachments, &kind->target, sizeof(kind->target), attachment);
-	return http_routes_text(&probe->routes, attachment ? attachment->routes : NULL, kind->route,
-				now_ms(probe));
+	return route_text(context, kind->target, kind->route);
 }
 
 static void take(struct probe *probe, struct http_read_kind *entry,

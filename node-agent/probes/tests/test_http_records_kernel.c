@@ -311,6 +311,7 @@ static void test_pipelined_requests(void **state)
 			assert_string_equal(text_in(event, "url_path"),
 					    i < 4 || i == 6 ? "/a" : "(none)");
 		}
+		assert_told(end, "skep_http_events_without_path_total", "", 2);
 	}
 }
 

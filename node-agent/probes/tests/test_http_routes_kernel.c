@@ -285,6 +285,39 @@ static void test_a_million_paths(void **state)
 	assert_in_range(rows, HTTP_FOUND_BURST + 1, HTTP_FOUND_BURST + 10);
 }
 
+/* --- events --- */
+
+static size_t count_events(const char *route)
+{
+	const struct fixture *fixture = scene.talk.fixture;
+	size_t count = 0;
+
+	for (size_t i = 0; i < fixture->event_count; i++) {
+		const char *text = cJSON_GetStringValue(
+			cJSON_GetObjectItem(fixture->events[i].event, "http_route"));
+
+		count += strcmp(text ? text : "", route) == 0;
+	}
+	return count;
+}
+
+static void test_events_bear_routes(void **state)
+{
+	forget_events(*state);
+	begin(state, "{\"routes\":[\"/users/{id}\"],\"sampleOneIn\":1}");
+	ask("/users/1");
+	ask("/what/else");
+	configure("{\"byRoute\":true,\"sampleOneIn\":1}");
+	ask("/items/17");
+	configure("{\"sampleOneIn\":1}");
+	ask("/items/18");
+	scene.talk.fixture->kind->read(scene.talk.fixture->probe);
+	assert_int_equal(count_events("/users/{id}"), 2);
+	assert_int_equal(count_events("_OTHER"), 2);
+	assert_int_equal(count_events("/items/{number}"), 2);
+	assert_int_equal(count_events(""), 2);
+}
+
 /* --- edits --- */
 
 static void test_edits_lose_nothing(void **state)
@@ -354,6 +387,7 @@ int main(void)
 		TEST(test_templates_go_before_what_is_found),
 		TEST(test_beyond_the_cap_routes_are_others),
 		TEST(test_a_million_paths),
+		TEST(test_events_bear_routes),
 		TEST(test_edits_lose_nothing),
 		TEST(test_no_route_is_kept_of_a_connection_let_go),
 		TEST(test_targets_are_apart),
