@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/link/selection.h"
 #include "node-agent/probes/http_event.h"
 #include "node-agent/probes/http_kernel.h"
 #include "node-agent/probes/http_kinds.h"
@@ -32,6 +33,7 @@ struct probe_attachment {
 	struct series_owner *series;
 	struct http_target row; /* as the kernel has it */
 	struct http_route_set *routes;
+	char *namespace; /* of the pod */
 	struct http_told_target told;
 	struct http_totals totals; /* when last read */
 	struct http_totals added;  /* of these, what the series have */
@@ -287,11 +289,12 @@ static struct probe_attachment *http_detach(struct probe *probe,
 	http_read(probe);
 	http_teller_flush(&probe->teller, &attachment->told);
 	forget_kinds(probe, attachment->number);
-	http_routes_leave(&probe->routes, attachment->routes, now_ms(probe));
+	http_routes_leave(&probe->routes, attachment->routes, attachment->namespace, now_ms(probe));
 	if (attachment->row.wants & HTTP_WANTS_FOUND)
 		http_routes_forget_target(&probe->routes, attachment->number, now_ms(probe));
 	http_kernel_forget(&probe->kernel, attachment->told.cgroup_id, attachment->number);
 	HASH_DEL(probe->attachments, attachment);
+	free(attachment->namespace);
 	free(attachment);
 	use_reader(probe);
 	return NULL;
@@ -305,6 +308,11 @@ static struct probe_attachment *attachment_new(struct probe *probe,
 
 	if (!attachment)
 		return NULL;
+	attachment->namespace = strdup(target->pod->namespace);
+	if (!attachment->namespace) {
+		free(attachment);
+		return NULL;
+	}
 	attachment->number = ++probe->last_number;
 	attachment->series = target->series;
 	attachment->row.target = attachment->number;
@@ -330,8 +338,8 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 	if (!attachment)
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
-	result =
-		http_routes_join(&probe->routes, settings->http.routes, &attachment->routes, error);
+	result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
+				  &attachment->routes, error);
 	http_routes_set(&attachment->row, attachment->routes);
 	if (result == 0)
 		result = http_kernel_attach(&probe->kernel, target, &attachment->row,
@@ -351,7 +359,8 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 {
 	struct http_target row = attachment->row;
 	struct http_route_set *routes = NULL;
-	int result = http_routes_join(&probe->routes, settings->http.routes, &routes, error);
+	int result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
+				      &routes, error);
 
 	if (result < 0)
 		return result;
@@ -360,7 +369,8 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 	ring_reader_read(probe->reader);
 	http_teller_flush(&probe->teller, &attachment->told);
 	result = http_kernel_configure(&probe->kernel, attachment->told.cgroup_id, &row, error);
-	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes, now_ms(probe));
+	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes,
+			  attachment->namespace, now_ms(probe));
 	if (result < 0)
 		return result;
 	attachment->routes = routes;
