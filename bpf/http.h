@@ -170,9 +170,10 @@ struct http_target_counts {
 	__u64 ring_full;
 	__u64 records_full_at; /* bucket of the records; see rate_limit_take() */
 	__u64 routes_full_at;  /* bucket of the routes that may yet be found */
+	__u64 headless;	       /* records that should hold a head, and do not */
 };
 
-_Static_assert(sizeof(struct http_target_counts) == 72, "shared with the kernel");
+_Static_assert(sizeof(struct http_target_counts) == 80, "shared with the kernel");
 
 /*
  * Scatters sequence numbers over 32 bits (the last steps of MurmurHash3). One request in N is
@@ -220,15 +221,17 @@ struct http_record {
 	__u16 peer_port;  /* the other end's */
 	__u16 status;	  /* 0: no answer came */
 	__u16 head_size;
-	__u8 role;		   /* enum http_role, of the target */
-	__u8 method;		   /* enum http_method */
-	__u8 end;		   /* enum http_end */
-	__u8 told;		   /* HTTP_TOLD_... */
-	__u32 flags;		   /* HTTP_RECORD_... */
+	__u8 role;   /* enum http_role, of the target */
+	__u8 method; /* enum http_method */
+	__u8 end;    /* enum http_end */
+	__u8 told;   /* HTTP_TOLD_... */
+	__u32 flags; /* HTTP_RECORD_... */
+	__u32 route; /* as in its kind */
+	__u32 reserved;
 	__u8 head[HTTP_HEAD_KEPT]; /* as it passed */
 };
 
-#define HTTP_RECORD_HEADER_SIZE 80
+#define HTTP_RECORD_HEADER_SIZE 88
 _Static_assert(__builtin_offsetof(struct http_record, head) == HTTP_RECORD_HEADER_SIZE,
 	       "shared with the kernel");
 

@@ -25,6 +25,7 @@
 #include <bpf/bpf.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/link/selection.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/series/store.h"
 
@@ -246,7 +247,8 @@ static void attach_empty(struct bench *bench)
 
 static struct probe_target target_of(const struct bench *bench, const char *mount)
 {
-	struct probe_target target = {.path = bench->watched, .series = bench->owner};
+	static const struct selected_pod pod = {.namespace = "bench"};
+	struct probe_target target = {.path = bench->watched, .pod = &pod, .series = bench->owner};
 	struct stat status;
 
 	require(stat(bench->watched, &status) == 0, bench->watched);

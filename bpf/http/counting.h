@@ -78,11 +78,12 @@ static __always_inline bool counters_take(__u32 *ret_index)
 
 /* Gives a kind counters of its own, unless too many are new, or there are none left. */
 static __always_inline void kind_add(const struct http_kind *kind,
-				     struct http_target_counts *counts, __u64 now)
+				     struct http_target_counts *counts)
 {
 	__u32 index;
 
-	if (!rate_limit_take(&counts->kinds_full_at, now, HTTP_KIND_INTERVAL_NS, HTTP_KIND_BURST) ||
+	if (!rate_limit_take(&counts->kinds_full_at, bpf_ktime_get_ns(), HTTP_KIND_INTERVAL_NS,
+			     HTTP_KIND_BURST) ||
 	    !counters_take(&index))
 		return;
 	if (bpf_map_update_elem(&http_kinds, kind, &index, BPF_NOEXIST))
@@ -91,7 +92,7 @@ static __always_inline void kind_add(const struct http_kind *kind,
 
 /* The place of the counters of a kind, and 1; 0 where it has none. */
 static __always_inline __u32 kind_place(const struct http_kind *kind,
-					const struct http_target *target, __u64 now)
+					const struct http_target *target)
 {
 	const __u32 *index = bpf_map_lookup_elem(&http_kinds, kind);
 	struct http_target_counts *counts;
@@ -101,7 +102,7 @@ static __always_inline __u32 kind_place(const struct http_kind *kind,
 	counts = target_counts(target);
 	if (!counts)
 		return 0;
-	kind_add(kind, counts, now);
+	kind_add(kind, counts);
 	index = bpf_map_lookup_elem(&http_kinds, kind);
 	return index ? *index + 1 : 0;
 }
@@ -123,7 +124,7 @@ __noinline __u32 kind_find(const struct connection *connection, const struct htt
 		.route = exchange->route,
 	};
 	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
-	return kind_place(&kind, target, exchange->ended_ns);
+	return kind_place(&kind, target);
 }
 
 static __always_inline __u32 answer_find(struct connection *connection,

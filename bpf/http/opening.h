@@ -13,6 +13,8 @@
 #include "bpf/http.h"
 #include "bpf/http/connection.h"
 #include "bpf/http/packet.h"
+#include "bpf/http/record.h"
+#include "bpf/http/route.h"
 #include "bpf/http/target.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
@@ -83,6 +85,17 @@ static __always_inline void connection_begin(struct connection *connection,
 	connection->target = packet->target->target;
 }
 
+/*
+ * What is known of a connection and of its requests: whoever looks at it again begins anew, and
+ * counts its requests from one.
+ */
+static __always_inline void connection_drop(struct bpf_sock *sk)
+{
+	bpf_sk_storage_delete(&http_connections, sk);
+	bpf_sk_storage_delete(&http_kept, sk);
+	bpf_sk_storage_delete(&http_routed, sk);
+}
+
 /* A connection that is there already; NULL where this target is not to look at it (any more). */
 static __always_inline struct connection *connection_check(struct packet *packet,
 							   struct connection *connection)
@@ -91,7 +104,7 @@ static __always_inline struct connection *connection_check(struct packet *packet
 		return NULL;
 	if (target_wants_port(packet->target, connection->port))
 		return connection;
-	bpf_sk_storage_delete(&http_connections, packet->sk);
+	connection_drop(packet->sk);
 	return NULL;
 }
 
@@ -113,7 +126,7 @@ static __always_inline struct connection *connection_ensure(struct packet *packe
 	if (!tcp)
 		return NULL;
 	if (connection) /* of a target that has gone */
-		bpf_sk_storage_delete(&http_connections, sk);
+		connection_drop(sk);
 	opening = opening_of(packet, segment, tcp);
 	if (!target_wants_port(packet->target, opening.port))
 		return NULL;

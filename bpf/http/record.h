@@ -65,6 +65,7 @@ static __always_inline void kept_begin(struct kept *kept, const struct kept_piec
 	struct kept_request *request = &kept->requests[piece->number % PIPELINE];
 
 	request->number = piece->number;
+	barrier(); /* see kept_is() */
 	request->sequence = piece->sequence;
 }
 
@@ -77,6 +78,7 @@ static __always_inline void kept_append(struct kept *kept, struct __sk_buff *skb
 
 	if (!at) {
 		head->number = piece->number;
+		barrier(); /* see kept_is() */
 		head->size = 0;
 	}
 	verifier_forget(at);
@@ -162,19 +164,43 @@ static __always_inline __u32 reasons_of(const struct http_target *target,
 	return reasons;
 }
 
-/* What was kept of the request; another's where there was no room or no memory. */
-static __always_inline void record_add_kept(struct http_record *record, const struct kept *kept,
+/*
+ * Whether a place is the request's, of which `number` says whose it is. Another request may take it
+ * on another CPU meanwhile: what was read of it holds if it is so before and afterwards.
+ */
+static __always_inline bool kept_is(const __u32 *number, __u32 wanted)
+{
+	bool is;
+
+	barrier();
+	is = *(const volatile __u32 *)number == wanted;
+	barrier();
+	return is;
+}
+
+static __always_inline void record_add_sequence(struct http_record *record,
+						const struct kept_request *request, __u32 number)
+{
+	if (!kept_is(&request->number, number))
+		return;
+	record->sequence = request->sequence;
+	if (kept_is(&request->number, number))
+		record->flags |= HTTP_RECORD_HAS_SEQUENCE;
+}
+
+static __always_inline void record_add_head(struct http_record *record, const struct kept *kept,
 					    __u32 number)
 {
-	__u32 place = number % HEADS, size = kept->heads[place].size;
+	const struct kept_head *head = &kept->heads[number % HEADS];
+	__u32 size;
 
-	if (kept->requests[number % PIPELINE].number == number) {
-		record->sequence = kept->requests[number % PIPELINE].sequence;
-		record->flags |= HTTP_RECORD_HAS_SEQUENCE;
-	}
-	if (kept->heads[place].number != number || size > HTTP_HEAD_KEPT)
+	if (!kept_is(&head->number, number))
 		return;
-	__builtin_memcpy(record->head, kept->bytes + place * HTTP_HEAD_KEPT, HTTP_HEAD_KEPT);
+	size = head->size;
+	__builtin_memcpy(record->head, kept->bytes + number % HEADS * HTTP_HEAD_KEPT,
+			 HTTP_HEAD_KEPT);
+	if (!kept_is(&head->number, number) || size > HTTP_HEAD_KEPT)
+		return;
 	record->head_size = size;
 	record->flags |= HTTP_RECORD_HAS_HEAD;
 }
@@ -201,6 +227,8 @@ static __always_inline void record_fill(struct http_record *record,
 	record->end = exchange->end;
 	record->told = exchange->told;
 	record->flags = 0;
+	record->route = exchange->route;
+	record->reserved = 0;
 }
 
 /* Wakes the reader only when the ring is half full: a wake-up costs more than all the rest. */
@@ -213,6 +241,7 @@ static __always_inline __u64 record_wake_up(void)
 
 static __always_inline bool record_submit(struct __sk_buff *skb, struct bpf_sock *sk,
 					  const struct http_target *target,
+					  struct http_target_counts *counts,
 					  const struct exchange *exchange)
 {
 	const struct connection *connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
@@ -228,8 +257,13 @@ static __always_inline bool record_submit(struct __sk_buff *skb, struct bpf_sock
 	record_fill(record, connection, exchange);
 	record->container = bpf_skb_ancestor_cgroup_id(skb, target->level + 1);
 	record->peer_port = bpf_ntohs(sk->dst_port);
-	if (kept)
-		record_add_kept(record, kept, exchange->number);
+	if (kept) {
+		record_add_sequence(record, &kept->requests[exchange->number % PIPELINE],
+				    exchange->number);
+		record_add_head(record, kept, exchange->number);
+	}
+	if (target->wants & HTTP_WANTS_HEADS && !(record->flags & HTTP_RECORD_HAS_HEAD))
+		count(&counts->headless, 1);
 	bpf_ringbuf_submit(record, record_wake_up());
 	return true;
 }
@@ -243,10 +277,10 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 	if (!exchange || !counts || !sk)
 		return 0;
 	count(&counts->records, 1);
-	if (!rate_limit_take(&counts->records_full_at, exchange->ended_ns, HTTP_RECORD_INTERVAL_NS,
+	if (!rate_limit_take(&counts->records_full_at, bpf_ktime_get_ns(), HTTP_RECORD_INTERVAL_NS,
 			     HTTP_RECORD_BURST))
 		count(&counts->rate_limited, 1);
-	else if (!record_submit(skb, sk, target, exchange))
+	else if (!record_submit(skb, sk, target, counts, exchange))
 		count(&counts->ring_full, 1);
 	return 0;
 }

@@ -82,9 +82,7 @@ struct route_piece {
 	__u32 at;     /* in the head */
 	__u32 offset; /* in the packet */
 	__u32 size;
-	__u64 now;
-	__u8 judged; /* the request line is one */
-	__u8 reserved[7];
+	__u32 judged; /* the request line is one */
 };
 
 struct route_reading {
@@ -132,7 +130,7 @@ static __always_inline __u32 found_add(struct __sk_buff *skb, const struct http_
 	struct http_found *found;
 
 	if (route->start < piece->at || size > HTTP_FOUND_PATH_SIZE ||
-	    !rate_limit_take(&counts->routes_full_at, piece->now, HTTP_FOUND_INTERVAL_NS,
+	    !rate_limit_take(&counts->routes_full_at, bpf_ktime_get_ns(), HTTP_FOUND_INTERVAL_NS,
 			     HTTP_FOUND_BURST) ||
 	    bpf_map_update_elem(&http_found, key, &nothing_found, BPF_NOEXIST))
 		return HTTP_ROUTE_OTHER;
@@ -212,7 +210,6 @@ static __always_inline void request_route(struct packet *packet, __u32 size)
 		.at = stream->bytes,
 		.offset = packet->offset,
 		.size = size,
-		.now = stream->began_ns,
 		.judged = stream->head.state == HTTP_HEADERS,
 	};
 

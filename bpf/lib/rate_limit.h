@@ -17,7 +17,8 @@
 
 /*
  * Takes a token of a bucket of `burst` tokens, one coming back every `interval` ns. False when
- * there is none, or when too many others took one at the same time.
+ * there is none, or when too many others took one at the same time. `now` is the present: to an
+ * earlier time, a bucket that others have used since looks empty.
  */
 static __always_inline bool rate_limit_take(__u64 *full_at, __u64 now, __u64 interval, __u64 burst)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/link/selection.h"
 #include "node-agent/probes/http_event.h"
 #include "node-agent/probes/http_kernel.h"
 #include "node-agent/probes/http_kinds.h"
@@ -32,6 +33,7 @@ struct probe_attachment {
 	struct series_owner *series;
 	struct http_target row; /* as the kernel has it */
 	struct http_route_set *routes;
+	char *namespace; /* of the pod */
 	struct http_told_target told;
 	struct http_totals totals; /* when last read */
 	struct http_totals added;  /* of these, what the series have */
@@ -55,7 +57,21 @@ static uint64_t now_ms(const struct probe *probe)
 	return uv_now(probe->host->loop);
 }
 
+static const char *route_text(struct probe *probe, uint32_t target, uint32_t route)
+{
+	struct probe_attachment *attachment;
+
+	HASH_FIND(hh, probe->attachments, &target, sizeof(target), attachment);
+	return http_routes_text(&probe->routes, attachment ? attachment->routes : NULL, route,
+				now_ms(probe));
+}
+
 /* --- records --- */
+
+static const char *name_record_route(void *context, const struct http_record *record)
+{
+	return route_text(context, record->target, record->route);
+}
 
 static void take_record(void *context, const void *data, size_t size)
 {
@@ -170,6 +186,8 @@ static int http_open(const struct probe_host *host, struct probe **ret_probe, st
 		return error_set(error, ENOMEM, "open the HTTP probe: no memory");
 	probe->host = host;
 	probe->teller.host = host;
+	probe->teller.name_route = name_record_route;
+	probe->teller.namer_context = probe;
 	http_routes_init(&probe->routes, &probe->kernel.routes);
 	result = bring_up(probe, error);
 	if (result < 0) {
@@ -192,12 +210,7 @@ static struct series_row *name_edge(void *context, struct series_owner *owner,
 
 static const char *name_route(void *context, const struct http_kind *kind)
 {
-	struct probe_attachment *attachment;
-	struct probe *probe = context;
-
-	HASH_FIND(hh, probe->attachments, &kind->target, sizeof(kind->target), attachment);
-	return http_routes_text(&probe->routes, attachment ? attachment->routes : NULL, kind->route,
-				now_ms(probe));
+	return route_text(context, kind->target, kind->route);
 }
 
 static void take(struct probe *probe, struct http_read_kind *entry,
@@ -276,11 +289,12 @@ static struct probe_attachment *http_detach(struct probe *probe,
 	http_read(probe);
 	http_teller_flush(&probe->teller, &attachment->told);
 	forget_kinds(probe, attachment->number);
-	http_routes_leave(&probe->routes, attachment->routes, now_ms(probe));
+	http_routes_leave(&probe->routes, attachment->routes, attachment->namespace, now_ms(probe));
 	if (attachment->row.wants & HTTP_WANTS_FOUND)
 		http_routes_forget_target(&probe->routes, attachment->number, now_ms(probe));
 	http_kernel_forget(&probe->kernel, attachment->told.cgroup_id, attachment->number);
 	HASH_DEL(probe->attachments, attachment);
+	free(attachment->namespace);
 	free(attachment);
 	use_reader(probe);
 	return NULL;
@@ -294,6 +308,11 @@ static struct probe_attachment *attachment_new(struct probe *probe,
 
 	if (!attachment)
 		return NULL;
+	attachment->namespace = strdup(target->pod->namespace);
+	if (!attachment->namespace) {
+		free(attachment);
+		return NULL;
+	}
 	attachment->number = ++probe->last_number;
 	attachment->series = target->series;
 	attachment->row.target = attachment->number;
@@ -323,8 +342,8 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 		free(attachment);
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	}
-	result =
-		http_routes_join(&probe->routes, settings->http.routes, &attachment->routes, error);
+	result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
+				  &attachment->routes, error);
 	http_routes_set(&attachment->row, attachment->routes);
 	if (result == 0)
 		result = http_kernel_attach(&probe->kernel, target, &attachment->row,
@@ -344,7 +363,8 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 {
 	struct http_target row = attachment->row;
 	struct http_route_set *routes = NULL;
-	int result = http_routes_join(&probe->routes, settings->http.routes, &routes, error);
+	int result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
+				      &routes, error);
 
 	if (result < 0)
 		return result;
@@ -353,7 +373,8 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 	ring_reader_read(probe->reader);
 	http_teller_flush(&probe->teller, &attachment->told);
 	result = http_kernel_configure(&probe->kernel, attachment->told.cgroup_id, &row, error);
-	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes, now_ms(probe));
+	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes,
+			  attachment->namespace, now_ms(probe));
 	if (result < 0)
 		return result;
 	attachment->routes = routes;

@@ -141,7 +141,7 @@ static bool add_reasons(cJSON *event, const struct http_record *record)
 	return array != NULL;
 }
 
-cJSON *http_event_build(const struct http_record *record, enum http_paths paths,
+cJSON *http_event_build(const struct http_record *record, enum http_paths paths, const char *route,
 			const struct peer_identity *peer, int64_t clock_offset)
 {
 	cleanup_json cJSON *event = cJSON_CreateObject();
@@ -151,6 +151,7 @@ cJSON *http_event_build(const struct http_record *record, enum http_paths paths,
 	    !cJSON_AddStringToObject(event, "role", role) || !add_reasons(event, record) ||
 	    !cJSON_AddStringToObject(event, "http_request_method",
 				     http_method_name(record->method)) ||
+	    (*route && !cJSON_AddStringToObject(event, "http_route", route)) ||
 	    !add_target(event, record, paths) || !add_figures(event, record) ||
 	    !add_peer(event, record, peer))
 		return NULL;

@@ -20,10 +20,11 @@ bool http_record_valid(const struct http_record *record, size_t size);
 
 /*
  * The event of a valid record, with as much of its path as the policy wants. `peer` is NULL where
- * it is not known who the other end is. `clock_offset` is the time of day less the monotonic clock,
+ * it is not known who the other end is; `route` is what the request's is called, or "" where nobody
+ * asked for routes. `clock_offset` is the time of day less the monotonic clock,
  * in ns. Owned by the caller; NULL when memory ran out.
  */
-cJSON *http_event_build(const struct http_record *record, enum http_paths paths,
+cJSON *http_event_build(const struct http_record *record, enum http_paths paths, const char *route,
 			const struct peer_identity *peer, int64_t clock_offset);
 
 #endif

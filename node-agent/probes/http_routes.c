@@ -47,15 +47,84 @@ static struct http_route_set *set_add(struct http_route_table *table, struct htt
 	return set;
 }
 
+static void user_free(struct http_route_set *set, struct http_route_user *user)
+{
+	LL_DELETE(set->users, user);
+	free(user->namespace);
+	free(user);
+}
+
 static void set_free(struct http_route_table *table, struct http_route_set *set)
 {
+	struct http_route_user *user, *next;
+
+	LL_FOREACH_SAFE(set->users, user, next)
+		user_free(set, user);
 	DL_DELETE(table->sets, set);
 	http_routes_release(set->routes);
 	free(set);
 }
 
+static struct http_route_user *user_find(const struct http_route_set *set, const char *namespace)
+{
+	struct http_route_user *user;
+
+	LL_FOREACH(set->users, user)
+		if (!strcmp(user->namespace, namespace))
+			return user;
+	return NULL;
+}
+
+/* NULL when memory ran out. */
+static struct http_route_user *user_ensure(struct http_route_set *set, const char *namespace)
+{
+	struct http_route_user *user = user_find(set, namespace);
+
+	if (user)
+		return user;
+	user = calloc(1, sizeof(*user));
+	if (!user)
+		return NULL;
+	user->namespace = strdup(namespace);
+	if (!user->namespace) {
+		free(user);
+		return NULL;
+	}
+	LL_PREPEND(set->users, user);
+	return user;
+}
+
+/* The steps that a namespace has already; each set counts for each of its namespaces. */
+static size_t steps_of(const struct http_route_table *table, const char *namespace)
+{
+	const struct http_route_user *user;
+	const struct http_route_set *set;
+	size_t steps = 0;
+
+	DL_FOREACH(table->sets, set) {
+		user = user_find(set, namespace);
+		if (user && user->targets)
+			steps += set->steps;
+	}
+	return steps;
+}
+
+static int check_room(const struct http_route_table *table, const struct http_route_set *set,
+		      const struct http_route_user *user, struct error *error)
+{
+	if (user->targets ||
+	    steps_of(table, user->namespace) + set->steps <= HTTP_NAMESPACE_STEPS_LIMIT)
+		return 0;
+	return error_set(
+		error, E2BIG,
+		"http.routes: on this node, the pods of namespace %s have more routes than "
+		"one namespace may (%d segments, those of equal lists once); leave some out, "
+		"or give its policies the same ones",
+		user->namespace, HTTP_NAMESPACE_STEPS_LIMIT);
+}
+
 static int set_write(const struct http_route_table *table, struct http_route_set *set,
-		     struct error *error)
+		     const struct http_route_user *user, struct error *error)
 {
 	struct http_templates templates;
 	int result = http_templates_compile(set->routes, set->first, &templates);
@@ -67,7 +136,10 @@ static int set_write(const struct http_route_table *table, struct http_route_set
 			 "are told apart: some paths count as " OTHER,
 			 set->routes->items[0], set->routes->items[set->routes->count - 1]);
 	set->root = templates.root;
-	result = http_route_maps_add(table->maps, set->number, &templates, error);
+	set->steps = templates.count;
+	result = check_room(table, set, user, error);
+	if (result == 0)
+		result = http_route_maps_add(table->maps, set->number, &templates, error);
 	http_templates_free(&templates);
 	return result;
 }
@@ -85,8 +157,29 @@ static void set_unwrite(const struct http_route_table *table, const struct http_
 	http_templates_free(&templates);
 }
 
+/* One more target of a namespace. Where that fails, the set waits for the next sweep. */
+static int set_join(const struct http_route_table *table, struct http_route_set *set,
+		    const char *namespace, struct error *error)
+{
+	struct http_route_user *user = user_ensure(set, namespace);
+	int result;
+
+	if (!user)
+		return error_set(error, ENOMEM, "http.routes: out of memory");
+	result = set->targets ? check_room(table, set, user, error)
+			      : set_write(table, set, user, error);
+	if (result < 0) {
+		if (!user->targets)
+			user_free(set, user);
+		return result;
+	}
+	user->targets++;
+	set->targets++;
+	return 0;
+}
+
 int http_routes_join(struct http_route_table *table, struct http_routes *routes,
-		     struct http_route_set **ret_set, struct error *error)
+		     const char *namespace, struct http_route_set **ret_set, struct error *error)
 {
 	struct http_route_set *set = routes ? set_find(table, routes) : NULL;
 	int result = 0;
@@ -95,12 +188,10 @@ int http_routes_join(struct http_route_table *table, struct http_routes *routes,
 		set = set_add(table, routes);
 	if (routes && !set)
 		return error_set(error, ENOMEM, "http.routes: out of memory");
-	if (set && !set->targets)
-		result = set_write(table, set, error);
-	if (result < 0)
-		return result; /* the set waits for the next sweep */
 	if (set)
-		set->targets++;
+		result = set_join(table, set, namespace, error);
+	if (result < 0)
+		return result;
 	*ret_set = set;
 	return 0;
 }
@@ -111,9 +202,16 @@ void http_routes_set(struct http_target *row, const struct http_route_set *set)
 	row->root = set ? set->root : 0;
 }
 
-void http_routes_leave(struct http_route_table *table, struct http_route_set *set, uint64_t now)
+void http_routes_leave(struct http_route_table *table, struct http_route_set *set,
+		       const char *namespace, uint64_t now)
 {
-	if (!set || --set->targets)
+	struct http_route_user *user = set ? user_find(set, namespace) : NULL;
+
+	if (!user)
+		return;
+	if (--user->targets == 0)
+		user_free(set, user);
+	if (--set->targets)
 		return;
 	set_unwrite(table, set);
 	set->left_at = now;

@@ -22,6 +22,19 @@
 #define HTTP_ROUTES_LINGER_MS 600000
 #define HTTP_ROUTES_SWEEP_MS  60000
 
+/*
+ * Steps that the targets of one namespace may have in the kernel, of HTTP_STEPS_LIMIT on the node:
+ * what one list can have at most.
+ */
+#define HTTP_NAMESPACE_STEPS_LIMIT HTTP_TEMPLATES_STEPS_LIMIT
+
+/* A namespace whose targets have a set. */
+struct http_route_user {
+	char *namespace;
+	unsigned int targets;
+	struct http_route_user *next;
+};
+
 /* The templates of targets. */
 struct http_route_set {
 	struct http_routes *routes; /* held */
@@ -29,7 +42,9 @@ struct http_route_set {
 	uint32_t first;		    /* the number of the first template */
 	uint32_t root;		    /* the template of "/", or 0 */
 	unsigned int targets;
-	uint64_t left_at; /* ms, by the last target */
+	size_t steps;		       /* in the kernel while it has targets */
+	struct http_route_user *users; /* a list */
+	uint64_t left_at;	       /* ms, by the last target */
 	struct http_route_set *prev, *next;
 };
 
@@ -56,17 +71,19 @@ struct http_route_table {
 void http_routes_init(struct http_route_table *table, const struct http_route_maps *maps);
 
 /*
- * The set of a list, with its steps in the kernel. Returns 0 with *ret_set, which the target holds
- * until http_routes_leave(), NULL for no list; or a negative errno.
+ * The set of a list, with its steps in the kernel, for a target of a namespace. Returns 0 with
+ * *ret_set, which the target holds until http_routes_leave(), NULL for no list; or a negative
+ * errno.
  */
 int http_routes_join(struct http_route_table *table, struct http_routes *routes,
-		     struct http_route_set **ret_set, struct error *error);
+		     const char *namespace, struct http_route_set **ret_set, struct error *error);
 
 /* Has the kernel follow the set, NULL for none, for a target. */
 void http_routes_set(struct http_target *row, const struct http_route_set *set);
 
 /* The kernel must follow the set's steps for this target no more. NULL is taken. */
-void http_routes_leave(struct http_route_table *table, struct http_route_set *set, uint64_t now);
+void http_routes_leave(struct http_route_table *table, struct http_route_set *set,
+		       const char *namespace, uint64_t now);
 
 /*
  * What a route is called: "" where none was asked for, "_OTHER" where it has no name. `set` is

@@ -69,7 +69,7 @@ static const struct series_family families[FAMILIES] = {
 
 const struct series_layout http_layout = {.families = families, .count = FAMILIES};
 
-enum { CONNECTIONS, OPAQUE, LOST, COVERAGE };
+enum { CONNECTIONS, OPAQUE, LOST, HEADLESS, COVERAGE };
 
 static const struct series_family coverage_families[COVERAGE] = {
 	COUNTER(CONNECTIONS, "skep_http_connections_total",
@@ -78,6 +78,8 @@ static const struct series_family coverage_families[COVERAGE] = {
 		"TCP connections that carry something else: encrypted, or of another protocol."),
 	COUNTER(LOST, "skep_http_lost_total",
 		"Times that the thread of a connection was lost: packets missed or out of order."),
+	COUNTER(HEADLESS, "skep_http_events_without_path_total",
+		"Requests that were told without the path that a policy asks for."),
 };
 
 static const struct series_layout coverage_layout = {coverage_families, COVERAGE};
@@ -168,6 +170,7 @@ static void add_coverage(struct series_owner *owner, const struct http_target_co
 	series_add(row, CONNECTIONS, GROWTH(connections));
 	series_add(row, OPAQUE, GROWTH(opaque));
 	series_add(row, LOST, GROWTH(lost));
+	series_add(row, HEADLESS, GROWTH(headless));
 }
 
 static void add_lost(struct series_owner *owner, const char *stage, int64_t more)

@@ -22,7 +22,8 @@ static void tell(struct http_teller *teller, struct http_told_target *target,
 		 const struct http_record *record, const struct peer_identity *peer)
 {
 	const struct probe_host *host = teller->host;
-	cJSON *event = http_event_build(record, target->paths, peer, event_time_offset());
+	const char *route = teller->name_route(teller->namer_context, record);
+	cJSON *event = http_event_build(record, target->paths, route, peer, event_time_offset());
 
 	if (event) {
 		host->emit(host->context, PROBE_HTTP, target->cgroup_id,

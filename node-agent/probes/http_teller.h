@@ -35,9 +35,14 @@ struct http_waiting {
 	struct http_record record;
 };
 
-/* Zeroed but for the host, it is empty. */
+/* What the route of a request is called; "" where none was asked for. */
+typedef const char *(*http_route_namer)(void *context, const struct http_record *record);
+
+/* Zeroed but for the host and the namer, it is empty. */
 struct http_teller {
 	const struct probe_host *host;
+	http_route_namer name_route;
+	void *namer_context;
 	struct http_waiting waiting[HTTP_TELLER_LIMIT]; /* oldest first */
 	size_t count;
 };

@@ -121,9 +121,14 @@ struct compilation {
 	struct http_templates *result;
 };
 
-static void set_add(struct set *set, size_t *count, uint16_t node)
+/* What comes last in the order goes where there are too many. */
+static void set_add(struct set *set, size_t *count, uint16_t node, struct http_templates *result)
 {
-	if (node && *count < MEMBERS_LIMIT)
+	if (!node)
+		return;
+	if (*count == MEMBERS_LIMIT)
+		result->truncated = true;
+	else
 		set->members[(*count)++] = node;
 }
 
@@ -139,11 +144,12 @@ static struct set set_after(const struct compilation *compilation, const struct 
 		uint16_t node = set->members[i];
 
 		if (tree->nodes[node].stays)
-			set_add(&after, &count, node);
+			set_add(&after, &count, node, compilation->result);
 		if (segment != HTTP_STEP_ANY)
-			set_add(&after, &count, tree_find_literal(tree, node, segment));
-		set_add(&after, &count, tree->nodes[node].any);
-		set_add(&after, &count, tree->nodes[node].rest);
+			set_add(&after, &count, tree_find_literal(tree, node, segment),
+				compilation->result);
+		set_add(&after, &count, tree->nodes[node].any, compilation->result);
+		set_add(&after, &count, tree->nodes[node].rest, compilation->result);
 	}
 	return after;
 }

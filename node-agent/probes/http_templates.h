@@ -31,7 +31,7 @@ struct http_templates {
 	struct http_template_step *steps;
 	size_t count;
 	uint32_t root;	/* the route of "/"; 0: none of them */
-	bool truncated; /* there were more than the limit */
+	bool truncated; /* they overlap too much: not all are told apart */
 };
 
 /*

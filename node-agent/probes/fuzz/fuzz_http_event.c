@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	paths = (enum http_paths)(data[0] % (HTTP_PATHS_RAW + 1));
 	record.head_size = (uint16_t)(size - 1);
 	memcpy(record.head, data + 1, size - 1);
-	event = http_event_build(&record, paths, NULL, 0);
+	event = http_event_build(&record, paths, "", NULL, 0);
 	if (!event)
 		abort();
 	check(event, paths);

@@ -26,6 +26,7 @@
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
+#include "lib/link/selection.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/series/store.h"
 
@@ -136,7 +137,9 @@ static struct fixture_owner *fixture_add_owner(struct fixture *fixture)
 /* A target with an owner of its own. */
 static struct probe_target fixture_target(struct fixture *fixture, const char *path)
 {
-	struct probe_target target = {.path = path, .series = fixture_add_owner(fixture)->series};
+	static const struct selected_pod pod = {.namespace = "test"};
+	struct probe_target target = {
+		.path = path, .pod = &pod, .series = fixture_add_owner(fixture)->series};
 	struct stat status;
 
 	assert_return_code(stat(path, &status), errno);

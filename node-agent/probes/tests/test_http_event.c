@@ -129,7 +129,7 @@ static struct http_record make_record(const char *head)
 static cJSON *event_of(const struct http_record *record, enum http_paths paths,
 		       const struct peer_identity *peer)
 {
-	cJSON *event = http_event_build(record, paths, peer, CLOCK_OFFSET);
+	cJSON *event = http_event_build(record, paths, "", peer, CLOCK_OFFSET);
 
 	assert_non_null(event);
 	return event;

@@ -316,7 +316,8 @@ static void test_totals(void **state)
 			   .opaque = 2,
 			   .lost = 1,
 			   .rate_limited = 5,
-			   .ring_full = 4},
+			   .ring_full = 4,
+			   .headless = 7},
 		.undecoded = 6,
 	};
 
@@ -325,6 +326,7 @@ static void test_totals(void **state)
 	check_line(world, "skep_http_connections_total{pod=\"p\"}", "3");
 	check_line(world, "skep_http_opaque_connections_total{pod=\"p\"}", "2");
 	check_line(world, "skep_http_lost_total{pod=\"p\"}", "1");
+	check_line(world, "skep_http_events_without_path_total{pod=\"p\"}", "7");
 	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"rate_limited\"}", "5");
 	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"ring_full\"}", "4");
 	check_line(world, "skep_http_events_lost_total{pod=\"p\",stage=\"decode\"}", "6");

@@ -311,6 +311,7 @@ static void test_pipelined_requests(void **state)
 			assert_string_equal(text_in(event, "url_path"),
 					    i < 4 || i == 6 ? "/a" : "(none)");
 		}
+		assert_told(end, "skep_http_events_without_path_total", "", 2);
 	}
 }
 
@@ -422,6 +423,27 @@ static void test_floods_are_counted(void **state)
 	assert_true(count_events(CLIENT) >= HTTP_RECORD_BURST);
 }
 
+/* The rate is one of now, also for a response of which it shows late that it was over long ago. */
+static void test_what_ended_long_ago_has_its_token(void **state)
+{
+	int first[ENDS];
+
+	ask_both(&(struct http_settings){.sample_one_in = 1});
+	scene_begin(state, &loopback, IPV4);
+	exchange(GET, "HTTP/1.0 200 OK\r\n\r\nand then");
+	memcpy(first, scene.talk.ends, sizeof(first));
+	usleep(2 * HTTP_RECORD_BURST * HTTP_RECORD_INTERVAL_NS / 1000);
+	scene_connect();
+	exchange(GET, OK);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		close(scene.talk.ends[end]);
+	memcpy(scene.talk.ends, first, sizeof(first));
+	say(CLIENT, GET);
+	assert_events(2);
+	for (enum end end = CLIENT; end <= SERVER; end++)
+		assert_told(end, LOST_NAME, "", 0);
+}
+
 static void test_records_come_before_the_target_goes(void **state)
 {
 	ask_both(&(struct http_settings){.sample_one_in = 1});
@@ -506,6 +528,33 @@ static void test_settings_change_within_a_request(void **state)
 	assert_string_equal(text_in(event_at(SERVER, 1), "url_path"), "/second");
 }
 
+/*
+ * A connection that nobody looked at for a while begins anew: nothing is left of the request that
+ * was its first one before.
+ */
+static void test_nothing_is_kept_of_a_connection_let_go(void **state)
+{
+	struct http_settings settings = {.sample_one_in = 1, .paths = HTTP_PATHS_RAW};
+
+	asked_of[SERVER].http = settings;
+	scene_begin(state, &loopback, IPV4);
+	exchange("GET /first HTTP/1.1\r\n\r\n", OK);
+	settings.port_count = 1;
+	settings.ports[0] = scene.talk.port ^ 1;
+	change(SERVER, &settings);
+	exchange(GET, OK);
+	change(SERVER, &(struct http_settings){0});
+	exchange(GET, "");
+	change(SERVER,
+	       &(struct http_settings){.slow_ns = SLOW_MS * 1000000ULL, .paths = HTTP_PATHS_RAW});
+	usleep(SLOW_MS * 1000);
+	say(SERVER, OK);
+	assert_int_equal(count_events(SERVER), 2);
+	assert_string_equal(text_in(event_at(SERVER, 0), "url_path"), "/first");
+	assert_string_equal(text_in(event_at(SERVER, 1), "url_path"), "(none)");
+	assert_null(cJSON_GetObjectItem(event_at(SERVER, 1), "sequence"));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin_test, scene_end)
 
 int main(void)
@@ -526,10 +575,12 @@ int main(void)
 		TEST(test_paths_normalized),
 		TEST(test_paths_none),
 		TEST(test_floods_are_counted),
+		TEST(test_what_ended_long_ago_has_its_token),
 		TEST(test_records_come_before_the_target_goes),
 		TEST(test_other_ports_are_not_looked_at),
 		TEST(test_settings_change_in_place),
 		TEST(test_settings_change_within_a_request),
+		TEST(test_nothing_is_kept_of_a_connection_let_go),
 	};
 
 	return fixture_run(tests, scenes_setup, scenes_teardown);

@@ -448,6 +448,38 @@ static void holds_to_the_limit_of_steps(void **state)
 	http_routes_release(routes);
 }
 
+/* All that "a" or {x} at `places` of six segments can make: behind six times "a", each may match.
+ */
+static bool is_truncated_with(int places)
+{
+	cleanup_json cJSON *list = cJSON_CreateArray();
+	struct http_templates templates;
+	struct http_routes *routes;
+	bool truncated;
+
+	for (int choice = 0; choice < 1 << places; choice++) {
+		char text[64] = "";
+
+		for (int i = 0; i < 6; i++)
+			strcat(text, choice >> i & 1 ? "/a" : "/{x}");
+		cJSON_AddItemToArray(list, cJSON_CreateString(text));
+	}
+	assert_int_equal(http_routes_decode(list, &routes, NULL), 0);
+	assert_int_equal(http_templates_compile(routes, FIRST, &templates), 0);
+	truncated = templates.truncated;
+	http_templates_free(&templates);
+	http_routes_release(routes);
+	return truncated;
+}
+
+/* 32 templates are followed at once; that there are more is told. */
+static void tells_of_templates_that_are_not_followed(void **state)
+{
+	(void)state;
+	assert_false(is_truncated_with(5));
+	assert_true(is_truncated_with(6));
+}
+
 /* What a policy may ask at most, without overlaps, is within the limits. */
 static void holds_all_templates_of_a_policy(void **state)
 {
@@ -486,6 +518,7 @@ int main(void)
 		cmocka_unit_test(of_two_that_are_the_same_the_first_is_the_route),
 		cmocka_unit_test(agrees_with_a_plain_matcher),
 		cmocka_unit_test(holds_to_the_limit_of_steps),
+		cmocka_unit_test(tells_of_templates_that_are_not_followed),
 		cmocka_unit_test(holds_all_templates_of_a_policy),
 	};
 

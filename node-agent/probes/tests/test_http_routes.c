@@ -55,6 +55,11 @@ static int setup(void **state)
 	return setup_limited(state, 1000);
 }
 
+static int setup_large(void **state)
+{
+	return setup_limited(state, HTTP_STEPS_LIMIT);
+}
+
 static int setup_small(void **state)
 {
 	return setup_limited(state, 4);
@@ -85,7 +90,7 @@ static struct http_route_set *join(struct world *world, const char *json)
 	struct http_route_set *set;
 	struct error error;
 
-	if (http_routes_join(&world->table, routes, &set, &error) < 0)
+	if (http_routes_join(&world->table, routes, "shop", &set, &error) < 0)
 		fail_msg("%s", error.message);
 	http_routes_release(routes);
 	return set;
@@ -128,7 +133,7 @@ static void targets_share_their_templates(void **state)
 	for (int i = 0; i < 50; i++) {
 		assert_ptr_equal(sets[i], sets[0]);
 		assert_int_equal(count_steps(world), 3);
-		http_routes_leave(&world->table, sets[i], START);
+		http_routes_leave(&world->table, sets[i], "shop", START);
 	}
 	assert_int_equal(count_steps(world), 0);
 }
@@ -162,7 +167,7 @@ static void names_outlive_the_last_target(void **state)
 	struct http_route_set *set = join(world, "[\"/a\"]");
 	uint32_t number = set->first;
 
-	http_routes_leave(&world->table, set, START);
+	http_routes_leave(&world->table, set, "shop", START);
 	http_routes_sweep(&world->table, START + HTTP_ROUTES_LINGER_MS - 1);
 	assert_string_equal(text_of(world, number, START), "/a");
 	http_routes_sweep(&world->table, START + HTTP_ROUTES_LINGER_MS - 1 + HTTP_ROUTES_SWEEP_MS);
@@ -174,7 +179,7 @@ static void a_set_comes_back(void **state)
 	struct world *world = *state;
 	struct http_route_set *set = join(world, "[\"/a\"]");
 
-	http_routes_leave(&world->table, set, START);
+	http_routes_leave(&world->table, set, "shop", START);
 	assert_int_equal(count_steps(world), 0);
 	assert_ptr_equal(join(world, "[\"/a\"]"), set);
 	assert_int_equal(count_steps(world), 1);
@@ -189,13 +194,62 @@ static void says_when_there_is_no_room(void **state)
 	struct http_routes *routes = routes_of("[\"/a/b/c\"]");
 	struct error error = {""};
 
-	assert_int_equal(http_routes_join(&world->table, routes, &none, &error), -E2BIG);
+	assert_int_equal(http_routes_join(&world->table, routes, "shop", &none, &error), -E2BIG);
 	assert_non_null(strstr(error.message, "leave some out"));
 	assert_int_equal(count_steps(world), 2);
-	http_routes_leave(&world->table, set, START);
-	assert_int_equal(http_routes_join(&world->table, routes, &none, &error), 0);
+	http_routes_leave(&world->table, set, "shop", START);
+	assert_int_equal(http_routes_join(&world->table, routes, "shop", &none, &error), 0);
 	assert_int_equal(count_steps(world), 3);
 	http_routes_release(routes);
+}
+
+/* A list of as many steps as one may have, and each of other routes. */
+static struct http_route_set *join_large(struct world *world, const char *namespace, int number,
+					 struct error *error)
+{
+	struct http_route_set *set = NULL;
+	struct http_routes *routes;
+	char json[1024] = "[";
+
+	for (int place = 0; place < 12; place++) {
+		snprintf(json + strlen(json), sizeof(json) - strlen(json), "%s\"/%d",
+			 place ? "," : "", number);
+		for (int i = 0; i < 12; i++)
+			strcat(json, i == place ? "/a" : "/{x}");
+		strcat(json, "\"");
+	}
+	strcat(json, "]");
+	routes = routes_of(json);
+	(void)http_routes_join(&world->table, routes, namespace, &set, error);
+	http_routes_release(routes);
+	return set;
+}
+
+/* One namespace cannot take the room of all; lists that are equal count once. */
+static void each_namespace_has_a_share(void **state)
+{
+	struct world *world = *state;
+	struct http_route_set *sets[16] = {0}, *others;
+	struct error error = {""};
+	size_t steps, count = 0;
+
+	while (count < 16 && (sets[count] = join_large(world, "shop", (int)count, &error)))
+		count++;
+	assert_in_range(count, 1, 15);
+	assert_non_null(strstr(error.message, "namespace shop"));
+	steps = count_steps(world);
+	assert_true(steps <= HTTP_NAMESPACE_STEPS_LIMIT);
+	assert_ptr_equal(join_large(world, "shop", 0, &error), sets[0]);
+	assert_ptr_equal(join_large(world, "bank", 0, &error), sets[0]);
+	assert_int_equal(count_steps(world), steps);
+	others = join_large(world, "bank", 99, &error);
+	assert_non_null(others);
+	http_routes_leave(&world->table, others, "bank", START);
+	http_routes_leave(&world->table, sets[0], "bank", START);
+	http_routes_leave(&world->table, sets[0], "shop", START);
+	assert_null(join_large(world, "shop", 98, &error));
+	http_routes_leave(&world->table, sets[0], "shop", START);
+	assert_non_null(join_large(world, "shop", 98, &error));
 }
 
 /* As the kernel half does. */
@@ -278,6 +332,7 @@ int main(void)
 		TEST(names_outlive_the_last_target),
 		TEST(a_set_comes_back),
 		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, setup_small, teardown),
+		cmocka_unit_test_setup_teardown(each_namespace_has_a_share, setup_large, teardown),
 		TEST(found_routes_have_names),
 		TEST(found_routes_without_a_name_do_not_stay),
 		TEST(found_routes_are_forgotten_when_idle),

@@ -285,6 +285,39 @@ static void test_a_million_paths(void **state)
 	assert_in_range(rows, HTTP_FOUND_BURST + 1, HTTP_FOUND_BURST + 10);
 }
 
+/* --- events --- */
+
+static size_t count_events(const char *route)
+{
+	const struct fixture *fixture = scene.talk.fixture;
+	size_t count = 0;
+
+	for (size_t i = 0; i < fixture->event_count; i++) {
+		const char *text = cJSON_GetStringValue(
+			cJSON_GetObjectItem(fixture->events[i].event, "http_route"));
+
+		count += strcmp(text ? text : "", route) == 0;
+	}
+	return count;
+}
+
+static void test_events_bear_routes(void **state)
+{
+	forget_events(*state);
+	begin(state, "{\"routes\":[\"/users/{id}\"],\"sampleOneIn\":1}");
+	ask("/users/1");
+	ask("/what/else");
+	configure("{\"byRoute\":true,\"sampleOneIn\":1}");
+	ask("/items/17");
+	configure("{\"sampleOneIn\":1}");
+	ask("/items/18");
+	scene.talk.fixture->kind->read(scene.talk.fixture->probe);
+	assert_int_equal(count_events("/users/{id}"), 2);
+	assert_int_equal(count_events("_OTHER"), 2);
+	assert_int_equal(count_events("/items/{number}"), 2);
+	assert_int_equal(count_events(""), 2);
+}
+
 /* --- edits --- */
 
 static void test_edits_lose_nothing(void **state)
@@ -307,6 +340,21 @@ static void test_edits_lose_nothing(void **state)
 	assert_exchanged("http_route", 4);
 	assert_exchanged("", 6);
 	assert_nothing_odd();
+}
+
+/* A connection that nobody looked at for a while begins anew. */
+static void test_no_route_is_kept_of_a_connection_let_go(void **state)
+{
+	begin(state, "{\"routes\":[\"/users/{id}\"]}");
+	ask("/users/1");
+	configure("{\"ports\":[1]}");
+	ask("/users/2");
+	configure("{}");
+	say(CLIENT, "GET /other HTTP/1.1\r\n\r\n");
+	configure("{\"routes\":[\"/users/{id}\"]}");
+	say(SERVER, OK);
+	assert_exchanged(ROUTE("/users/{id}"), 1);
+	assert_exchanged("", 2);
 }
 
 /* Targets have found routes of their own: one cannot use up what another may have. */
@@ -339,7 +387,9 @@ int main(void)
 		TEST(test_templates_go_before_what_is_found),
 		TEST(test_beyond_the_cap_routes_are_others),
 		TEST(test_a_million_paths),
+		TEST(test_events_bear_routes),
 		TEST(test_edits_lose_nothing),
+		TEST(test_no_route_is_kept_of_a_connection_let_go),
 		TEST(test_targets_are_apart),
 	};
 

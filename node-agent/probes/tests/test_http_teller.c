@@ -17,6 +17,7 @@
 #include "node-agent/probes/http_wants.h"
 
 #define CONTAINER 7
+#define ROUTED	  77 /* the sequence of a request with a route */
 #define START	  1000000
 
 struct world {
@@ -27,15 +28,16 @@ struct world {
 	struct text said;
 };
 
-/* Writes "sequence@peer", and where it happened. */
+/* Writes the route, "sequence@peer", and where it happened. */
 static void on_emit(void *context, enum probe_type type, uint64_t target, uint64_t container,
 		    cJSON *event)
 {
 	const char *peer = cJSON_GetStringValue(cJSON_GetObjectItem(event, "peer_name"));
+	const char *route = cJSON_GetStringValue(cJSON_GetObjectItem(event, "http_route"));
 	struct world *world = context;
 
 	assert_int_equal(type, PROBE_HTTP);
-	text_append_format(&world->said, "%d@%s:%d/%d ",
+	text_append_format(&world->said, "%s%d@%s:%d/%d ", route ? route : "",
 			   (int)cJSON_GetObjectItem(event, "sequence")->valuedouble,
 			   peer ? peer : "-", (int)target, (int)container);
 	cJSON_Delete(event);
@@ -51,6 +53,12 @@ static bool on_find_peer(void *context, struct series_owner *owner,
 	return world->is_known;
 }
 
+static const char *name_route(void *context, const struct http_record *record)
+{
+	(void)context;
+	return record->sequence == ROUTED ? "/a/{b}" : "";
+}
+
 static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof(*world));
@@ -58,6 +66,8 @@ static int setup(void **state)
 	world->host =
 		(struct probe_host){.emit = on_emit, .find_peer = on_find_peer, .context = world};
 	world->teller.host = &world->host;
+	world->teller.name_route = name_route;
+	world->teller.namer_context = world;
 	world->pod.cgroup_id = 1;
 	world->container.cgroup_id = 2;
 	world->container.is_container = true;
@@ -114,6 +124,18 @@ static void test_waits_for_a_name(void **state)
 	world->is_known = true;
 	http_teller_go_on(&world->teller, START + HTTP_TELLER_WAIT_MS - 1);
 	assert_said(world, "1@a:1/7 2@a:1/7 ");
+}
+
+/* Also of a record that has waited. */
+static void test_events_bear_the_route(void **state)
+{
+	struct world *world = *state;
+
+	take(world, &world->pod, ROUTED, START);
+	take(world, &world->pod, 2, START);
+	world->is_known = true;
+	http_teller_go_on(&world->teller, START);
+	assert_said(world, "/a/{b}77@a:1/7 2@a:1/7 ");
 }
 
 static void test_waits_no_longer_than_told(void **state)
@@ -219,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_told_at_once_where_all_is_known),
 		TEST(test_waits_for_a_name),
+		TEST(test_events_bear_the_route),
 		TEST(test_waits_no_longer_than_told),
 		TEST(test_oldest_makes_room),
 		TEST(test_flush_is_of_one_target),
