@@ -40,4 +40,10 @@ cJSON *json_append_object(cJSON *array);
 /* Adds `item` under `name`, and takes it also on failure. Both may be NULL. False: no memory. */
 bool json_add_item(cJSON *object, const char *name, cJSON *item);
 
+/*
+ * A number by which to tell whether two trees say the same: members of objects in any order. Two
+ * that differ have the same one by chance only, which is no protection from whoever wants it.
+ */
+uint64_t json_digest(const cJSON *json);
+
 #endif
