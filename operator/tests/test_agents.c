@@ -51,6 +51,7 @@ struct world {
 	struct fleet fleet;
 	struct lookups lookups;
 	struct edges edges;
+	struct node_book nodes;
 	struct agents *agents;
 	struct link_client *client;
 	struct pod *pod, *other;
@@ -170,6 +171,7 @@ static void open_door(struct world *world, uint64_t stay_ms)
 		.fleet = &world->fleet,
 		.lookups = &world->lookups,
 		.edges = &world->edges,
+		.nodes = &world->nodes,
 	};
 
 	assert_int_equal(agents_new(world->net, world->kube, &settings, &world->bundle, &books,
@@ -216,6 +218,7 @@ static void world_close(struct world *world)
 	uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
 	edges_clear(&world->edges);
+	node_book_clear(&world->nodes);
 	fleet_clear(&world->fleet);
 	cluster_clear(&world->cluster);
 	pki_bundle_free(&world->bundle);
