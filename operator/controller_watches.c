@@ -196,7 +196,10 @@ static void on_node_report(void *context, const cJSON *object)
 {
 	struct controller *controller = context;
 
-	node_book_learn(&controller->nodes, json_text(object, "metadata", "name"), object);
+	const char *name = json_text(object, "metadata", "name");
+
+	if (node_book_learn(&controller->nodes, name, object) < 0)
+		log_error("the report of node %.253s cannot be kept: out of memory", name);
 }
 
 static void on_node_report_gone(void *context, const char *namespace, const char *name,

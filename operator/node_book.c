@@ -9,7 +9,6 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
-#include "lib/base/log.h"
 
 static struct node_record *find_record(const struct node_book *book, const char *name)
 {
@@ -59,25 +58,24 @@ static char *print_facts(cJSON *facts)
 	return owned ? cJSON_PrintUnformatted(owned) : NULL;
 }
 
-void node_book_learn(struct node_book *book, const char *name, const cJSON *object)
+int node_book_learn(struct node_book *book, const char *name, const cJSON *object)
 {
 	const cJSON *status = json_find(object, "status");
 	struct node_record *record = ensure_record(book, name);
 	char *facts;
 
-	if (!record) {
-		log_error("the report of node %.253s cannot be kept: out of memory", name);
-		return;
-	}
+	if (!record)
+		return -ENOMEM;
 	record->told = node_told_read(status);
 	record->due = true;
 	if (record->said || !status)
-		return;
+		return 0;
 	facts = print_facts(node_report_facts_of_status(status));
 	if (!facts)
-		return;
+		return -ENOMEM;
 	free(record->facts);
 	record->facts = facts;
+	return 0;
 }
 
 /* It is written anew, unless the node is gone as well. */
@@ -170,9 +168,8 @@ static bool look_at(struct node_record *record, const struct node_book_view *vie
 	uint64_t credit;
 
 	if (!status) {
-		log_error("the report of node %s cannot be made: out of memory", record->name);
-		record->look_ms = view->now_ms + NODE_WRITE_INTERVAL_MS;
-		return false;
+		*ret_status = NULL; /* the write fails, and is tried again */
+		return true;
 	}
 	if (!node_report_differs(status, &record->told)) {
 		record->due = false;
@@ -234,6 +231,8 @@ static bool is_left_over(const struct node_record *record, const struct node_boo
 /* To the end, so that all get their turn where not all can. */
 static void move_to_end(struct node_book *book, struct node_record *record)
 {
+	if (!record->hh.next)
+		return;
 	HASH_DEL(book->records, record);
 	HASH_ADD_KEYPTR(hh, book->records, record->name, strlen(record->name), record);
 }

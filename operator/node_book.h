@@ -45,9 +45,9 @@ struct node_book {
 
 /*
  * The API server has this report, or has none of that name any more. While this operator leads,
- * what agents have said goes before what is in it.
+ * what agents have said goes before what is in it. Returns 0 or -ENOMEM.
  */
-void node_book_learn(struct node_book *book, const char *name, const cJSON *object);
+int node_book_learn(struct node_book *book, const char *name, const cJSON *object);
 void node_book_gone(struct node_book *book, const char *name);
 
 /* What a node's agent says (node_facts_decode()). Returns 0 or -ENOMEM, with all as it was. */
@@ -70,7 +70,7 @@ struct node_book_view {
 struct node_write {
 	struct node_record *record; /* until node_book_written() */
 	const char *node_uid;	    /* belongs to the cluster */
-	cJSON *status;		    /* for the caller to free */
+	cJSON *status;		    /* for the caller to free; NULL: no memory */
 };
 
 /*

@@ -82,7 +82,11 @@ static const cJSON *find_condition(const cJSON *status, enum node_condition type
 
 struct node_told node_told_read(const cJSON *status)
 {
-	struct node_told told = {.exists = status != NULL, .digest = json_digest(status)};
+	struct node_told told = {
+		.exists = status != NULL,
+		.digest = json_digest(status),
+		.revision = json_integer(status, -1, "revision"),
+	};
 
 	for (enum node_figure i = 0; i < NODE_FIGURES; i++)
 		told.figures[i] = figure_read(status, i);
@@ -281,12 +285,15 @@ static bool settle_figures(cJSON *status, const struct node_told *told)
 	return true;
 }
 
-static bool set_revision(cJSON *status, const struct node_now *now)
+/* While the agent has not said, the last word holds. */
+static bool set_revision(cJSON *status, const struct node_now *now, const struct node_told *told)
 {
-	if (!now->applied)
-		return true;
+	int64_t revision = now->applied ? (int64_t)now->revision : told->revision;
+
 	cJSON_DeleteItemFromObjectCaseSensitive(status, "revision");
-	return cJSON_AddNumberToObject(status, "revision", (double)now->revision);
+	if (!now->applied && (!told->exists || revision < 0))
+		return true;
+	return cJSON_AddNumberToObject(status, "revision", (double)revision);
 }
 
 cJSON *node_report_status(const cJSON *facts, const struct node_now *now,
@@ -294,7 +301,7 @@ cJSON *node_report_status(const cJSON *facts, const struct node_now *now,
 {
 	cleanup_json cJSON *status = cJSON_Duplicate(facts, true);
 
-	if (!status || !settle_figures(status, told) || !set_revision(status, now) ||
+	if (!status || !settle_figures(status, told) || !set_revision(status, now, told) ||
 	    !add_conditions(status, now, told) || !add_summary(status))
 		return NULL;
 	return take_pointer(status);

@@ -37,6 +37,7 @@ struct node_told {
 	bool exists;
 	uint64_t digest; /* of the status */
 	uint64_t figures[NODE_FIGURES];
+	int64_t revision; /* -1 for none */
 	struct {
 		char status[8]; /* "True", "False", "Unknown"; "" for none */
 		int64_t since;	/* seconds since 1970 */

@@ -245,6 +245,31 @@ static void lets_in_and_lets_stay(void **state)
 	world_close(&world);
 }
 
+/* Whatever node a message names, what it says is of the node that the token is bound to. */
+static void believes_an_agent_of_its_own_node_only(void **state)
+{
+	static const struct fake_step steps[] = {OWNER("uid-agent"), {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps, 60000, 0);
+	run_until(&world, world.snapshots == 1);
+	assert_int_equal(
+		link_client_send(
+			world.client,
+			json_of("{'type': 'node', 'node': 'n2', 'agent': {'version': '1'},"
+				" 'kernel': {'release': '6'}, 'metadata': {'name': 'n2'}}")),
+		0);
+	run_until(&world, world.nodes.records);
+	assert_int_equal(HASH_COUNT(world.nodes.records), 1);
+	assert_string_equal(world.nodes.records->name, "n1");
+	assert_null(strstr(world.nodes.records->facts, "n2"));
+	assert_int_equal(link_client_send(world.client, json_of("{'type': 'node'}")), 0);
+	run_until(&world, world.disconnected == 1);
+	assert_non_null(strstr(world.why, "agent.version"));
+	world_close(&world);
+}
+
 static void ends_whose_token_holds_no_more(void **state)
 {
 	static const struct fake_step steps[] = {OWNER("uid-agent"), REFUSAL, {0}};
@@ -364,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lets_in_and_lets_stay),
+		cmocka_unit_test(believes_an_agent_of_its_own_node_only),
 		cmocka_unit_test(ends_whose_token_holds_no_more),
 		cmocka_unit_test(ends_who_shows_another_pods_token),
 		cmocka_unit_test(keeps_who_is_in_while_nobody_can_be_asked),

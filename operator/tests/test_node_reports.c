@@ -165,6 +165,7 @@ static void tells_what_the_agent_says(void **state)
 	cJSON *status;
 
 	(void)state;
+	fleet_node_connect(fleet_ensure_node(&scene->fleet, "n1", scene->view.now_ms), true, 0);
 	agent_says(scene, "n1", facts_with(0, 1000, 100));
 	assert_true(nothing_to_write(scene)); /* it has not reported yet */
 	agent_reports(scene, "n1", 7);
@@ -318,7 +319,7 @@ static void leads_on_from_what_is_written(void **state)
 	object = cJSON_CreateObject();
 	cJSON_AddItemToObject(object, "status", written(first));
 	scene_close(first);
-	node_book_learn(&scene->book, "n1", object);
+	assert_int_equal(node_book_learn(&scene->book, "n1", object), 0);
 	node_book_begin(&scene->book);
 	scene->view.settled_ms = scene->view.now_ms + 20000;
 	pass(scene, 1000);
