@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "lib/http/server.h"
 #include "node-agent/edges/local_edges.h"
 #include "node-agent/export/exporter.h"
 #include "node-agent/export/self.h"
+#include "node-agent/facts/node_facts.h"
 #include "node-agent/lifecycle/lifecycle.h"
 #include "node-agent/pods/tree.h"
 #include "node-agent/selection/conversation.h"
@@ -32,6 +34,10 @@
 /* Who asks again within this time gets what was read last: anybody can ask. */
 #define SCRAPE_INTERVAL_MS 200
 
+/* How often it is looked whether there is news of the node as a whole, where nothing else says so.
+ */
+#define NODE_INTERVAL_MS 60000
+
 struct agent {
 	const struct agent_options *options;
 	struct desired desired;
@@ -45,6 +51,9 @@ struct agent {
 	struct local_edges edges;
 	struct lifecycle *lifecycle;
 	struct conversation *conversation;
+	struct node_facts_fixed node;
+	uint64_t node_told;    /* digest of the facts that the operator has; 0: none */
+	uint64_t node_look_at; /* when there may be news of them, ms */
 	uint64_t renewed_at;   /* when the probes were last read for all, ms */
 	uv_timer_t read_timer; /* its closing ends the agent's memory, after all that uses it */
 };
@@ -125,6 +134,7 @@ static void on_state_changed(void *context)
 
 	if (uv_timer_get_due_in(&agent->read_timer) > FIRST_READ_MS)
 		start_reading(agent);
+	agent->node_look_at = 0;
 	if (agent->conversation)
 		conversation_report_soon(agent->conversation);
 }
@@ -203,6 +213,8 @@ static void on_connected(void *context)
 	struct agent *agent = context;
 
 	local_edges_connected(&agent->edges);
+	agent->node_told = agent->node_look_at = 0;
+	start_reading(agent);
 }
 
 static bool on_lookup(void *context, struct lookup *ret_lookup)
@@ -239,6 +251,38 @@ static void tell_edges(struct agent *agent)
 		edge_book_begin_anew(&agent->edges.book);
 }
 
+static cJSON *make_node_message(const struct agent *agent)
+{
+	struct node_facts_now now = {
+		.counts = lifecycle_count(agent->lifecycle),
+		.losses = series_losses(agent->series),
+		.export_lost = exporter_stats(agent->exporter).lost,
+	};
+
+	kernel_objects_find(&now.objects);
+	return node_facts_encode(&agent->node, &now);
+}
+
+/* What is not sent now is on the next connection. */
+static void tell_node(struct agent *agent)
+{
+	uint64_t now = uv_now(agent->read_timer.loop), digest;
+	cJSON *message;
+
+	if (!agent->conversation || !conversation_is_connected(agent->conversation) ||
+	    now < agent->node_look_at)
+		return;
+	agent->node_look_at = now + NODE_INTERVAL_MS;
+	message = make_node_message(agent);
+	digest = json_digest(message);
+	if (!message)
+		log_error("out of memory: the operator is not told of this node");
+	else if (digest == agent->node_told)
+		cJSON_Delete(message);
+	else if (conversation_send(agent->conversation, message))
+		agent->node_told = digest;
+}
+
 /* So that nothing waits for a scraper that may not come. */
 static void on_read_timer(uv_timer_t *timer)
 {
@@ -247,6 +291,7 @@ static void on_read_timer(uv_timer_t *timer)
 	renew_series(agent);
 	local_edges_expire(&agent->edges, uv_now(timer->loop));
 	tell_edges(agent);
+	tell_node(agent);
 }
 
 static void on_row_gone(void *context, void *mark)
@@ -309,7 +354,12 @@ static int set_up_tree(struct agent *agent, uv_loop_t *loop, struct error *error
 		log_warn("%s is not the whole cgroup hierarchy: probes of processes may see "
 			 "nothing; mount the node's /sys/fs/cgroup and name it with --cgroup-root",
 			 hierarchy.root);
-	result = cgroup_tree_new(loop, &hierarchy, &handlers, agent, &agent->tree, error);
+	result = node_facts_fixed_init(&agent->node, SKEP_VERSION, agent->options->tracefs,
+				       &hierarchy);
+	if (result < 0)
+		error_set(error, ENOMEM, "out of memory");
+	else
+		result = cgroup_tree_new(loop, &hierarchy, &handlers, agent, &agent->tree, error);
 	hierarchy_free(&hierarchy);
 	return result;
 }
@@ -455,6 +505,7 @@ struct agent *agent_free(struct agent *agent)
 	agent->lifecycle = lifecycle_free(agent->lifecycle);
 	agent->series = series_store_free(agent->series);
 	local_edges_clear(&agent->edges);
+	node_facts_fixed_free(&agent->node);
 	agent->exporter = exporter_free(agent->exporter);
 	agent->tree = cgroup_tree_free(agent->tree);
 	agent->store = store_writer_free(agent->store);

@@ -10,6 +10,7 @@
 
 #include "lib/base/log.h"
 #include "lib/link/message.h"
+#include "lib/link/node_facts.h"
 #include "operator/agents_internal.h"
 
 void session_free(struct session *session)
@@ -148,6 +149,19 @@ static int on_edges(struct session *session, const cJSON *message, struct error 
 	return edges_take_report(session->agents->books.edges, session->node, &report, error);
 }
 
+/* An agent speaks of its own node only: the message names none. */
+static int on_node(struct session *session, const cJSON *message, struct error *error)
+{
+	cJSON *facts;
+	int result = node_facts_decode(message, &facts, error);
+
+	if (result < 0)
+		return result;
+	result = node_book_take_facts(session->agents->books.nodes, session->node, facts);
+	cJSON_Delete(facts);
+	return result < 0 ? error_set(error, ENOMEM, "out of memory") : 0;
+}
+
 /* Shown more often than asked for, it is not looked at: each look costs the API server a request.
  */
 static int on_token(struct session *session, const cJSON *message, struct error *error)
@@ -165,7 +179,7 @@ static int handle_message(struct session *session, const cJSON *message, struct 
 	static int (*const handlers[])(struct session *, const cJSON *, struct error *) = {
 		[MESSAGE_HELLO] = on_hello,   [MESSAGE_REPORT] = on_report,
 		[MESSAGE_LOOKUP] = on_lookup, [MESSAGE_EDGES] = on_edges,
-		[MESSAGE_TOKEN] = on_token,
+		[MESSAGE_TOKEN] = on_token,   [MESSAGE_NODE] = on_node,
 	};
 	enum message_type type;
 	int result = message_type_decode(message, &type, error);

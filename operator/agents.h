@@ -19,6 +19,7 @@
 #include "operator/edges.h"
 #include "operator/fleet.h"
 #include "operator/lookups.h"
+#include "operator/node_book.h"
 #include "operator/pki.h"
 
 #define AGENTS_AUDIENCE "skep-operator"
@@ -49,6 +50,7 @@ struct agents_books {
 	struct fleet *fleet;		   /* selections and reports */
 	struct lookups *lookups;	   /* which agent asked about which address */
 	struct edges *edges;		   /* who talks to whom */
+	struct node_book *nodes;	   /* what agents say of their nodes */
 };
 
 /* Opens the door. `books` and strings are copied. Returns 0 with *ret_agents. */

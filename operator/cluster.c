@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #include "lib/base/json.h"
+#include "lib/base/strings.h"
 
 struct policy *cluster_find_policy(const struct cluster *cluster, const char *id)
 {
@@ -118,6 +119,7 @@ static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *nod
 	HASH_DEL(cluster->nodes, node);
 	labels_free(&node->labels);
 	free(node->addresses);
+	free(node->uid);
 	free(node->name);
 	free(node);
 }
@@ -271,6 +273,15 @@ int cluster_set_node(struct cluster *cluster, const char *name, struct labels *l
 	return 0;
 }
 
+int cluster_set_node_uid(struct cluster_node *node, const char *uid)
+{
+	if (string_equal(node->uid, uid))
+		return 0;
+	free(node->uid);
+	node->uid = strdup(uid);
+	return node->uid ? 0 : -ENOMEM;
+}
+
 static size_t decode_addresses(const cJSON *object, struct ip_address addresses[])
 {
 	const cJSON *item;
@@ -349,6 +360,8 @@ void cluster_remove_node(struct cluster *cluster, const char *name)
 		return;
 	node->exists = false;
 	node->address_count = 0;
+	free(node->uid);
+	node->uid = NULL;
 	labels_free(&node->labels);
 	drop_node_if_empty(cluster, node);
 }

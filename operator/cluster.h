@@ -33,6 +33,7 @@ struct cluster_namespace {
 struct cluster_node {
 	char *name;
 	bool exists; /* false: only pods speak of it so far, or it was deleted */
+	char *uid;   /* NULL while it does not exist, or for want of memory */
 	struct labels labels;
 	struct ip_address *addresses; /* internal and external ones */
 	size_t address_count;
@@ -84,6 +85,9 @@ void cluster_remove_namespace(struct cluster *cluster, const char *name);
  */
 int cluster_set_node(struct cluster *cluster, const char *name, struct labels *labels,
 		     bool *ret_changed);
+
+/* Sets the UID of a node that is in. Returns 0, or -ENOMEM with none set. */
+int cluster_set_node_uid(struct cluster_node *node, const char *uid);
 
 /* Whether a node that is in has the addresses that its object (core v1) tells. */
 bool cluster_node_has_addresses(const struct cluster_node *node, const cJSON *object);

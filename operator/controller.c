@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "lib/base/log.h"
 #include "operator/controller_internal.h"
@@ -55,7 +56,10 @@ void controller_push_soon(struct controller *controller)
 
 static void on_agent_changed(void *context, struct fleet_node *node)
 {
-	controller_touch_news(context, node);
+	struct controller *controller = context;
+
+	controller_touch_news(controller, node);
+	node_book_touch(&controller->nodes, node->name);
 }
 
 /* The doors are opened when certificates and all first lists are there, in any order. */
@@ -77,6 +81,7 @@ static int make_agents(struct controller *controller, struct error *error)
 		.fleet = &controller->fleet,
 		.lookups = &controller->lookups,
 		.edges = &controller->edges,
+		.nodes = &controller->nodes,
 	};
 
 	return agents_new(controller->net, controller->client, &controller->settings.agents,
@@ -183,6 +188,7 @@ static void on_lead(void *context)
 	controller->fleet.settled_ms = controller->settled_ms;
 	controller->settled = false;
 	status_writer_wake(controller->status_writer, controller->settled_ms);
+	node_book_begin(&controller->nodes);
 	controller_check_expiry(controller);
 	controller_judge_all(controller);
 	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
@@ -197,6 +203,7 @@ static void on_stand_by(void *context)
 
 	controller->leading = false;
 	status_writer_rest(controller->status_writer);
+	node_writer_rest(controller->node_writer);
 	uv_timer_stop(&controller->push_timer);
 	if (controller->agents_open)
 		agents_shut(controller->agents, "another operator leads");
@@ -254,6 +261,20 @@ static bool is_left_over(const struct controller *controller, const struct fleet
 	       !cluster_find_node(&controller->cluster, node->name);
 }
 
+static void write_node_reports(struct controller *controller)
+{
+	const struct node_book_view view = {
+		.cluster = &controller->cluster,
+		.fleet = &controller->fleet,
+		.namespace = controller->settings.leader.namespace,
+		.settled_ms = controller->settled_ms,
+		.now_ms = uv_now(controller->loop),
+		.time = time(NULL),
+	};
+
+	node_writer_tick(controller->node_writer, &view);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct controller *controller = timer->data;
@@ -272,6 +293,7 @@ static void on_tick(uv_timer_t *timer)
 		else
 			look_for_absence(controller, node);
 	}
+	write_node_reports(controller);
 }
 
 void controller_synced(struct controller *controller)
@@ -293,6 +315,7 @@ void controller_collect(const struct controller *controller, struct text *out)
 		.edges = edges_count(&controller->edges),
 		.compiled = controller->compiled,
 		.status = status_writer_stats(controller->status_writer),
+		.node_reports = node_writer_stats(controller->node_writer),
 	};
 	const struct fleet_node *node;
 
@@ -350,6 +373,13 @@ static int start_certificates(struct controller *controller,
 				&controller->certificates, error);
 }
 
+static int make_node_writer(struct controller *controller, struct error *error)
+{
+	controller->node_writer =
+		node_writer_new(controller->client, &controller->nodes, may_write, controller);
+	return controller->node_writer ? 0 : error_set(error, ENOMEM, "out of memory");
+}
+
 static int start(struct controller *controller, const struct controller_settings *settings,
 		 struct error *error)
 {
@@ -359,6 +389,8 @@ static int start(struct controller *controller, const struct controller_settings
 		result = status_writer_new(controller->client, controller->loop,
 					   &controller->cluster, &controller->fleet, may_write,
 					   controller, &controller->status_writer, error);
+	if (result == 0)
+		result = make_node_writer(controller, error);
 	if (result == 0)
 		result = start_certificates(controller, settings, error);
 	return result < 0 ? result : controller_start_watches(controller, error);
@@ -407,6 +439,8 @@ void controller_stop(struct controller *controller)
 {
 	if (controller->status_writer)
 		status_writer_rest(controller->status_writer);
+	if (controller->node_writer)
+		node_writer_rest(controller->node_writer);
 	controller->leader = leader_free(controller->leader);
 	for (int i = 0; i < WATCHES; i++)
 		controller->informers[i] = kube_informer_free(controller->informers[i]);
@@ -420,6 +454,7 @@ static void on_timer_closed(uv_handle_t *handle)
 		return;
 	free_settings(&controller->settings);
 	edges_clear(&controller->edges);
+	node_book_clear(&controller->nodes);
 	addresses_clear(&controller->addresses);
 	cluster_clear(&controller->cluster);
 	fleet_clear(&controller->fleet);
@@ -435,6 +470,7 @@ struct controller *controller_free(struct controller *controller)
 	controller->certificates = certificates_free(controller->certificates);
 	controller->certificate_files = certificate_files_free(controller->certificate_files);
 	controller->status_writer = status_writer_free(controller->status_writer);
+	controller->node_writer = node_writer_free(controller->node_writer);
 	controller->closing = 2;
 	uv_close((uv_handle_t *)&controller->push_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&controller->tick, on_timer_closed);

@@ -16,6 +16,8 @@
 #include "operator/fleet.h"
 #include "operator/lookups.h"
 #include "operator/metrics.h"
+#include "operator/node_book.h"
+#include "operator/node_writer.h"
 #include "operator/status_writer.h"
 
 struct controller {
@@ -29,6 +31,7 @@ struct controller {
 	struct fleet fleet;
 	struct lookups lookups;
 	struct edges edges;
+	struct node_book nodes;
 	struct certificates *certificates; /* one of the two is NULL */
 	struct certificate_files *certificate_files;
 	struct agents *agents; /* NULL until it leads for the first time */
@@ -39,6 +42,7 @@ struct controller {
 	bool settled;	     /* all policies were looked at when that was over */
 	uint64_t settled_ms; /* until then, agents are on their way from another leader */
 	struct status_writer *status_writer;
+	struct node_writer *node_writer;
 	const struct pki_bundle *bundle;
 
 	struct kube_informer *informers[WATCHES];

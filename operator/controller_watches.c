@@ -132,6 +132,16 @@ static void on_service_gone(void *context, const char *namespace, const char *na
 
 /* Nodes. */
 
+/* Its report is owned by the node with this UID. */
+static void keep_uid(struct controller *controller, const cJSON *object)
+{
+	struct cluster_node *node =
+		cluster_find_node(&controller->cluster, json_text(object, "metadata", "name"));
+
+	if (cluster_set_node_uid(node, json_text(object, "metadata", "uid")) < 0)
+		log_error("the UID of node %s cannot be kept: out of memory", node->name);
+}
+
 static void replace_node_addresses(struct controller *controller, const cJSON *object)
 {
 	struct cluster_node *node =
@@ -160,6 +170,7 @@ static void on_node(void *context, const cJSON *object)
 		log_error("node %.80s cannot be kept: out of memory", name);
 		return;
 	}
+	keep_uid(controller, object);
 	replace_node_addresses(controller, object);
 	if (!changed)
 		return;
@@ -180,6 +191,26 @@ static void on_node_gone(void *context, const char *namespace, const char *name,
 		addresses_take_node(&controller->addresses, node);
 	cluster_remove_node(&controller->cluster, name);
 	controller_compile_node(controller, name);
+}
+
+static void on_node_report(void *context, const cJSON *object)
+{
+	struct controller *controller = context;
+
+	const char *name = json_text(object, "metadata", "name");
+
+	if (node_book_learn(&controller->nodes, name, object) < 0)
+		log_error("the report of node %.253s cannot be kept: out of memory", name);
+}
+
+static void on_node_report_gone(void *context, const char *namespace, const char *name,
+				const char *uid)
+{
+	struct controller *controller = context;
+
+	(void)namespace;
+	(void)uid;
+	node_book_gone(&controller->nodes, name);
 }
 
 /* Namespaces. */
@@ -261,6 +292,10 @@ const struct controller_watch controller_watches[WATCHES] = {
 			 {.upsert = on_node, .remove = on_node_gone, .synced = on_synced}},
 	[WATCH_SERVICES] = {"/api/v1/services",
 			    {.upsert = on_service, .remove = on_service_gone, .synced = on_synced}},
+	[WATCH_NODE_REPORTS] = {"/apis/skep.dev/v1alpha1/nodeprobereports",
+				{.upsert = on_node_report,
+				 .remove = on_node_report_gone,
+				 .synced = on_synced}},
 };
 
 int controller_start_watches(struct controller *controller, struct error *error)

@@ -25,6 +25,7 @@ static void write_watches(struct text *out, const char *name, enum metric_type t
 		[WATCH_PODS] = "pods",
 		[WATCH_NODES] = "nodes",
 		[WATCH_SERVICES] = "services",
+		[WATCH_NODE_REPORTS] = "nodeprobereports",
 	};
 
 	metrics_family(out, name, type, help);
@@ -84,6 +85,12 @@ static void write_objects(const struct operator_figures *figures, struct text *o
 	write_one(out, "skep_operator_status_repairs_total", METRIC_COUNTER,
 		  "Statuses that others had changed and that were written again.",
 		  (double)figures->status.repairs);
+	write_one(out, "skep_operator_node_report_writes_total", METRIC_COUNTER,
+		  "NodeProbeReports written to the API server.",
+		  (double)figures->node_reports.writes);
+	write_one(out, "skep_operator_node_report_failures_total", METRIC_COUNTER,
+		  "NodeProbeReports that could not be written and were tried again.",
+		  (double)figures->node_reports.failures);
 }
 
 void operator_metrics_write(const struct operator_figures *figures, struct text *out)

@@ -22,8 +22,9 @@ enum watch {
 	WATCH_PODS,
 	WATCH_NODES,
 	WATCH_SERVICES,
+	WATCH_NODE_REPORTS,
 };
-#define WATCHES 7
+#define WATCHES 8
 
 struct operator_figures {
 	unsigned int policies;
@@ -35,6 +36,7 @@ struct operator_figures {
 	uint64_t compiled;   /* pods compiled, ever */
 	bool leading;
 	struct status_writer_stats status;
+	struct status_writer_stats node_reports;
 	struct link_server_stats link;
 	struct kube_informer_stats watches[WATCHES];
 };

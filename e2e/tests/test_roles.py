@@ -116,6 +116,23 @@ class Roles(ClusterTest):
             for plural in ("clusterobservabilitypolicies", "probequotas"):
                 self.assertTrue(team.may(verb, plural), f"{verb} {plural}")
             self.assertFalse(team.may(verb, "observabilitypolicies", self.namespace), verb)
+        for verb in (*READ, "delete"):
+            self.assertTrue(team.may(verb, "nodeprobereports"), verb)
+        for verb in ("create", "update", "patch"):
+            self.assertFalse(team.may(verb, "nodeprobereports"), verb)
+
+    def test_reports(self):
+        """who views the whole cluster reads the reports of nodes; who views a namespace does not"""
+        viewer = User(f"viewer-{self.namespace}")
+        name = bind("ClusterRoleBinding", "view", viewer.name)
+        self.addCleanup(cluster.kubectl, "delete", "clusterrolebinding", name)
+        wait_until("the binding is in force", lambda: viewer.may("get", "nodeprobereports"))
+        tenant = self.owner("view")
+        for verb in READ:
+            self.assertTrue(viewer.may(verb, "nodeprobereports"), verb)
+            self.assertFalse(tenant.may(verb, "nodeprobereports"), verb)
+        for verb in WRITE:
+            self.assertFalse(viewer.may(verb, "nodeprobereports"), verb)
 
 
 class Operator(ClusterTest):
@@ -138,15 +155,16 @@ class Operator(ClusterTest):
             self.assertTrue(named or rule["verbs"] == ["create"], text)
 
     def test_watches(self):
-        """it may list and watch what it does, and no more; of policies it writes the status alone"""
-        may_watch, may_write = set(), set()
+        """it may list and watch what it does, and no more; it writes statuses of policies, and reports"""
+        may_watch, may_write, may_create = set(), set(), set()
         for where, rule in self.rules():
             if where is None and "watch" in rule["verbs"]:
                 self.assertEqual(sorted(rule["verbs"]), ["list", "watch"])
                 may_watch.update(rule["resources"])
             if GROUP in rule["apiGroups"] and set(rule["verbs"]) & set(WRITE):
-                self.assertEqual(rule["verbs"], ["patch"])
+                self.assertIn(rule["verbs"], (["patch"], ["create", "patch"]))
                 may_write.update(rule["resources"])
+                may_create.update(rule["resources"] if "create" in rule["verbs"] else [])
         metrics = daemons.operator_metrics()
         does = {
             labels["resource"]
@@ -154,7 +172,9 @@ class Operator(ClusterTest):
             if name == "skep_operator_lists_total" and value > 0
         }
         self.assertEqual(may_watch, does)
-        self.assertEqual(may_write, {f"{policies.resource(n)}/status" for n in ("any", None)})
+        statuses = {f"{policies.resource(n)}/status" for n in ("any", None)}
+        self.assertEqual(may_write, statuses | {"nodeprobereports"})
+        self.assertEqual(may_create, {"nodeprobereports"})
         account = User(f"system:serviceaccount:{cluster.SYSTEM}:{OPERATOR}")
         for verb in WRITE:
             self.assertFalse(account.may(verb, "observabilitypolicies", self.namespace), verb)

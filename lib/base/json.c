@@ -4,6 +4,7 @@
 #include "lib/base/json.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* Doubles hold every integer up to 2^53. */
 #define JSON_LARGEST_INTEGER 9007199254740992.0
@@ -61,4 +62,48 @@ bool json_add_item(cJSON *object, const char *name, cJSON *item)
 		return true;
 	cJSON_Delete(item);
 	return false;
+}
+
+/* FNV-1a, 64 bits. */
+#define DIGEST_BASIS 14695981039346656037ULL
+#define DIGEST_PRIME 1099511628211ULL
+
+static uint64_t digest_bytes(uint64_t digest, const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+
+	for (size_t i = 0; i < size; i++)
+		digest = (digest ^ bytes[i]) * DIGEST_PRIME;
+	return digest;
+}
+
+/* What a value says without what is in it. */
+static uint64_t digest_value(const cJSON *json)
+{
+	int type = json->type & 0xff;
+	uint64_t digest = digest_bytes(DIGEST_BASIS, &type, sizeof(type));
+
+	if (cJSON_IsNumber(json))
+		digest = digest_bytes(digest, &json->valuedouble, sizeof(json->valuedouble));
+	if (cJSON_IsString(json))
+		digest = digest_bytes(digest, json->valuestring, strlen(json->valuestring));
+	return digest;
+}
+
+uint64_t json_digest(const cJSON *json)
+{
+	uint64_t digest, members = 0, inner;
+	const cJSON *item;
+
+	if (!json)
+		return 0;
+	digest = digest_value(json);
+	cJSON_ArrayForEach(item, json) {
+		inner = json_digest(item);
+		if (cJSON_IsObject(json))
+			members += digest_bytes(inner, item->string, strlen(item->string));
+		else
+			digest = digest_bytes(digest, &inner, sizeof(inner));
+	}
+	return digest_bytes(digest, &members, sizeof(members));
 }

@@ -43,4 +43,10 @@ bool json_append_item(cJSON *array, cJSON *item);
 /* Adds `item` under `name`, and takes it also on failure. Both may be NULL. False: no memory. */
 bool json_add_item(cJSON *object, const char *name, cJSON *item);
 
+/*
+ * A number by which to tell whether two trees say the same: members of objects in any order. Two
+ * that differ have the same one by chance only, which is no protection from whoever wants it.
+ */
+uint64_t json_digest(const cJSON *json);
+
 #endif

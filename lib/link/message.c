@@ -11,7 +11,7 @@
 static const char *const type_names[] = {
 	[MESSAGE_HELLO] = "hello",   [MESSAGE_SNAPSHOT] = "snapshot", [MESSAGE_DELTA] = "delta",
 	[MESSAGE_REPORT] = "report", [MESSAGE_LOOKUP] = "lookup",     [MESSAGE_PEERS] = "peers",
-	[MESSAGE_EDGES] = "edges",   [MESSAGE_TOKEN] = "token",
+	[MESSAGE_EDGES] = "edges",   [MESSAGE_TOKEN] = "token",	      [MESSAGE_NODE] = "node",
 };
 #define TYPE_NAMES (sizeof(type_names) / sizeof(type_names[0]))
 

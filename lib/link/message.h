@@ -2,9 +2,9 @@
 /* Copyright The Skep Authors */
 
 /*
- * The messages of the link (docs/protocol.md): hello, report, lookup, edges and token from the
- * agent, snapshot, delta and peers from the operator. Reports are in report.h, lookups and peers in
- * peers.h, edges in edges.h.
+ * The messages of the link (docs/protocol.md): hello, report, lookup, edges, node and token from
+ * the agent, snapshot, delta and peers from the operator. Reports are in report.h, lookups and
+ * peers in peers.h, edges in edges.h, what is said of a node in node_facts.h.
  */
 #ifndef SKEP_LIB_LINK_MESSAGE_H
 #define SKEP_LIB_LINK_MESSAGE_H
@@ -29,6 +29,7 @@ enum message_type {
 	MESSAGE_PEERS,
 	MESSAGE_EDGES,
 	MESSAGE_TOKEN,
+	MESSAGE_NODE,
 };
 
 /* The type of a message; -EINVAL with a message for one that has none or an unknown one. */

@@ -278,8 +278,12 @@ struct lifecycle_counts lifecycle_count(const struct lifecycle *lifecycle)
 	struct lifecycle_counts counts = {0};
 	struct lifecycle_pod *pod, *next;
 
-	HASH_ITER(hh, lifecycle->pods, pod, next)
+	HASH_ITER(hh, lifecycle->pods, pod, next) {
 		counts.pods[worst_state(pod)]++;
+		for (int type = 0; type < PROBE_TYPES; type++)
+			counts.attached[type] +=
+				pod->slots[type].wanted && pod->slots[type].state == PROBE_ATTACHED;
+	}
 	for (int type = 0; type < PROBE_TYPES; type++)
 		counts.programs_loaded += lifecycle->running[type].probe != NULL;
 	return counts;

@@ -61,6 +61,7 @@ struct lifecycle_settings {
 /* Counts of pods for the agent's own metrics; a pod counts once, for its worst probe. */
 struct lifecycle_counts {
 	size_t pods[PROBE_UNSUPPORTED + 1]; /* by enum probe_state */
+	size_t attached[PROBE_TYPES];	    /* pods that have the probe */
 	size_t programs_loaded;		    /* probes whose programs are in the kernel */
 };
 

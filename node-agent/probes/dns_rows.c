@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "node-agent/probes/dns_codes.h"
+#include "node-agent/series/losses.h"
 
 enum { DURATION, TIMEOUTS, RETRIES, TRUNCATED };
 
@@ -99,20 +100,14 @@ void dns_rows_add_lookup(struct series_owner *owner, struct dns_names *names,
 	series_add(row, TRUNCATED, lookup->truncated);
 }
 
-static void add_lost(struct series_owner *owner, const char *stage, uint64_t more)
-{
-	const struct metric_label label = {"stage", stage};
-
-	series_add(series_row(owner, &lost_layout, &label, 1), 0, (int64_t)more);
-}
-
 void dns_rows_add_losses(struct series_owner *owner, const struct dns_losses *before,
 			 const struct dns_losses *now)
 {
 	series_add(series_row(owner, &malformed_layout, NULL, 0), 0,
 		   (int64_t)(now->malformed - before->malformed));
-	add_lost(owner, "rate_limited", now->rate_limited - before->rate_limited);
-	add_lost(owner, "ring_full", now->ring_full - before->ring_full);
-	add_lost(owner, "decode", now->decode - before->decode);
-	add_lost(owner, "table_full", now->table_full - before->table_full);
+	series_lose(owner, &lost_layout, LOSS_RATE_LIMITED,
+		    now->rate_limited - before->rate_limited);
+	series_lose(owner, &lost_layout, LOSS_RING_FULL, now->ring_full - before->ring_full);
+	series_lose(owner, &lost_layout, LOSS_DECODE, now->decode - before->decode);
+	series_lose(owner, &lost_layout, LOSS_TABLE_FULL, now->table_full - before->table_full);
 }

@@ -4,6 +4,7 @@
 #include "node-agent/probes/exec_metrics.h"
 
 #include "node-agent/probes/exec_targets.h"
+#include "node-agent/series/losses.h"
 
 enum { EXECS, EXECS_FAILED };
 enum { LOST };
@@ -26,13 +27,6 @@ static const struct series_family lost_families[] = {
 };
 static const struct series_layout lost_layout = {lost_families, 1};
 
-static void add_lost(struct series_owner *owner, const char *stage, uint64_t more)
-{
-	const struct metric_label label = {"stage", stage};
-
-	series_add(series_row(owner, &lost_layout, &label, 1), LOST, (int64_t)more);
-}
-
 void exec_metrics_add(struct probe_attachment *attachment)
 {
 	const struct exec_counters *totals = &attachment->totals, *added = &attachment->added;
@@ -41,9 +35,11 @@ void exec_metrics_add(struct probe_attachment *attachment)
 
 	series_add(row, EXECS, (int64_t)(totals->execs - added->execs));
 	series_add(row, EXECS_FAILED, (int64_t)(totals->failed - added->failed));
-	add_lost(owner, "rate_limited", totals->rate_limited - added->rate_limited);
-	add_lost(owner, "ring_full", totals->ring_full - added->ring_full);
-	add_lost(owner, "decode", attachment->undecoded - attachment->undecoded_added);
+	series_lose(owner, &lost_layout, LOSS_RATE_LIMITED,
+		    totals->rate_limited - added->rate_limited);
+	series_lose(owner, &lost_layout, LOSS_RING_FULL, totals->ring_full - added->ring_full);
+	series_lose(owner, &lost_layout, LOSS_DECODE,
+		    attachment->undecoded - attachment->undecoded_added);
 	attachment->added = *totals;
 	attachment->undecoded_added = attachment->undecoded;
 }

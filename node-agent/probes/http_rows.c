@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "node-agent/probes/http_methods.h"
+#include "node-agent/series/losses.h"
 
 enum {
 	SERVER_DURATION,
@@ -173,18 +174,11 @@ static void add_coverage(struct series_owner *owner, const struct http_target_co
 	series_add(row, HEADLESS, GROWTH(headless));
 }
 
-static void add_lost(struct series_owner *owner, const char *stage, int64_t more)
-{
-	const struct metric_label label = {"stage", stage};
-
-	series_add(series_row(owner, &lost_layout, &label, 1), 0, more);
-}
-
 void http_totals_add(struct series_owner *owner, const struct http_totals *before,
 		     const struct http_totals *now)
 {
 	add_coverage(owner, &before->counts, &now->counts);
-	add_lost(owner, "rate_limited", GROWTH(counts.rate_limited));
-	add_lost(owner, "ring_full", GROWTH(counts.ring_full));
-	add_lost(owner, "decode", GROWTH(undecoded));
+	series_lose(owner, &lost_layout, LOSS_RATE_LIMITED, GROWTH(counts.rate_limited));
+	series_lose(owner, &lost_layout, LOSS_RING_FULL, GROWTH(counts.ring_full));
+	series_lose(owner, &lost_layout, LOSS_DECODE, GROWTH(undecoded));
 }

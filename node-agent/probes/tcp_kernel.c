@@ -21,28 +21,28 @@
 static const enum bpf_attach_type hooks[TCP_HOOKS] = {BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 
 /* Binds the program that looks at connections to the map in which they are. */
-static int link_look(struct tcp_kernel *kernel, int program, int connections, struct error *error)
+static int link_look(struct tcp_kernel *kernel, struct error *error)
 {
-	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)connections};
+	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)kernel->connections};
 	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
 		    .iter_info_len = sizeof(info));
 
-	kernel->look = bpf_link_create(program, 0, BPF_TRACE_ITER, &options);
+	kernel->look = bpf_link_create(kernel->look_program, 0, BPF_TRACE_ITER, &options);
 	return kernel->look < 0 ? error_set_errno(error, errno, "look at the connections of TCP")
 				: 0;
 }
 
 int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 {
-	int look = -1, connections = -1, result;
+	int result;
 	const struct programs_part parts[] = {
 		{"tcp_sent", &kernel->programs[0]},
 		{"tcp_operation", &kernel->programs[1]},
 		{"tcp_targets", &kernel->targets},
 		{"tcp_edges", &kernel->edges.descriptor},
 		{"tcp_others", &kernel->others.descriptor},
-		{"tcp_look", &look},
-		{"tcp_connections", &connections},
+		{"tcp_look", &kernel->look_program},
+		{"tcp_connections", &kernel->connections},
 	};
 	size_t size;
 	const void *elf = tcp_bpf__elf_bytes(&size);
@@ -50,13 +50,18 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 				       "TCP"};
 
 	*kernel = (struct tcp_kernel){
-		.programs = {-1, -1}, .look = -1, .targets = -1, .edges = map, .others = map};
+		.programs = {-1, -1},
+		.look = -1,
+		.look_program = -1,
+		.connections = -1,
+		.targets = -1,
+		.edges = map,
+		.others = map,
+	};
 	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
 				     error);
 	if (result == 0)
-		result = link_look(kernel, look, connections, error);
-	programs_close(&look);
-	programs_close(&connections);
+		result = link_look(kernel, error);
 	return result;
 }
 
@@ -65,6 +70,8 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
 	for (int i = 0; i < TCP_HOOKS; i++)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->look);
+	programs_close(&kernel->look_program);
+	programs_close(&kernel->connections);
 	programs_close(&kernel->targets);
 	programs_close(&kernel->edges.descriptor);
 	programs_close(&kernel->others.descriptor);

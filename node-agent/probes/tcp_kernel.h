@@ -17,7 +17,9 @@
 
 struct tcp_kernel {
 	int programs[TCP_HOOKS];
-	int look; /* the link of the program that looks at all connections */
+	int look; /* the link of the program that looks at all connections, */
+	int look_program;
+	int connections; /* and the map in which they are */
 	int targets;
 	/* struct tcp_edge_key → struct tcp_counters */
 	struct kernel_map edges;

@@ -7,6 +7,7 @@
 
 #include "node-agent/series/asking.h"
 #include "node-agent/series/hold.h"
+#include "node-agent/series/losses.h"
 #include "node-agent/series/quota.h"
 #include "node-agent/series/sheet.h"
 #include "node-agent/series/store.h"
@@ -15,6 +16,7 @@ struct series_store {
 	struct series_sheet *sheets; /* in the order in which they came */
 	struct series_quotas quotas;
 	struct series_mark_handlers handlers;
+	struct series_losses losses;
 	uint64_t now;		   /* of the last series_expire() */
 	uint64_t round;		   /* how many there were */
 	struct text labels;	   /* of the row that is looked for */

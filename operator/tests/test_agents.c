@@ -51,6 +51,7 @@ struct world {
 	struct fleet fleet;
 	struct lookups lookups;
 	struct edges edges;
+	struct node_book nodes;
 	struct agents *agents;
 	struct link_client *client;
 	struct pod *pod, *other;
@@ -170,6 +171,7 @@ static void open_door(struct world *world, uint64_t stay_ms)
 		.fleet = &world->fleet,
 		.lookups = &world->lookups,
 		.edges = &world->edges,
+		.nodes = &world->nodes,
 	};
 
 	assert_int_equal(agents_new(world->net, world->kube, &settings, &world->bundle, &books,
@@ -216,6 +218,7 @@ static void world_close(struct world *world)
 	uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
 	edges_clear(&world->edges);
+	node_book_clear(&world->nodes);
 	fleet_clear(&world->fleet);
 	cluster_clear(&world->cluster);
 	pki_bundle_free(&world->bundle);
@@ -239,6 +242,31 @@ static void lets_in_and_lets_stay(void **state)
 	write_file(world.token_file, "third");
 	run_until(&world, world.server.requests == 3);
 	assert_int_equal(world.disconnected, 0);
+	world_close(&world);
+}
+
+/* Whatever node a message names, what it says is of the node that the token is bound to. */
+static void believes_an_agent_of_its_own_node_only(void **state)
+{
+	static const struct fake_step steps[] = {OWNER("uid-agent"), {0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps, 60000, 0);
+	run_until(&world, world.snapshots == 1);
+	assert_int_equal(
+		link_client_send(
+			world.client,
+			json_of("{'type': 'node', 'node': 'n2', 'agent': {'version': '1'},"
+				" 'kernel': {'release': '6'}, 'metadata': {'name': 'n2'}}")),
+		0);
+	run_until(&world, world.nodes.records);
+	assert_int_equal(HASH_COUNT(world.nodes.records), 1);
+	assert_string_equal(world.nodes.records->name, "n1");
+	assert_null(strstr(world.nodes.records->facts, "n2"));
+	assert_int_equal(link_client_send(world.client, json_of("{'type': 'node'}")), 0);
+	run_until(&world, world.disconnected == 1);
+	assert_non_null(strstr(world.why, "agent.version"));
 	world_close(&world);
 }
 
@@ -361,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lets_in_and_lets_stay),
+		cmocka_unit_test(believes_an_agent_of_its_own_node_only),
 		cmocka_unit_test(ends_whose_token_holds_no_more),
 		cmocka_unit_test(ends_who_shows_another_pods_token),
 		cmocka_unit_test(keeps_who_is_in_while_nobody_can_be_asked),

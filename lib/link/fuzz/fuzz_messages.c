@@ -15,6 +15,7 @@
 
 #include "lib/link/edges.h"
 #include "lib/link/message.h"
+#include "lib/link/node_facts.h"
 #include "lib/link/peers.h"
 #include "lib/link/report.h"
 #include "lib/link/selection.h"
@@ -158,6 +159,19 @@ static void try_edges(const cJSON *message)
 		try_edge(item);
 }
 
+/* What was cleaned stays as it is when it is cleaned again. */
+static void try_node_facts(const cJSON *message)
+{
+	cJSON *facts = NULL, *again = NULL;
+
+	if (node_facts_decode(message, &facts, NULL) < 0)
+		return;
+	if (node_facts_decode(facts, &again, NULL) < 0 || !cJSON_Compare(facts, again, true))
+		abort();
+	cJSON_Delete(facts);
+	cJSON_Delete(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cJSON *message = cJSON_ParseWithLength((const char *)data, size);
@@ -170,6 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_lookup(message);
 	try_peers(message);
 	try_edges(message);
+	try_node_facts(message);
 	cJSON_Delete(message);
 	return 0;
 }
