@@ -60,6 +60,9 @@ static void on_policy(struct controller *controller, enum policy_scope scope, co
 	former = cluster_find_policy(&controller->cluster, policy->id);
 	if (former && !controller_is_at_work(controller))
 		learn_from_leader(controller, former, object);
+	else if (former)
+		status_writer_hear(controller->status_writer, former->id,
+				   json_find(object, "status"));
 	if (former && strcmp(former->uid, policy->uid) == 0 &&
 	    former->generation == policy->generation)
 		policy_free(policy); /* only its status changed: our own write comes back */

@@ -33,8 +33,10 @@
 struct record {
 	char *id; /* of the policy */
 	struct status_writer *writer;
-	cJSON *known;			/* the status that the API server has, as far as we know */
-	cJSON *sent;			/* the one that is being written, or NULL */
+	cJSON *known; /* the status that the API server has, as far as we know */
+	cJSON *sent;  /* the one that is being written, or NULL */
+	cJSON *heard; /* what the watch told last, where that is not `known` */
+	uint64_t heard_ms;
 	struct kube_transfer *transfer; /* that writes it */
 	bool due;			/* to be computed again */
 	bool gone;			/* to be freed when the write under way is over */
@@ -97,6 +99,7 @@ static void free_record(struct record *record)
 {
 	cJSON_Delete(record->known);
 	cJSON_Delete(record->sent);
+	cJSON_Delete(record->heard);
 	free(record->id);
 	free(record);
 }
@@ -172,6 +175,17 @@ static void write_succeeded(struct record *record)
 	record->known = take_pointer(record->sent);
 }
 
+/* The watch may have told of a write before its answer came. */
+static void compare_with_heard(struct record *record)
+{
+	if (!record->heard)
+		return;
+	if (cJSON_Compare(record->heard, record->known, true))
+		cJSON_Delete(take_pointer(record->heard));
+	else
+		record->due = true;
+}
+
 static void on_written(void *context, const struct kube_response *response)
 {
 	struct record *record = context;
@@ -185,6 +199,7 @@ static void on_written(void *context, const struct kube_response *response)
 		write_succeeded(record);
 	cJSON_Delete(record->sent);
 	record->sent = NULL;
+	compare_with_heard(record);
 	if (record->gone) {
 		free_gone(record);
 	} else if (record->due) {
@@ -286,6 +301,15 @@ static cJSON *compute_status(const struct status_writer *writer, const struct po
 	return status_make(policy, &aggregate, known, time(NULL));
 }
 
+/* What the watch told has stood for so long that it is no echo of an earlier write. */
+static void believe_heard(struct record *record, uint64_t now_ms)
+{
+	if (!record->heard || now_ms - record->heard_ms < STATUS_DOUBT_MS)
+		return;
+	cJSON_Delete(record->known);
+	record->known = take_pointer(record->heard);
+}
+
 static void look_at(struct status_writer *writer, struct record *record)
 {
 	const struct policy *policy = cluster_find_policy(writer->cluster, record->id);
@@ -294,13 +318,14 @@ static void look_at(struct status_writer *writer, struct record *record)
 
 	if (!policy)
 		return;
+	believe_heard(record, now_ms);
 	status = compute_status(writer, policy, record->known, now_ms);
 	if (!status) {
 		log_error("status of policy %s: out of memory", record->id);
 		return;
 	}
 	if (cJSON_Compare(status, record->known, true)) {
-		record->due = false;
+		record->due = record->heard;
 		record->progressing_since_ms = 0;
 		return;
 	}
@@ -348,6 +373,7 @@ static void rest_record(struct status_writer *writer, struct record *record)
 		writer->writes--;
 	record->transfer = kube_transfer_cancel(record->transfer);
 	cJSON_Delete(take_pointer(record->sent));
+	cJSON_Delete(take_pointer(record->heard));
 	record->due = false;
 	record->progressing_since_ms = record->not_before_ms = 0;
 	record->failures = 0;
@@ -396,6 +422,20 @@ void status_writer_learn(struct status_writer *writer, const char *policy_id, co
 	record->writer = writer;
 	record->known = status ? cJSON_Duplicate(status, true) : NULL;
 	HASH_ADD_KEYPTR(hh, writer->records, record->id, strlen(record->id), record);
+}
+
+void status_writer_hear(struct status_writer *writer, const char *policy_id, const cJSON *status)
+{
+	struct record *record = find_record(writer, policy_id);
+
+	if (!record || writer->resting || !status)
+		return;
+	cJSON_Delete(take_pointer(record->heard));
+	if (cJSON_Compare(status, record->known, true))
+		return;
+	record->heard = cJSON_Duplicate(status, true);
+	record->heard_ms = uv_now(writer->loop);
+	status_writer_touch(writer, policy_id);
 }
 
 void status_writer_touch(struct status_writer *writer, const char *policy_id)

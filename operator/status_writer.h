@@ -19,6 +19,7 @@
 
 #define STATUS_PATIENCE_MS 8000 /* for which a Ready policy may be in progress unsaid */
 #define STATUS_PACE_MS	   1000 /* between writes that change nothing but counts */
+#define STATUS_DOUBT_MS	   3000 /* after which what a watch tells is no echo of older writes */
 
 struct status_writer;
 
@@ -51,6 +52,13 @@ void status_writer_wake(struct status_writer *writer, uint64_t settled_ms);
  * each time while the writer rests.
  */
 void status_writer_learn(struct status_writer *writer, const char *policy_id, const cJSON *status);
+
+/*
+ * Says which status a watch tells of while the writer writes. Mostly it is its own, on the way
+ * back. One that stays another (the answer to a write was lost, another operator wrote last,
+ * somebody edited it) is put right after STATUS_DOUBT_MS.
+ */
+void status_writer_hear(struct status_writer *writer, const char *policy_id, const cJSON *status);
 
 /* Has the policy's status computed again soon, and written if it changed. */
 void status_writer_touch(struct status_writer *writer, const char *policy_id);
