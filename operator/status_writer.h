@@ -19,7 +19,7 @@
 
 #define STATUS_PATIENCE_MS 8000 /* for which a Ready policy may be in progress unsaid */
 #define STATUS_PACE_MS	   1000 /* between writes that change nothing but counts */
-#define STATUS_DOUBT_MS	   3000 /* after which what a watch tells is no echo of older writes */
+#define STATUS_DOUBT_MS	   5000 /* after which what a watch tells is no echo of older writes */
 
 struct status_writer;
 
