@@ -178,8 +178,7 @@ static cJSON *describe(const struct agent *agent)
 
 	if (!object)
 		fail("dump", "out of memory");
-	cJSON_AddBoolToObject(object, "connected",
-			      conversation_is_connected(agent->conversation));
+	cJSON_AddBoolToObject(object, "connected", conversation_is_connected(agent->conversation));
 	add_number(object, "losses", conversation_losses(agent->conversation));
 	add_number(object, "snapshots", agent->snapshots);
 	add_number(object, "deltas", agent->deltas);

@@ -78,6 +78,16 @@ def stall_briefly(scene, chance):
     relay.set("open")
 
 
+def flap(scene, chance):
+    """Connections of agents end again and again, whatever they are about."""
+    for _ in range(chance.randint(5, 40)):
+        relay = chance.choice(scene.to_operator)
+        relay.set("closed")
+        time.sleep(chance.choice([0, chance.uniform(0, 0.3)]))
+        relay.set("open")
+        time.sleep(chance.uniform(0, 0.3))
+
+
 def jump_clock(scene, chance):
     """The clock of an operator jumps by up to an hour either way, and comes right again."""
     operator = chance.choice([scene.leader() or scene.operators[0], *scene.operators])
@@ -96,6 +106,7 @@ KINDS = {
     "compact": compact,
     "cut": cut_agents_off,
     "stall": stall_briefly,
+    "flap": flap,
     "clock": jump_clock,
 }
 # After these, nobody can know whether a write was heard, so it may come again.

@@ -21,7 +21,7 @@ def differences(scene, away=()):
         if not agent or node in away:
             continue
         if not agent["connected"]:
-            wrong.append(f"{node}: not connected")
+            wrong.append(f"{node}: not connected, after {agent['losses']} losses")
         wrong += compare_pods(node, held(agent), wanted)
     for policy in facts.policies:
         wrong += compare(f"policy {identity(policy)}", said(policy), oracle.status(policy))

@@ -257,7 +257,18 @@ class Oracle:
             "failures": 0
             if preview
             else min(FAILURES_TOLD, len(failed) * len(policy["spec"]["probes"])),
+            "probes": self._probes(policy, [] if preview else list(standings.values())),
         }
+
+    @staticmethod
+    def _probes(policy, standings):
+        """Each probe: agents of pods say the same of all of them."""
+        order = ["Attached", "Waiting", "AttachFailed", "AgentNotConnected"]
+        worst = order[max(map(order.index, standings))] if standings else "Idle"
+        state = worst if worst in ("Idle", "Attached", "Waiting") else "Failed"
+        kinds = {probe["type"] for probe in policy["spec"]["probes"]}
+        attached = standings.count("Attached")
+        return [[kind, attached, state] for kind in PROBES if kind in kinds]
 
     @staticmethod
     def _ready(nowhere, pods, failed, attached, every, standings):
@@ -324,4 +335,8 @@ def said(policy):
         "nodes failed": nodes.get("failed"),
         "nodes skipped": nodes.get("skipped"),
         "failures": len(status.get("failures", [])),
+        "probes": [
+            [probe.get("type"), probe.get("pods"), probe.get("state")]
+            for probe in status.get("probes", [])
+        ],
     }

@@ -15,6 +15,7 @@ from processes import ROOT, free_port, start, wait_for
 
 SYSTEM = "skep-system"
 POLICIES = "/apis/skep.dev/v1alpha1"
+APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 AUDIENCE = "https://kubernetes.default.svc"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:skep-operator"

@@ -4,7 +4,7 @@
 
 import uuid
 
-from plane import MERGE, POLICIES, SYSTEM, Refused
+from plane import APPLY, MERGE, POLICIES, SYSTEM, Refused
 
 APPS = [f"app-{number}" for number in range(6)]
 TIERS = ["front", "back", "batch"]
@@ -253,9 +253,6 @@ class World:
             "probes": self._probes(),
             "suspend": self.random.random() < 0.1,
             "mode": "Preview" if self.random.random() < 0.1 else "Active",
-            "containers": None,
-            "nodeSelector": None,
-            "expiresAfter": None,
         }
         if self.random.random() < 0.2:
             spec["containers"] = [self.random.choice([*CONTAINERS, "none"])]
@@ -270,25 +267,30 @@ class World:
 
     def add_policy(self):
         namespace = "" if self.random.random() < 0.15 else self.random.choice(self.namespaces)
-        self._add_policy_of(namespace, self._name("policy"))
+        self._apply_policy(namespace, self._name("policy"))
 
-    def _add_policy_of(self, namespace, name):
-        spec = {key: value for key, value in self._spec(namespace).items() if value is not None}
+    def _apply_policy(self, namespace, name):
+        """As GitOps does; what the spec before had and this one has not, goes."""
         kind = "ObservabilityPolicy" if namespace else "ClusterObservabilityPolicy"
-        self._create(policies_path(namespace), "skep.dev/v1alpha1", kind, name, spec)
+        body = {
+            "apiVersion": "skep.dev/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": name},
+            "spec": self._spec(namespace),
+        }
+        path = f"{policies_path(namespace)}/{name}?fieldManager=chaos&force=true"
+        self.plane.call("PATCH", path, body, APPLY)
         self.policies[namespace, name] = None
 
     def edit_policy(self):
-        namespace, name = self.random.choice(sorted(self.policies))
-        path = f"{policies_path(namespace)}/{name}"
-        self.plane.call("PATCH", path, {"spec": self._spec(namespace)}, MERGE)
+        self._apply_policy(*self.random.choice(sorted(self.policies)))
 
     def replace_policy(self):
         namespace, name = self.random.choice(sorted(self.policies))
         self._delete(f"{policies_path(namespace)}/{name}")
         del self.policies[namespace, name]
         if self.random.random() < 0.5:
-            self._add_policy_of(namespace, name)  # another one of that name
+            self._apply_policy(namespace, name)  # another one of that name
         else:
             self.add_policy()
 
