@@ -65,7 +65,8 @@ static void on_push(uv_timer_t *timer)
 		controller->push_turn++;
 		agents_push_peers(controller->agents);
 	} else {
-		controller_push_soon(controller);
+		/* Of 0 ms, libuv would call it again before anything else. */
+		uv_timer_start(timer, on_push, 1, 0);
 	}
 }
 
