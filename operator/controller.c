@@ -14,7 +14,8 @@
 #include "operator/controller_internal.h"
 
 #define TICK_MS	  1000
-#define SETTLE_MS 20000 /* in which agents notice that their leader is gone, and find the next */
+#define SETTLE_MS 35000	   /* in which agents notice that their leader is gone, and find the next */
+#define PUSH_NS	  30000000 /* then the rest of the loop has its turn */
 
 bool controller_is_at_work(const struct controller *controller)
 {
@@ -36,16 +37,38 @@ uint64_t controller_heard_ms(const struct controller *controller)
 
 /* Pushing. */
 
-static void on_push(uv_timer_t *timer)
+/*
+ * Tells nodes what has changed for them, each once in a turn, as long as there is time. Returns
+ * whether all have had their turn.
+ */
+static bool push_some(struct controller *controller)
 {
-	struct controller *controller = timer->data;
+	uint64_t end = uv_hrtime() + PUSH_NS;
 	struct fleet_node *node, *next;
 
 	HASH_ITER(hh, controller->fleet.nodes, node, next) {
-		if (node->changed)
-			agents_push(controller->agents, node);
+		if (!node->changed || node->turn == controller->push_turn)
+			continue;
+		if (uv_hrtime() > end)
+			return false;
+		node->turn = controller->push_turn;
+		agents_push(controller->agents, node);
 	}
-	agents_push_peers(controller->agents);
+	return true;
+}
+
+/* A change on all nodes would keep those who ask and report waiting for long. */
+static void on_push(uv_timer_t *timer)
+{
+	struct controller *controller = timer->data;
+
+	if (push_some(controller)) {
+		controller->push_turn++;
+		agents_push_peers(controller->agents);
+	} else {
+		/* Of 0 ms, libuv would call it again before anything else. */
+		uv_timer_start(timer, on_push, 1, 0);
+	}
 }
 
 void controller_push_soon(struct controller *controller)
@@ -405,6 +428,7 @@ int controller_new(struct net_context *net, struct kube_client *client,
 
 	if (!controller)
 		return error_set(error, ENOMEM, "out of memory");
+	controller->push_turn = 1;
 	controller->net = net;
 	controller->client = client;
 	controller->loop = net_context_loop(net);

@@ -48,6 +48,7 @@ struct controller {
 	struct kube_informer *informers[WATCHES];
 	unsigned int synced; /* informers whose first list is complete */
 
+	uint32_t push_turn; /* see struct fleet_node */
 	uv_timer_t push_timer; /* runs once after each burst of changes */
 	uv_timer_t tick;
 	uint64_t compiled; /* pods compiled, ever */

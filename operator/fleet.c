@@ -25,6 +25,10 @@ struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint
 
 	if (node)
 		return node;
+	if (!fleet->forms)
+		fleet->forms = calloc(1, sizeof(*fleet->forms));
+	if (!fleet->forms)
+		return NULL;
 	node = calloc(1, sizeof(*node));
 	if (node)
 		node->name = strdup(name);
@@ -32,7 +36,7 @@ struct fleet_node *fleet_ensure_node(struct fleet *fleet, const char *name, uint
 		free(node);
 		return NULL;
 	}
-	node->forms = &fleet->forms;
+	node->forms = fleet->forms;
 	node->heard_ms = now_ms;
 	HASH_ADD_KEYPTR(hh, fleet->nodes, node->name, strlen(node->name), node);
 	if (is_in_table(node))
@@ -435,6 +439,8 @@ void fleet_clear(struct fleet *fleet)
 
 	HASH_ITER(hh, fleet->nodes, node, next)
 		fleet_remove_node(fleet, node);
+	free(fleet->forms);
 	free(fleet->epoch);
+	fleet->forms = NULL;
 	fleet->epoch = NULL;
 }

@@ -44,6 +44,7 @@ struct fleet_node {
 	struct strings removed;	    /* UIDs not in a message yet */
 	uint64_t revision;	    /* of the last message made */
 	bool changed;		    /* there is something for the next message */
+	uint32_t turn;		    /* in which it was last told, see on_push() */
 
 	bool connected;
 	void *session;	      /* of who is connected; for the agents' door */
@@ -57,7 +58,7 @@ struct fleet {
 	char *epoch;	     /* of this run of the operator */
 	uint64_t settled_ms; /* until then, agents of which nothing is known may be on their way */
 	struct fleet_node *nodes;
-	struct pointer_set forms; /* of struct fleet_form, by text; the fleet stays where it is */
+	struct pointer_set *forms; /* of struct fleet_form, by text; from the first node on */
 };
 
 /* How one probe of one pod stands. Strings live until the fleet changes. */

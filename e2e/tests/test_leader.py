@@ -152,7 +152,7 @@ class Leader(ClusterTest):
         self.measured = f"another led after {took:.1f} s"
         self.assertLess(took, TAKEOVER_SECONDS)
         leader = self.holder()
-        wait_until("agents follow", self.both_connected, 40)
+        wait_until("agents follow", self.both_connected, 60)
         self.measured += f", agents were with it after {time.time() - began:.1f} s"
         pods.kill(shown, OPERATOR, signal.SIGCONT)
         wait_until(

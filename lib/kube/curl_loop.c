@@ -18,6 +18,8 @@ struct socket_poll {
 struct curl_loop {
 	uv_loop_t *uv;
 	uv_timer_t timer;
+	uv_idle_t at_once; /* instead of the timer, where curl wants to work again now */
+	int handles;	   /* open ones; the memory goes with the last */
 	CURLM *multi;
 	curl_loop_handler worked;
 	void *context;
@@ -37,6 +39,12 @@ static void work(struct curl_loop *curl_loop, curl_socket_t socket, int flags)
 static void on_timer(uv_timer_t *timer)
 {
 	work(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_at_once(uv_idle_t *at_once)
+{
+	uv_idle_stop(at_once);
+	work(at_once->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -103,16 +111,22 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
 	return 0;
 }
 
-/* CURLMOPT_TIMERFUNCTION */
+/*
+ * CURLMOPT_TIMERFUNCTION. A timer of 0 ms that is started anew from its own callback is called
+ * again and again by libuv before anybody else has a turn, so that a busy watch, of which curl
+ * reads some and then wants to go on, would hold up all of the loop.
+ */
 static int on_timeout_changed(CURLM *multi, long milliseconds, void *context)
 {
 	struct curl_loop *curl_loop = context;
 
 	(void)multi; /* there is one */
-	if (milliseconds < 0) {
-		uv_timer_stop(&curl_loop->timer);
+	uv_timer_stop(&curl_loop->timer);
+	uv_idle_stop(&curl_loop->at_once);
+	if (milliseconds < 0)
 		return 0;
-	}
+	if (milliseconds == 0)
+		return uv_idle_start(&curl_loop->at_once, on_at_once);
 	uv_update_time(curl_loop->uv);
 	uv_timer_start(&curl_loop->timer, on_timer, (uint64_t)milliseconds, 0);
 	return 0;
@@ -144,7 +158,9 @@ int curl_loop_new(uv_loop_t *uv, curl_loop_handler worked, void *context,
 		(struct curl_loop){.uv = uv, .multi = multi, .worked = worked, .context = context};
 	LIST_INIT(&curl_loop->polls);
 	uv_timer_init(uv, &curl_loop->timer);
-	curl_loop->timer.data = curl_loop;
+	uv_idle_init(uv, &curl_loop->at_once);
+	curl_loop->timer.data = curl_loop->at_once.data = curl_loop;
+	curl_loop->handles = 2;
 	multi_configure(curl_loop);
 	*ret_curl_loop = curl_loop;
 	return 0;
@@ -155,9 +171,12 @@ CURLM *curl_loop_multi(const struct curl_loop *curl_loop)
 	return curl_loop->multi;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct curl_loop *curl_loop = handle->data;
+
+	if (--curl_loop->handles == 0)
+		free(curl_loop);
 }
 
 struct curl_loop *curl_loop_free(struct curl_loop *curl_loop)
@@ -167,6 +186,7 @@ struct curl_loop *curl_loop_free(struct curl_loop *curl_loop)
 	curl_multi_cleanup(curl_loop->multi);
 	while (!LIST_EMPTY(&curl_loop->polls))
 		socket_poll_close(LIST_FIRST(&curl_loop->polls));
-	uv_close((uv_handle_t *)&curl_loop->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&curl_loop->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&curl_loop->at_once, on_handle_closed);
 	return NULL;
 }

@@ -16,6 +16,7 @@
 
 #define HTTP_OK		  200
 #define HTTP_UNAUTHORIZED 401
+#define STREAM_AT_ONCE	  (256 << 10) /* bytes; then others on the loop have their turn */
 
 struct kube_transfer {
 	struct kube_client *client;
@@ -30,6 +31,7 @@ struct kube_transfer {
 	char curl_message[CURL_ERROR_SIZE];
 	struct text answer; /* what has come and is not handed on */
 	bool too_large;
+	bool is_paused;
 	bool is_received; /* in the client's list of that name */
 	struct kube_transfer_request request;
 	TAILQ_ENTRY(kube_transfer) entry;
@@ -63,6 +65,18 @@ static void set_received(struct kube_transfer *transfer, bool is_received)
 }
 
 /*
+ * Lets curl go on, in the next turn of the loop: while data comes it would not stop by itself, and
+ * nobody else were served, the renewal of our own Lease included. What it held back comes now.
+ */
+static void transfer_resume(struct kube_transfer *transfer)
+{
+	if (!transfer->is_paused)
+		return;
+	transfer->is_paused = false;
+	(void)curl_easy_pause(transfer->easy, CURLPAUSE_CONT); /* what fails is told by its end */
+}
+
+/*
  * CURLOPT_WRITEFUNCTION. Nothing is handed on from in here: a handler may start or cancel
  * transfers, which curl forbids while it works.
  */
@@ -72,6 +86,10 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
 	size_t length = size * count;
 
 	transfer->client->heard_ms = uv_now(transfer->client->uv);
+	if (is_stream(transfer) && transfer->answer.length >= STREAM_AT_ONCE) {
+		transfer->is_paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	transfer->too_large = transfer->answer.length + length > KUBE_BODY_LIMIT;
 	if (transfer->too_large)
 		return 0;
@@ -233,6 +251,7 @@ static void hand_on(struct kube_transfer *transfer)
 
 	transfer->answer = TEXT_EMPTY;
 	set_received(transfer, false);
+	transfer_resume(transfer);
 	transfer->request.stream(transfer->request.context, data.data, data.length);
 }
 

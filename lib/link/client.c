@@ -5,6 +5,7 @@
 #include "lib/link/client.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,20 @@ static void client_heard(struct link_client *client)
 }
 
 /*
+ * Whether the operator's kernel has acknowledged all that was sent, the ping included: then the
+ * operator is held up, or hangs, and one more connection would not help it.
+ */
+static bool machine_answers(const struct link_client *client)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	return getsockopt(lws_get_socket_fd(client->wsi), IPPROTO_TCP, TCP_INFO, &info, &size) ==
+		       0 &&
+	       info.tcpi_unacked == 0;
+}
+
+/*
  * A tick of silence is one in which the loop looked for what has come: one that was held up has a
  * single tick for all that it missed, and the operator is not to blame for that.
  */
@@ -83,7 +98,8 @@ static void on_tick(uv_timer_t *timer)
 		client->ping_due = true;
 		lws_callback_on_writable(client->wsi);
 	}
-	if (client->silent_ticks < LINK_SILENCE_TICKS)
+	if (client->silent_ticks < LINK_SILENCE_TICKS ||
+	    (client->silent_ticks < LINK_BUSY_TICKS && machine_answers(client)))
 		return;
 	uv_timer_stop(&client->tick);
 	snprintf(client->why, sizeof(client->why), "the operator has been silent for too long");

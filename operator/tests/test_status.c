@@ -303,7 +303,7 @@ static void previews_what_would_be(void **state)
 	cJSON_Delete(status);
 	add_pod(&scene, "a", "n1");
 	add_pod(&scene, "b", "n2");
-	assert_null(fleet_find_node(&scene.fleet, "n1")->entries.count);
+	assert_int_equal(fleet_find_node(&scene.fleet, "n1")->entries.count, 0);
 	status = status_of(&scene, NULL, 0);
 	assert_says(message_of(status, "Ready"), "1 pod on 1 node would be observed");
 	assert_int_equal(json_integer(status, -1, "nodes", "matched"), 1);

@@ -1067,7 +1067,7 @@ static void test_pings_are_answered(void **state)
 	server_start(f);
 	client_start(f);
 	run_until(f, f->connected == 1);
-	wait_ms(f, 3 * LINK_SILENCE_TICKS * f->tick_ms);
+	wait_ms(f, 2 * LINK_BUSY_TICKS * f->tick_ms);
 	assert_int_equal(f->disconnected, 0);
 }
 
@@ -1099,7 +1099,7 @@ static void test_who_was_held_up_cuts_nobody(void **state)
 	client_start(f);
 	run_until(f, f->connected == 1);
 	for (int i = 0; i < 3; i++) {
-		usleep(2 * LINK_SILENCE_TICKS * 50 * 1000);
+		usleep(2 * LINK_BUSY_TICKS * 50 * 1000);
 		wait_ms(f, f->tick_ms);
 	}
 	assert_int_equal(f->disconnected, 0);
