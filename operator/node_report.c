@@ -159,14 +159,14 @@ static bool add_pods(cJSON *summary, const cJSON *status)
 
 static bool add_figures(cJSON *summary, const cJSON *status)
 {
+	unsigned long long kib = figure_read(status, NODE_MEMORY_PROGRAMS);
 	uint64_t lost = 0;
 	char memory[32];
 
+	kib += figure_read(status, NODE_MEMORY_MAPS);
 	for (enum node_figure i = NODE_LOST_RATE_LIMITED; i <= NODE_LOST_EXPORT; i++)
 		lost += figure_read(status, i);
-	snprintf(memory, sizeof(memory), "%lluKi",
-		 (unsigned long long)(figure_read(status, NODE_MEMORY_PROGRAMS) +
-				      figure_read(status, NODE_MEMORY_MAPS)));
+	snprintf(memory, sizeof(memory), "%lluKi", kib);
 	return cJSON_AddStringToObject(summary, "kernelMemory", memory) &&
 	       cJSON_AddNumberToObject(summary, "lost", (double)lost);
 }

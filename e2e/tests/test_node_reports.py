@@ -12,6 +12,7 @@ from lib.shell import wait_until
 WATCHED = {"app": "watched"}
 NODE = "node-a"
 # A report is written once a minute; a condition that turns uses up the next two minutes beforehand.
+# Tests run in the order of their names: those that make conditions turn come last.
 PATIENCE = 240
 RESOURCE = "nodeprobereports"
 AGENT_ACCOUNT = "skep-node-agent"
@@ -150,7 +151,7 @@ class Reports(ClusterTest):
 
         wait_until("a minute without a write", quiet, 400, 1)
 
-    def test_agent_gone(self):
+    def test_without_agent(self):
         """while a node has no agent, its report says so, and what to look at; then it is well again"""
         written(NODE)
         wait_report(NODE, "its agent is at work", is_ready)
@@ -209,7 +210,7 @@ class Reports(ClusterTest):
     def names(name):
         return cluster.kubectl("get", RESOURCE, name, "--ignore-not-found", "-o", "name").strip()
 
-    def test_deleted(self):
+    def test_when_deleted(self):
         """a report that somebody deletes is written again"""
         uid = written(NODE)["metadata"]["uid"]
         cluster.kubectl("delete", RESOURCE, NODE)
