@@ -84,7 +84,8 @@ static int on_hello(struct session *session, const cJSON *message, struct error 
 	node = fleet_ensure_node(agents->books.fleet, session->node, uv_now(agents->loop));
 	if (!node)
 		return error_set(error, ENOMEM, "out of memory");
-	if (!node->entries) /* an agent with nothing to do may have been missed all the same */
+	if (!node->entries
+		     .count) /* an agent with nothing to do may have been missed all the same */
 		node->absence_told = true;
 	supersede(node, session);
 	session->greeted = true;

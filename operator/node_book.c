@@ -18,6 +18,13 @@ static struct node_record *find_record(const struct node_book *book, const char 
 	return found;
 }
 
+static void free_record(struct node_record *record)
+{
+	free(record->facts);
+	free(record->name);
+	free(record);
+}
+
 static struct node_record *ensure_record(struct node_book *book, const char *name)
 {
 	struct node_record *record = find_record(book, name);
@@ -32,15 +39,16 @@ static struct node_record *ensure_record(struct node_book *book, const char *nam
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, book->records, record->name, strlen(record->name), record);
-	return record;
+	if (is_in_table(record))
+		return record;
+	free_record(record);
+	return NULL;
 }
 
 static void remove_record(struct node_book *book, struct node_record *record)
 {
 	HASH_DEL(book->records, record);
-	free(record->facts);
-	free(record->name);
-	free(record);
+	free_record(record);
 }
 
 /* To be looked at, and soon: it may be that a condition has turned. */
@@ -228,13 +236,20 @@ static bool is_left_over(const struct node_record *record, const struct node_boo
 	       !fleet_find_node(view->fleet, record->name);
 }
 
-/* To the end, so that all get their turn where not all can. */
-static void move_to_end(struct node_book *book, struct node_record *record)
+/*
+ * To the end, so that all get their turn where not all can. Without memory for that the node is
+ * forgotten, until its agent tells of it anew.
+ */
+static bool move_to_end(struct node_book *book, struct node_record *record)
 {
 	if (!record->hh.next)
-		return;
+		return true;
 	HASH_DEL(book->records, record);
 	HASH_ADD_KEYPTR(hh, book->records, record->name, strlen(record->name), record);
+	if (is_in_table(record))
+		return true;
+	free_record(record);
+	return false;
 }
 
 bool node_book_next(struct node_book *book, const struct node_book_view *view,
@@ -246,8 +261,10 @@ bool node_book_next(struct node_book *book, const struct node_book_view *view,
 		if (must_write(record, view, ret_write)) {
 			record->writing = true;
 			record->due = false;
-			move_to_end(book, record);
-			return true;
+			if (move_to_end(book, record))
+				return true;
+			cJSON_Delete(take_pointer(ret_write->status));
+			return false;
 		}
 		if (is_left_over(record, view))
 			remove_record(book, record);

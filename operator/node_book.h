@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include <uthash.h>
 
+#include "lib/base/table.h"
 #include "operator/cluster.h"
 #include "operator/fleet.h"
 #include "operator/node_report.h"

@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
 #include <uv.h>
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
 #include "lib/base/log.h"
+#include "lib/base/table.h"
 #include "lib/base/text.h"
 #include "lib/net/context.h"
 #include "node-agent/selection/conversation.h"

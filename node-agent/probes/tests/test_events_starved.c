@@ -34,7 +34,7 @@ static bool build_http(void *context)
 {
 	static const struct peer_identity peer = {"Deployment", "shop", "cart", false};
 
-	return exists(http_event_build(context, HTTP_PATHS_RAW, &peer, 0));
+	return exists(http_event_build(context, HTTP_PATHS_RAW, "/cart", &peer, 0));
 }
 
 static char *policy_names[] = {"shop/p"};
