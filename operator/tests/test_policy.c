@@ -57,78 +57,75 @@ static void redacts_unless_told_otherwise(void **state)
 }
 
 /* Each refusal names the field first and then what to do. */
+static const struct {
+	const char *spec, *field, *remedy;
+} refusals[] = {
+	{"null", "spec.probes: ", "from 1 to 4"},
+	{"{}", "spec.probes: ", "from 1 to 4"},
+	{"{'probes': []}", "spec.probes: ", "from 1 to 4"},
+	{"{'probes': {'type': 'TCP'}}", "spec.probes: ", "must list"},
+	{"{'probes': [{'type': 'TCP'}, {'type': 'Exec'}, {'type': 'DNS'}, {'type': "
+	 "'HTTP'}, {'type': 'TCP'}]}",
+	 "spec.probes: ", "from 1 to 4"},
+	{"{'probes': [{'type': 'TCP'}, {'type': 'TCP'}]}",
+	 "spec.probes[1]: type: ", "join the two"},
+	{"{'probes': [{'type': 'SQL'}]}", "spec.probes[0]: type: \"SQL\"",
+	 "use TCP, Exec, DNS or HTTP"},
+	{"{'probes': [{'type': 'tcp'}]}", "spec.probes[0]: type: \"tcp\"",
+	 "use TCP, Exec, DNS or HTTP"},
+	{"{'probes': [{'type': 7}]}", "spec.probes[0]: type: ", "use TCP, Exec, DNS or HTTP"},
+	{"{'probes': ['TCP']}", "spec.probes[0]: type: ", "use TCP, Exec, DNS or HTTP"},
+	{"{'probes': [{'type': 'Exec', 'exec': {'arguments': 'All'}}]}",
+	 "spec.probes[0]: exec.arguments: \"All\"", "use None, Redacted or Raw"},
+	{"{'probes': [{'type': 'Exec', 'exec': {'failures': 'yes'}}]}",
+	 "spec.probes[0]: exec.failures: ", "true or false"},
+	{"{'probes': [{'type': 'Exec', 'exec': true}]}",
+	 "spec.probes[0]: exec: ", "must be an object"},
+	{"{'probes': [{'type': 'TCP', 'exec': {}}]}",
+	 "spec.probes[0]: exec: ", "goes with type Exec only"},
+	{"{'probes': [{'type': 'HTTP', 'http': {'report': ['6xx']}}]}",
+	 "spec.probes[0]: http.report: \"6xx\"", "no class (\"5xx\") and no status"},
+	{"{'probes': [{'type': 'TCP', 'http': {}}]}",
+	 "spec.probes[0]: http: ", "goes with type HTTP only"},
+	{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}",
+	 "spec.containers: ", "list of names"},
+	{"{'containers': [''], 'probes': [{'type': 'TCP'}]}",
+	 "spec.containers: ", "container's name"},
+	{"{'containers': [1], 'probes': [{'type': 'TCP'}]}",
+	 "spec.containers: ", "container's name"},
+	{"{'selector': 'app', 'probes': [{'type': 'TCP'}]}",
+	 "spec.selector: ", "must be an object"},
+	{"{'selector': {'matchLabels': {'a': 'b c'}}, 'probes': [{'type': 'TCP'}]}",
+	 "spec.selector.matchLabels[a]: ", "at most 63"},
+	{"{'nodeSelector': {'a b': 'c'}, 'probes': [{'type': 'TCP'}]}",
+	 "spec.nodeSelector: ", "use at most 63"},
+	{"{'suspend': 'yes', 'probes': [{'type': 'TCP'}]}", "spec.suspend: ", "true or false"},
+	{"{'mode': 'Dry', 'probes': [{'type': 'TCP'}]}", "spec.mode: \"Dry\"",
+	 "use Active or Preview"},
+	{"{'mode': true, 'probes': [{'type': 'TCP'}]}", "spec.mode: ", "use Active or Preview"},
+	{"{'expiresAfter': 'soon', 'probes': [{'type': 'TCP'}]}",
+	 "spec.expiresAfter: ", "a number and its unit"},
+	{"{'expiresAfter': 5, 'probes': [{'type': 'TCP'}]}",
+	 "spec.expiresAfter: ", "a number and its unit"},
+	{"{'expiresAfter': '900ms', 'probes': [{'type': 'TCP'}]}", "spec.expiresAfter: 900ms",
+	 "use 1s to 720h"},
+	{"{'expiresAfter': '720h1s', 'probes': [{'type': 'TCP'}]}", "spec.expiresAfter: 720h1s",
+	 "use 1s to 720h"},
+	{"{'expiresAfter': '9999999999h', 'probes': [{'type': 'TCP'}]}",
+	 "spec.expiresAfter: ", "too long"},
+};
+
 static void refuses_with_field_and_remedy(void **state)
 {
-	static const struct {
-		const char *spec, *field, *remedy;
-	} cases[] = {
-		{"null", "spec.probes: ", "from 1 to 4"},
-		{"{}", "spec.probes: ", "from 1 to 4"},
-		{"{'probes': []}", "spec.probes: ", "from 1 to 4"},
-		{"{'probes': {'type': 'TCP'}}", "spec.probes: ", "must list"},
-		{"{'probes': [{'type': 'TCP'}, {'type': 'Exec'}, {'type': 'DNS'}, {'type': "
-		 "'HTTP'}, {'type': 'TCP'}]}",
-		 "spec.probes: ", "from 1 to 4"},
-		{"{'probes': [{'type': 'TCP'}, {'type': 'TCP'}]}",
-		 "spec.probes[1]: type: ", "join the two"},
-		{"{'probes': [{'type': 'SQL'}]}", "spec.probes[0]: type: \"SQL\"",
-		 "use TCP, Exec, DNS or HTTP"},
-		{"{'probes': [{'type': 'tcp'}]}", "spec.probes[0]: type: \"tcp\"",
-		 "use TCP, Exec, DNS or HTTP"},
-		{"{'probes': [{'type': 7}]}",
-		 "spec.probes[0]: type: ", "use TCP, Exec, DNS or HTTP"},
-		{"{'probes': ['TCP']}", "spec.probes[0]: type: ", "use TCP, Exec, DNS or HTTP"},
-		{"{'probes': [{'type': 'Exec', 'exec': {'arguments': 'All'}}]}",
-		 "spec.probes[0]: exec.arguments: \"All\"", "use None, Redacted or Raw"},
-		{"{'probes': [{'type': 'Exec', 'exec': {'failures': 'yes'}}]}",
-		 "spec.probes[0]: exec.failures: ", "true or false"},
-		{"{'probes': [{'type': 'Exec', 'exec': true}]}",
-		 "spec.probes[0]: exec: ", "must be an object"},
-		{"{'probes': [{'type': 'TCP', 'exec': {}}]}",
-		 "spec.probes[0]: exec: ", "goes with type Exec only"},
-		{"{'probes': [{'type': 'HTTP', 'http': {'report': ['6xx']}}]}",
-		 "spec.probes[0]: http.report: \"6xx\"", "no class (\"5xx\") and no status"},
-		{"{'probes': [{'type': 'TCP', 'http': {}}]}",
-		 "spec.probes[0]: http: ", "goes with type HTTP only"},
-		{"{'containers': 'server', 'probes': [{'type': 'TCP'}]}",
-		 "spec.containers: ", "list of names"},
-		{"{'containers': [''], 'probes': [{'type': 'TCP'}]}",
-		 "spec.containers: ", "container's name"},
-		{"{'containers': [1], 'probes': [{'type': 'TCP'}]}",
-		 "spec.containers: ", "container's name"},
-		{"{'selector': 'app', 'probes': [{'type': 'TCP'}]}",
-		 "spec.selector: ", "must be an object"},
-		{"{'selector': {'matchLabels': {'a': 'b c'}}, 'probes': [{'type': 'TCP'}]}",
-		 "spec.selector.matchLabels[a]: ", "at most 63"},
-		{"{'nodeSelector': {'a b': 'c'}, 'probes': [{'type': 'TCP'}]}",
-		 "spec.nodeSelector: ", "use at most 63"},
-		{"{'suspend': 'yes', 'probes': [{'type': 'TCP'}]}",
-		 "spec.suspend: ", "true or false"},
-		{"{'mode': 'Dry', 'probes': [{'type': 'TCP'}]}", "spec.mode: \"Dry\"",
-		 "use Active or Preview"},
-		{"{'mode': true, 'probes': [{'type': 'TCP'}]}",
-		 "spec.mode: ", "use Active or Preview"},
-		{"{'expiresAfter': 'soon', 'probes': [{'type': 'TCP'}]}",
-		 "spec.expiresAfter: ", "a number and its unit"},
-		{"{'expiresAfter': 5, 'probes': [{'type': 'TCP'}]}",
-		 "spec.expiresAfter: ", "a number and its unit"},
-		{"{'expiresAfter': '900ms', 'probes': [{'type': 'TCP'}]}",
-		 "spec.expiresAfter: 900ms", "use 1s to 720h"},
-		{"{'expiresAfter': '720h1s', 'probes': [{'type': 'TCP'}]}",
-		 "spec.expiresAfter: 720h1s", "use 1s to 720h"},
-		{"{'expiresAfter': '9999999999h', 'probes': [{'type': 'TCP'}]}",
-		 "spec.expiresAfter: ", "too long"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		struct policy *policy = policy_in("shop", "p", cases[i].spec);
+	for (size_t i = 0; i < ARRAY_COUNT(refusals); i++) {
+		struct policy *policy = policy_in("shop", "p", refusals[i].spec);
 		const char *message = policy->refusal.message;
 
 		if (policy->accepted ||
-		    strncmp(message, cases[i].field, strlen(cases[i].field)) != 0)
-			fail_msg("%s: \"%s\"", cases[i].spec, message);
-		assert_says(message, cases[i].remedy);
+		    strncmp(message, refusals[i].field, strlen(refusals[i].field)) != 0)
+			fail_msg("%s: \"%s\"", refusals[i].spec, message);
+		assert_says(message, refusals[i].remedy);
 		policy_free(policy);
 	}
 }

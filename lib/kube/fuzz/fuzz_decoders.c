@@ -67,7 +67,7 @@ static void read_list(const char *data, size_t size, size_t piece, size_t limit,
 	for (size_t at = 0; at < size; at += piece) {
 		if (list_decoder_push(&decoder, data + at, size - at < piece ? size - at : piece))
 			break;
-		if (decoder.buffer.length > limit + 2 * piece)
+		if (decoder.buffer.text.length > limit + 2 * piece)
 			abort();
 		if (!tell_parts(&decoder, told))
 			break;
@@ -82,7 +82,7 @@ static void read_watch(const char *data, size_t size, size_t piece, size_t limit
 	for (size_t at = 0; at < size; at += piece) {
 		if (watch_decoder_push(&decoder, data + at, size - at < piece ? size - at : piece))
 			break;
-		if (decoder.buffer.length > limit + 2 * piece)
+		if (decoder.buffer.text.length > limit + 2 * piece)
 			abort();
 		if (!tell_events(&decoder, told))
 			break;
