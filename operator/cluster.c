@@ -28,12 +28,26 @@ struct quota *cluster_find_quota(const struct cluster *cluster, const char *name
 	return quota;
 }
 
+static uint64_t pod_hash(const void *item)
+{
+	const struct pod *pod = item;
+
+	return pointer_set_hash(pod->uid, strlen(pod->uid));
+}
+
+static bool pod_has_uid(const void *item, const void *uid)
+{
+	const struct pod *pod = item;
+
+	return strcmp(pod->uid, uid) == 0;
+}
+
+static const struct pointer_set_kind pods_kind = {pod_hash, pod_has_uid};
+
 struct pod *cluster_find_pod(const struct cluster *cluster, const char *uid)
 {
-	struct pod *pod;
-
-	HASH_FIND_STR(cluster->pods, uid, pod);
-	return pod;
+	return pointer_set_find(&cluster->pods, &pods_kind, uid,
+				pointer_set_hash(uid, strlen(uid)));
 }
 
 struct service *cluster_find_service(const struct cluster *cluster, const char *id)
@@ -184,9 +198,7 @@ int cluster_add_pod(struct cluster *cluster, struct pod *pod)
 	struct cluster_node *node = *pod->node ? ensure_node(cluster, pod->node) : NULL;
 	bool has_room = namespace && (node || !*pod->node);
 
-	if (has_room)
-		HASH_ADD_KEYPTR(hh, cluster->pods, pod->uid, strlen(pod->uid), pod);
-	if (!has_room || !is_in_table(pod)) {
+	if (!has_room || pointer_set_add(&cluster->pods, &pods_kind, pod) < 0) {
 		if (namespace)
 			drop_namespace_if_empty(cluster, namespace);
 		if (node)
@@ -207,7 +219,7 @@ void cluster_take_pod(struct cluster *cluster, struct pod *pod)
 	struct cluster_namespace *namespace = cluster_find_namespace(cluster, pod->namespace);
 	struct cluster_node *node = *pod->node ? cluster_find_node(cluster, pod->node) : NULL;
 
-	HASH_DEL(cluster->pods, pod);
+	pointer_set_remove(&cluster->pods, &pods_kind, pod);
 	DL_DELETE2(namespace->pods, pod, namespace_prev, namespace_next);
 	pod->namespace_labels = NULL;
 	drop_namespace_if_empty(cluster, namespace);
@@ -366,11 +378,26 @@ void cluster_remove_node(struct cluster *cluster, const char *name)
 	drop_node_if_empty(cluster, node);
 }
 
+static void clear_pods(struct cluster *cluster)
+{
+	size_t slot = 0;
+
+	while (slot < cluster->pods.capacity) {
+		struct pod *pod = cluster->pods.slots[slot];
+
+		if (!pod) {
+			slot++;
+			continue;
+		}
+		cluster_take_pod(cluster, pod); /* another one may come into its slot */
+		pod_free(pod);
+	}
+}
+
 void cluster_clear(struct cluster *cluster)
 {
 	struct policy *policy, *next_policy;
 	struct quota *quota, *next_quota;
-	struct pod *pod, *next_pod;
 	struct service *service, *next_service;
 	struct cluster_node *node, *next_node;
 	struct cluster_namespace *namespace, *next_namespace;
@@ -383,10 +410,7 @@ void cluster_clear(struct cluster *cluster)
 		cluster_take_quota(cluster, quota);
 		quota_free(quota);
 	}
-	HASH_ITER(hh, cluster->pods, pod, next_pod) {
-		cluster_take_pod(cluster, pod);
-		pod_free(pod);
-	}
+	clear_pods(cluster);
 	HASH_ITER(hh, cluster->services, service, next_service) {
 		cluster_take_service(cluster, service);
 		service_free(service);

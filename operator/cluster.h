@@ -13,6 +13,7 @@
 
 #include "lib/base/table.h"
 
+#include "lib/base/pointer_set.h"
 #include "operator/labels.h"
 #include "operator/pod.h"
 #include "operator/policy.h"
@@ -45,7 +46,7 @@ struct cluster {
 	struct policy *policies;	      /* by id */
 	struct policy *cluster_policies;      /* those in no namespace: list, by scope_next */
 	struct quota *quotas;		      /* by name */
-	struct pod *pods;		      /* by UID */
+	struct pointer_set pods;	      /* of struct pod, by UID */
 	struct pod_template *pod_templates;   /* which the pods share */
 	struct service *services;	      /* by id */
 	struct cluster_node *nodes;	      /* by name */

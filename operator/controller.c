@@ -199,7 +199,6 @@ static int make_epoch(struct controller *controller, struct error *error)
 static void on_lead(void *context)
 {
 	struct controller *controller = context;
-	const struct pod *pod;
 	struct error error;
 
 	if (make_epoch(controller, &error) < 0) {
@@ -214,8 +213,9 @@ static void on_lead(void *context)
 	node_book_begin(&controller->nodes);
 	controller_check_expiry(controller);
 	controller_judge_all(controller);
-	for (pod = controller->cluster.pods; pod; pod = pod->hh.next)
-		controller_compile(controller, pod);
+	for (size_t i = 0; i < controller->cluster.pods.capacity; i++)
+		if (controller->cluster.pods.slots[i])
+			controller_compile(controller, controller->cluster.pods.slots[i]);
 	controller_touch_all(controller);
 	open_doors(controller);
 }
@@ -322,7 +322,8 @@ static void on_tick(uv_timer_t *timer)
 void controller_synced(struct controller *controller)
 {
 	log_info("the cluster is known: %u policies, %u pods, %u nodes, %u Services",
-		 HASH_COUNT(controller->cluster.policies), HASH_COUNT(controller->cluster.pods),
+		 HASH_COUNT(controller->cluster.policies),
+		 (unsigned int)controller->cluster.pods.count,
 		 HASH_COUNT(controller->cluster.nodes), HASH_COUNT(controller->cluster.services));
 	start_leader(controller);
 	open_doors(controller);
@@ -332,7 +333,7 @@ void controller_collect(const struct controller *controller, struct text *out)
 {
 	struct operator_figures figures = {
 		.policies = HASH_COUNT(controller->cluster.policies),
-		.pods = HASH_COUNT(controller->cluster.pods),
+		.pods = controller->cluster.pods.count,
 		.nodes = HASH_COUNT(controller->cluster.nodes),
 		.services = HASH_COUNT(controller->cluster.services),
 		.edges = edges_count(&controller->edges),

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
-#include "lib/base/table.h"
 
 #include "lib/net/address.h"
 #include "operator/labels.h"
@@ -48,7 +47,6 @@ struct pod {
 	uint8_t container_count;
 	bool finished; /* Succeeded or Failed: runs nothing any more */
 
-	UT_hash_handle hh;			     /* cluster: all pods by UID */
 	struct pod *namespace_prev, *namespace_next; /* cluster: pods of the namespace */
 	struct pod *node_prev, *node_next;	     /* cluster: pods of the node */
 };

@@ -340,7 +340,7 @@ static int server_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 }
 
 static const struct lws_protocols protocols[] = {
-	{.name = LINK_SUBPROTOCOL, .callback = server_callback, .rx_buffer_size = LINK_RX_BUFFER},
+	{.name = LINK_SUBPROTOCOL, .callback = server_callback, .rx_buffer_size = LINK_RX_SMALL},
 	{0},
 };
 

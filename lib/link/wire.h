@@ -15,6 +15,7 @@
 #define LINK_PATH	 "/v1/agents"
 #define LINK_WHY_LIMIT	 123	      /* bytes of a close frame's text (RFC 6455, 5.5) */
 #define LINK_RX_BUFFER	 4096	      /* bytes of a piece that libwebsockets hands over */
+#define LINK_RX_SMALL	 512	      /* likewise, where there are thousands of connections */
 #define LINK_FRAME_LIMIT (16384 - 64) /* bytes of a frame that we send: fits one TLS record */
 
 /*

@@ -684,16 +684,16 @@ static void check_selection(struct world *world, const struct controller *fresh,
 {
 	struct model_agent *agent = &world->agents[number];
 	const struct fleet_node *node = fleet_node_of(world, number);
-	const struct pod *pod;
 	size_t wanted = 0;
 
 	if (!agent->connected || node->changed)
 		return;
-	for (pod = fresh->cluster.pods; pod; pod = pod->hh.next) {
+	for (size_t i = 0; i < fresh->cluster.pods.capacity; i++) {
+		const struct pod *pod = fresh->cluster.pods.slots[i];
 		cleanup_free char *text = NULL;
 		const struct seen *seen;
 
-		if (strcmp(pod->node, node->name) != 0)
+		if (!pod || strcmp(pod->node, node->name) != 0)
 			continue;
 		text = compile_text(fresh, pod);
 		seen = seen_find(agent, pod_cgroup_uid(pod));

@@ -3,12 +3,19 @@
 
 #include "lib/base/tests/parse.h"
 
+#include <limits.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "lib/base/json.h"
 #include "lib/kube/access_review.h"
 #include "lib/kube/client_internal.h"
 #include "lib/kube/event.h"
 #include "lib/kube/tests/fake_server.h"
 #include "lib/kube/token_review.h"
+#include "lib/kube/transfer.h"
 
 /* A client and its server on one loop, and what the last handler was told. */
 struct world {
@@ -372,6 +379,99 @@ static void gives_up_on_an_event(void **state)
 	world_close(&world);
 }
 
+/* A server in a thread of its own: sends without end, as fast as it is read. */
+struct torrent {
+	pthread_t thread;
+	int listener, port;
+	size_t received;
+	unsigned int turns;
+};
+
+static void *torrent_run(void *context)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+	static char data[64 << 10];
+	struct torrent *torrent = context;
+	int peer = accept(torrent->listener, NULL, NULL);
+
+	(void)!read(peer, data, sizeof(data));
+	memset(data, 'x', sizeof(data));
+	if (send(peer, head, sizeof(head) - 1, MSG_NOSIGNAL) > 0)
+		while (send(peer, data, sizeof(data), MSG_NOSIGNAL) > 0)
+			;
+	close(peer);
+	return NULL;
+}
+
+static void torrent_open(struct torrent *torrent)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+
+	torrent->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(torrent->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(torrent->listener, 1), 0);
+	assert_int_equal(getsockname(torrent->listener, (struct sockaddr *)&address, &size), 0);
+	torrent->port = ntohs(address.sin_port);
+	assert_int_equal(pthread_create(&torrent->thread, NULL, torrent_run, torrent), 0);
+}
+
+static void on_torrent(void *context, const char *data, size_t length)
+{
+	(void)data;
+	((struct torrent *)context)->received += length;
+}
+
+static void on_torrent_over(void *context, const struct kube_response *response)
+{
+	(void)context;
+	fail_msg("%s", response->reason);
+}
+
+static void on_turn(uv_check_t *check)
+{
+	((struct torrent *)check->data)->turns++;
+}
+
+static void a_busy_stream_leaves_the_loop_to_others(void **state)
+{
+	struct torrent torrent = {0};
+	const struct kube_transfer_request request = {.method = "GET",
+						      .path = "/watch",
+						      .is_endless = true,
+						      .stream = on_torrent,
+						      .done = on_torrent_over,
+						      .context = &torrent};
+	struct kube_config config = {0};
+	struct kube_transfer *transfer;
+	struct kube_client *client;
+	char server[64];
+	uv_check_t check;
+	uv_loop_t loop;
+
+	(void)state;
+	torrent_open(&torrent);
+	snprintf(server, sizeof(server), "http://127.0.0.1:%d", torrent.port);
+	config.server = server;
+	uv_loop_init(&loop);
+	uv_check_init(&loop, &check);
+	check.data = &torrent;
+	uv_check_start(&check, on_turn);
+	assert_int_equal(kube_client_new(&loop, &config, &client, NULL), 0);
+	assert_int_equal(kube_transfer_start(client, &request, &transfer, NULL), 0);
+	while (torrent.received < 32 << 20)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_in_range(torrent.turns, 40, UINT_MAX); /* twice 256 KiB in each, and a bit */
+	kube_transfer_cancel(transfer);
+	kube_client_free(client);
+	uv_close((uv_handle_t *)&check, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	close(torrent.listener);
+	pthread_join(torrent.thread, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +479,7 @@ int main(void)
 		cmocka_unit_test(tells_refusals_in_the_servers_words),
 		cmocka_unit_test(tells_that_no_answer_came),
 		cmocka_unit_test(tells_that_nobody_listens),
+		cmocka_unit_test(a_busy_stream_leaves_the_loop_to_others),
 		cmocka_unit_test(cancels_all_when_freed),
 		cmocka_unit_test(reviews_tokens),
 		cmocka_unit_test(reviews_tokens_for_the_api_server),
