@@ -50,6 +50,11 @@ struct aggregate {
 		unsigned int unsupported;
 		unsigned int skipped; /* that have matching pods, but nodeSelector leaves out */
 	} nodes;
+	struct {
+		unsigned int nodes;	  /* on which the policy is beyond the bound */
+		uint32_t most;		  /* the bound, as an agent tells it */
+		uint64_t shed_per_second; /* events on all of them, about */
+	} throttled[BUDGET_PARTS];
 	struct standing_counts probes[PROBE_TYPES]; /* pods by standing, for each probe */
 	struct aggregate_failure failures[AGGREGATE_FAILURES_LIMIT];
 	unsigned int failure_count; /* filled in */

@@ -116,19 +116,18 @@ static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *nod
 
 int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 {
-	struct cluster_namespace *namespace = NULL;
+	struct policy **list = &cluster->cluster_policies;
 
 	if (policy->scope == POLICY_NAMESPACED) {
-		namespace = ensure_namespace(cluster, policy->namespace);
+		struct cluster_namespace *namespace = ensure_namespace(cluster, policy->namespace);
+
 		if (!namespace) {
 			policy_free(policy);
 			return -ENOMEM;
 		}
-		DL_INSERT_INORDER2(namespace->policies, policy, policy_compare_age, scope_prev,
-				   scope_next);
-	} else {
-		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
+		list = &namespace->policies;
 	}
+	DL_INSERT_INORDER2(*list, policy, policy_compare_age, scope_prev, scope_next);
 	HASH_ADD_KEYPTR(hh, cluster->policies, policy->id, strlen(policy->id), policy);
 	return 0;
 }

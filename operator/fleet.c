@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/base/log.h"
 #include "lib/link/message.h"
 
 struct fleet_node *fleet_find_node(const struct fleet *fleet, const char *name)
@@ -125,15 +126,20 @@ static int set_entry(struct fleet_node *node, const char *uid, const struct sele
 {
 	struct fleet_entry *entry = find_entry(node, uid);
 	char *text = write_text(pod);
+	int result = false;
 
 	if (!text)
 		return -ENOMEM;
 	if (!entry)
-		return add_entry(node, uid, text);
-	if (strcmp(entry->text, text) != 0)
-		return replace_entry(node, entry, pod, text);
-	free(text);
-	return false;
+		result = add_entry(node, uid, text);
+	else if (strcmp(entry->text, text) != 0)
+		result = replace_entry(node, entry, pod, text);
+	else
+		free(text);
+	entry = find_entry(node, uid);
+	if (entry)
+		entry->crowded = pod->crowded;
+	return result;
 }
 
 int fleet_node_select(struct fleet_node *node, const char *uid, struct selected_pod *pod)
@@ -243,6 +249,28 @@ static void mark_since(struct fleet_node *node, uint64_t from)
 			entry->news |= entry->since[type] > from;
 }
 
+static bool throttles_equal(const struct report_throttle *a, const struct report_throttle *b)
+{
+	if (!a || !b)
+		return a == b;
+	return budget_equal(&a->beyond, &b->beyond) && a->shed_per_second == b->shed_per_second;
+}
+
+/* Policies of which one report says otherwise than the other. */
+static void mark_throttles(struct fleet_node *node, const struct report *report,
+			   const struct report *other)
+{
+	for (size_t i = 0; i < report->throttle_count; i++) {
+		const struct report_throttle *throttle = &report->throttles[i];
+
+		if (throttles_equal(throttle, report_find_throttle(other, throttle->policy)))
+			continue;
+		if (strings_add_unique(&node->throttle_news, throttle->policy) < 0)
+			log_error("out of memory: the status of policy %s may be late",
+				  throttle->policy);
+	}
+}
+
 /* What the report tells that the last one did not. */
 static void mark_news(struct fleet_node *node, const struct report *report)
 {
@@ -288,6 +316,8 @@ void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
 		return;
 	}
 	mark_news(node, report);
+	mark_throttles(node, report, &node->report);
+	mark_throttles(node, &node->report, report);
 	report_free(&node->report);
 	node->report = *report;
 	*report = (struct report){0};
@@ -337,6 +367,23 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 	return (struct standing){STANDING_ATTACHED, "Attached", ""};
 }
 
+bool fleet_node_leaves_out(const struct fleet_node *node, const char *uid, const char *policy)
+{
+	const struct fleet_entry *entry = find_entry(node, uid);
+	struct selected_pod *pod = entry && entry->crowded ? read_text(entry->text) : NULL;
+	bool named = !pod;
+
+	for (int type = 0; type < PROBE_TYPES && !named; type++)
+		named = strings_contain(&pod->probes[type].policies, policy);
+	selected_pod_free(pod);
+	return !named;
+}
+
+const struct report_throttle *fleet_node_throttle(const struct fleet_node *node, const char *policy)
+{
+	return report_find_throttle(&node->report, policy);
+}
+
 static void clear_node(struct fleet_node *node)
 {
 	struct fleet_entry *entry, *next;
@@ -344,6 +391,7 @@ static void clear_node(struct fleet_node *node)
 	HASH_ITER(hh, node->entries, entry, next)
 		free_entry(node, entry);
 	strings_free(&node->removed);
+	strings_free(&node->throttle_news);
 	report_free(&node->report);
 	free(node->name);
 	free(node);

@@ -68,6 +68,64 @@ int report_add(struct report *report, const char *pod_uid, enum probe_type probe
 	return 0;
 }
 
+int report_add_throttle(struct report *report, const struct report_throttle *throttle)
+{
+	struct report_throttle *throttles;
+
+	if (report->throttle_count >= REPORT_THROTTLES_LIMIT)
+		return 0;
+	throttles = reallocarray(report->throttles, report->throttle_count + 1, sizeof(*throttles));
+	if (!throttles)
+		return -ENOMEM;
+	report->throttles = throttles;
+	throttles[report->throttle_count] = *throttle;
+	throttles[report->throttle_count].policy = strdup(throttle->policy);
+	if (!throttles[report->throttle_count].policy)
+		return -ENOMEM;
+	report->throttle_count++;
+	return 0;
+}
+
+const struct report_throttle *report_find_throttle(const struct report *report, const char *policy)
+{
+	for (size_t i = 0; i < report->throttle_count; i++)
+		if (strcmp(report->throttles[i].policy, policy) == 0)
+			return &report->throttles[i];
+	return NULL;
+}
+
+static int decode_throttle(const cJSON *item, struct report *report, struct error *error)
+{
+	int64_t shed = json_integer(item, 0, "shedPerSecond");
+	struct report_throttle throttle = {
+		.policy = (char *)json_text(item, "policy"), /* copied by report_add_throttle() */
+		.shed_per_second = shed < 0 || shed > UINT32_MAX ? UINT32_MAX : (uint32_t)shed,
+	};
+	int result = budget_decode(item, &throttle.beyond, error);
+
+	if (result < 0)
+		return error_wrap(error, result, "throttled");
+	if (!*throttle.policy || budget_is_open(&throttle.beyond))
+		return error_set(error, EINVAL,
+				 "throttled: a policy and one of its bounds must be given");
+	result = report_add_throttle(report, &throttle);
+	return result < 0 ? error_set(error, -result, "out of memory") : 0;
+}
+
+static int decode_throttles(const cJSON *array, struct report *report, struct error *error)
+{
+	const cJSON *item;
+	int result = 0;
+
+	if (array && !cJSON_IsArray(array))
+		return error_set(error, EINVAL, "throttled: must be an array");
+	cJSON_ArrayForEach(item, array) {
+		if (result == 0)
+			result = decode_throttle(item, report, error);
+	}
+	return result;
+}
+
 static int decode_exception(const cJSON *item, struct report *report, struct error *error)
 {
 	enum probe_type probe;
@@ -107,6 +165,8 @@ int report_decode(const cJSON *json, struct report *ret_report, struct error *er
 		if (result == 0)
 			result = decode_exception(item, &report, error);
 	}
+	if (result == 0)
+		result = decode_throttles(json_find(json, "throttled"), &report, error);
 	if (result < 0) {
 		report_free(&report);
 		return result;
@@ -126,6 +186,26 @@ static bool encode_exception(cJSON *array, const struct report_exception *except
 	       cJSON_AddStringToObject(item, "message", exception->message);
 }
 
+static bool encode_throttle(cJSON *array, const struct report_throttle *throttle)
+{
+	cJSON *item = json_append_object(array);
+
+	return cJSON_AddStringToObject(item, "policy", throttle->policy) &&
+	       budget_encode(&throttle->beyond, item) &&
+	       (!throttle->shed_per_second ||
+		cJSON_AddNumberToObject(item, "shedPerSecond", throttle->shed_per_second));
+}
+
+static bool encode_throttles(cJSON *json, const struct report *report)
+{
+	cJSON *array = report->throttle_count ? cJSON_AddArrayToObject(json, "throttled") : NULL;
+
+	for (size_t i = 0; i < report->throttle_count; i++)
+		if (!encode_throttle(array, &report->throttles[i]))
+			return false;
+	return true;
+}
+
 cJSON *report_encode(const struct report *report)
 {
 	cleanup_json cJSON *json = cJSON_CreateObject();
@@ -140,7 +220,7 @@ cJSON *report_encode(const struct report *report)
 	for (size_t i = 0; i < report->exception_count; i++)
 		if (!encode_exception(pods, &report->exceptions[i]))
 			return NULL;
-	return pods ? take_pointer(json) : NULL;
+	return pods && encode_throttles(json, report) ? take_pointer(json) : NULL;
 }
 
 void report_free(struct report *report)
@@ -151,6 +231,9 @@ void report_free(struct report *report)
 		free(report->exceptions[i].message);
 	}
 	free(report->exceptions);
+	for (size_t i = 0; i < report->throttle_count; i++)
+		free(report->throttles[i].policy);
+	free(report->throttles);
 	free(report->epoch);
 	*report = (struct report){0};
 }
