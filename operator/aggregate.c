@@ -138,10 +138,13 @@ static struct standing_counts add_pod(struct aggregate *aggregate, const struct 
 static void add_throttle(struct aggregate *aggregate, const struct report_throttle *throttle)
 {
 	for (int part = 0; throttle && part < BUDGET_PARTS; part++) {
-		if (!throttle->beyond.most[part])
+		uint32_t most = throttle->beyond.most[part];
+
+		if (!most)
 			continue;
+		if (!aggregate->throttled[part].nodes || most < aggregate->throttled[part].most)
+			aggregate->throttled[part].most = most;
 		aggregate->throttled[part].nodes++;
-		aggregate->throttled[part].most = throttle->beyond.most[part];
 		if (part == BUDGET_EVENTS)
 			aggregate->throttled[part].shed_per_second += throttle->shed_per_second;
 	}

@@ -52,7 +52,7 @@ struct aggregate {
 	} nodes;
 	struct {
 		unsigned int nodes;	  /* on which the policy is beyond the bound */
-		uint32_t most;		  /* the bound, as an agent tells it */
+		uint32_t most;		  /* the bound, as agents tell it: the lowest */
 		uint64_t shed_per_second; /* events on all of them, about */
 	} throttled[BUDGET_PARTS];
 	struct standing_counts probes[PROBE_TYPES]; /* pods by standing, for each probe */

@@ -193,13 +193,18 @@ __attribute__((format(printf, 2, 3))) static void say_more(struct verdict *verdi
 	va_end(arguments);
 }
 
-/* Whose bound it is, and what the owner of the policy can do, behind what happens. */
-static void say_remedy(struct verdict *verdict, const struct policy *policy, enum budget_part part,
-		       const char *less)
+/*
+ * Whose bound it is, and what the owner of the policy can do, behind what happens. A bound that
+ * nobody may set is that of the whole node.
+ */
+static void say_remedy(struct verdict *verdict, const struct policy *policy,
+		       const struct aggregate *aggregate, enum budget_part part, const char *less)
 {
 	const struct policy_bound *bound = &policy->bounds[part];
 
-	if (*bound->quota)
+	if (aggregate->throttled[part].most > budget_part_most(part))
+		say_more(verdict, " (those of all policies of a node); %s", less);
+	else if (*bound->quota)
 		say_more(verdict,
 			 " (ProbeQuota \"%s\"); %s, or ask whoever runs the cluster for more",
 			 bound->quota, less);
@@ -207,7 +212,7 @@ static void say_remedy(struct verdict *verdict, const struct policy *policy, enu
 		say_more(verdict, " (spec.budget.%s); raise that, or %s", budget_part_field(part),
 			 less);
 	else
-		say_more(verdict, " (as many as fit there); %s", less);
+		say_more(verdict, " (as many as any policy may have); %s", less);
 }
 
 static void say_events_shed(const struct policy *policy, const struct aggregate *aggregate,
@@ -222,7 +227,7 @@ static void say_events_shed(const struct policy *policy, const struct aggregate 
 		say_more(throttled, ", about %llu a second,", (unsigned long long)shed);
 	say_more(throttled, " beyond %u a second on each",
 		 aggregate->throttled[BUDGET_EVENTS].most);
-	say_remedy(throttled, policy, BUDGET_EVENTS, "ask for fewer");
+	say_remedy(throttled, policy, aggregate, BUDGET_EVENTS, "ask for fewer");
 }
 
 static void say_series_folded(const struct policy *policy, const struct aggregate *aggregate,
@@ -233,7 +238,8 @@ static void say_series_folded(const struct policy *policy, const struct aggregat
 	say_more(throttled, "%u of %u node%s add%s up what is beyond %u series in overflow series",
 		 nodes, aggregate->nodes.matched, plural(aggregate->nodes.matched),
 		 nodes == 1 ? "s" : "", aggregate->throttled[BUDGET_SERIES].most);
-	say_remedy(throttled, policy, BUDGET_SERIES, "tell fewer apart (routes, selector)");
+	say_remedy(throttled, policy, aggregate, BUDGET_SERIES,
+		   "tell fewer apart (routes, selector)");
 }
 
 static void judge_throttled(const struct policy *policy, const struct aggregate *aggregate,

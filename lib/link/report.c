@@ -22,6 +22,7 @@ static const char *const state_names[] = {
 /* What an agent may say of one exception, in bytes; more is cut. */
 #define REPORT_REASON_LIMIT  64
 #define REPORT_MESSAGE_LIMIT 512
+#define REPORT_POLICY_LIMIT  507 /* "namespace/name" */
 
 const char *probe_state_name(enum probe_state state)
 {
@@ -94,22 +95,35 @@ const struct report_throttle *report_find_throttle(const struct report *report, 
 	return NULL;
 }
 
+/* What an agent tells of itself may be more than can be asked for: what fits on its node. */
+static uint32_t decode_figure(const cJSON *item, const char *field)
+{
+	int64_t value = json_integer(item, 0, field);
+
+	if (value < 0)
+		return 0;
+	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
 static int decode_throttle(const cJSON *item, struct report *report, struct error *error)
 {
-	int64_t shed = json_integer(item, 0, "shedPerSecond");
 	struct report_throttle throttle = {
 		.policy = (char *)json_text(item, "policy"), /* copied by report_add_throttle() */
-		.shed_per_second = shed < 0 || shed > UINT32_MAX ? UINT32_MAX : (uint32_t)shed,
+		.shed_per_second = decode_figure(item, "shedPerSecond"),
 	};
-	int result = budget_decode(item, &throttle.beyond, error);
 
-	if (result < 0)
-		return error_wrap(error, result, "throttled");
+	for (int part = 0; part < BUDGET_PARTS; part++)
+		throttle.beyond.most[part] =
+			decode_figure(item, budget_part_field((enum budget_part)part));
+	if (strlen(throttle.policy) > REPORT_POLICY_LIMIT)
+		return error_set(error, EINVAL, "throttled: policy: is longer than %d bytes",
+				 REPORT_POLICY_LIMIT);
 	if (!*throttle.policy || budget_is_open(&throttle.beyond))
 		return error_set(error, EINVAL,
 				 "throttled: a policy and one of its bounds must be given");
-	result = report_add_throttle(report, &throttle);
-	return result < 0 ? error_set(error, -result, "out of memory") : 0;
+	if (report_add_throttle(report, &throttle) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	return 0;
 }
 
 static int decode_throttles(const cJSON *array, struct report *report, struct error *error)
