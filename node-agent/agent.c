@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/cleanup.h"
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "lib/http/server.h"
+#include "node-agent/budget/budgets.h"
 #include "node-agent/edges/local_edges.h"
 #include "node-agent/export/exporter.h"
 #include "node-agent/export/self.h"
@@ -31,6 +33,9 @@
  */
 #define FIRST_READ_MS 1000
 
+/* How often it is looked who is beyond a bound, while anybody is. */
+#define REVIEW_INTERVAL_MS 1000
+
 /* Who asks again within this time gets what was read last: anybody can ask. */
 #define SCRAPE_INTERVAL_MS 200
 
@@ -47,6 +52,7 @@ struct agent {
 	struct cgroup_tree *tree;
 	struct store_writer *store;
 	struct exporter *exporter;
+	struct budgets budgets;
 	struct series_store *series;
 	struct local_edges edges;
 	struct lifecycle *lifecycle;
@@ -55,6 +61,7 @@ struct agent {
 	uint64_t node_told;    /* digest of the facts that the operator has; 0: none */
 	uint64_t node_look_at; /* when there may be news of them, ms */
 	uint64_t renewed_at;   /* when the probes were last read for all, ms */
+	uv_timer_t review_timer;
 	uv_timer_t read_timer; /* its closing ends the agent's memory, after all that uses it */
 };
 
@@ -75,12 +82,47 @@ static const struct pod_folder *on_find_folder(void *context, const char *uid)
 	return cgroup_tree_find(agent->tree, uid);
 }
 
+/* Tells the operator who is beyond a bound, if that has changed. */
+static void review(struct agent *agent)
+{
+	if (throttles_review(&agent->budgets.throttles, uv_now(agent->read_timer.loop)) &&
+	    agent->conversation)
+		conversation_report_soon(agent->conversation);
+}
+
+static void on_review_timer(uv_timer_t *timer)
+{
+	struct agent *agent = timer->data;
+
+	review(agent);
+	if (throttles_are_quiet(&agent->budgets.throttles))
+		uv_timer_stop(timer);
+}
+
+static void review_soon(struct agent *agent)
+{
+	if (!uv_is_active((const uv_handle_t *)&agent->review_timer) &&
+	    !throttles_are_quiet(&agent->budgets.throttles))
+		uv_timer_start(&agent->review_timer, on_review_timer, REVIEW_INTERVAL_MS,
+			       REVIEW_INTERVAL_MS);
+}
+
 static void on_event(void *context, enum probe_type type, const struct event_source *source,
 		     cJSON *event)
 {
+	bool told[SELECTION_POLICIES_LIMIT];
+	struct event_source admitted = *source;
 	struct agent *agent = context;
 
-	exporter_emit(agent->exporter, type, source, event);
+	if (source->pod) {
+		if (!budgets_admit(&agent->budgets, &source->pod->probes[type].policies,
+				   uv_now(agent->read_timer.loop), told))
+			cJSON_Delete(take_pointer(event));
+		admitted.told = told;
+		review_soon(agent);
+	}
+	if (event)
+		exporter_emit(agent->exporter, type, &admitted, event);
 }
 
 static void look_up_soon(struct agent *agent)
@@ -157,9 +199,23 @@ static struct selection_version on_version(void *context)
 	return desired_version(&agent->desired);
 }
 
+/* The bounds hold before what they bound begins. */
+static void take_budgets(struct agent *agent)
+{
+	struct desired_pod *entry, *next;
+
+	budgets_begin(&agent->budgets);
+	HASH_ITER(hh, agent->desired.pods, entry, next)
+		if (budgets_add_pod(&agent->budgets, entry->pod) < 0)
+			log_error("out of memory: policies of pod %s/%s are without their bounds",
+				  entry->pod->namespace, entry->pod->name);
+	budgets_end(&agent->budgets);
+}
+
 /* Carries out what has changed. New pods come before old ones go, so that programs stay loaded. */
 static void carry_out(struct agent *agent, const struct strings *changed)
 {
+	take_budgets(agent);
 	for (size_t i = 0; i < changed->count; i++) {
 		const char *uid = changed->items[i];
 
@@ -195,10 +251,11 @@ static int on_change(void *context, const struct selection_change *change, struc
 static int on_report(void *context, struct report *report)
 {
 	const struct agent *agent = context;
-
 	int result = lifecycle_report(agent->lifecycle, report);
 
-	return result < 0 ? result : desired_report_unreadable(&agent->desired, report);
+	if (result == 0)
+		result = desired_report_unreadable(&agent->desired, report);
+	return result < 0 ? result : throttles_report(&agent->budgets.throttles, report);
 }
 
 static void read_probes(void *context)
@@ -289,6 +346,7 @@ static void on_read_timer(uv_timer_t *timer)
 	struct agent *agent = timer->data;
 
 	renew_series(agent);
+	review(agent);
 	local_edges_expire(&agent->edges, uv_now(timer->loop));
 	tell_edges(agent);
 	tell_node(agent);
@@ -321,6 +379,7 @@ static void write_self_metrics(const struct agent *agent, struct text *body)
 		.revision = agent->desired.revision,
 		.counts = lifecycle_count(agent->lifecycle),
 		.events = exporter_stats(agent->exporter),
+		.throttles = &agent->budgets.throttles,
 		.series = series_count(agent->series),
 		.peers = peer_cache_count(&agent->edges.peers),
 		.edges = edge_book_count(&agent->edges.book),
@@ -380,14 +439,33 @@ static int set_up_store(struct agent *agent, uv_loop_t *loop, struct error *erro
 	return store_writer_new(loop, directory, &agent->desired, &agent->store, error);
 }
 
+static size_t on_series_limit(void *context, const char *policy)
+{
+	const struct agent *agent = context;
+
+	return budgets_series_limit(&agent->budgets, policy);
+}
+
+static void on_series_refused(void *context, const char *policy, size_t limit)
+{
+	struct agent *agent = context;
+
+	/* Without memory the status says it later; the store counts it in any case. */
+	(void)throttles_note(&agent->budgets.throttles, policy, BUDGET_SERIES, (uint32_t)limit,
+			     uv_now(agent->read_timer.loop));
+	review_soon(agent);
+}
+
 static int set_up_series(struct agent *agent, struct error *error)
 {
 	const struct series_mark_handlers handlers = {on_row_gone, agent};
+	const struct series_bounds bounds = {on_series_limit, on_series_refused, agent};
 
 	agent->series = series_store_new();
 	if (!agent->series)
 		return error_set(error, ENOMEM, "out of memory");
 	series_store_set_handlers(agent->series, &handlers);
+	series_store_set_bounds(agent->series, &bounds);
 	return 0;
 }
 
@@ -455,6 +533,7 @@ static void go_on_with_stored(struct agent *agent)
 {
 	struct desired_pod *entry, *next;
 
+	take_budgets(agent);
 	HASH_ITER(hh, agent->desired.pods, entry, next)
 		lifecycle_sync(agent->lifecycle, entry->pod->uid);
 	log_info("%u pods in the stored selection", HASH_COUNT(agent->desired.pods));
@@ -471,6 +550,8 @@ int agent_new(uv_loop_t *loop, const struct agent_options *options, struct agent
 	agent->options = options;
 	agent->read_timer.data = agent;
 	uv_timer_init(loop, &agent->read_timer);
+	agent->review_timer.data = agent;
+	uv_timer_init(loop, &agent->review_timer);
 	result = set_up_tree(agent, loop, error);
 	if (result == 0)
 		result = set_up_store(agent, loop, error);
@@ -496,6 +577,13 @@ static void on_closed(uv_handle_t *handle)
 	free(handle->data);
 }
 
+static void on_review_closed(uv_handle_t *handle)
+{
+	struct agent *agent = handle->data;
+
+	uv_close((uv_handle_t *)&agent->read_timer, on_closed);
+}
+
 struct agent *agent_free(struct agent *agent)
 {
 	if (!agent)
@@ -511,6 +599,8 @@ struct agent *agent_free(struct agent *agent)
 	agent->store = store_writer_free(agent->store);
 	agent->net = net_context_free(agent->net);
 	desired_free(&agent->desired);
-	uv_close((uv_handle_t *)&agent->read_timer, on_closed);
+	budgets_free(&agent->budgets);
+	uv_timer_stop(&agent->read_timer);
+	uv_close((uv_handle_t *)&agent->review_timer, on_review_closed);
 	return NULL;
 }

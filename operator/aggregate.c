@@ -84,12 +84,24 @@ static void add_failure(struct aggregate *aggregate, const struct pod *pod, enum
 	aggregate->failures[at] = failure;
 }
 
+#define TEXT(number)	TEXT_OF(number)
+#define TEXT_OF(number) #number
+
 /* A node that the fleet has not met yet has everything pending. */
-static struct standing pod_standing(const struct fleet_node *node, const struct pod *pod,
-				    enum probe_type type, uint64_t now_ms)
+static struct standing pod_standing(const struct fleet_node *node, const struct policy *policy,
+				    const struct pod *pod, enum probe_type type, uint64_t now_ms)
 {
 	if (!node)
 		return (struct standing){STANDING_PENDING, "Progressing", ""};
+	if (fleet_node_leaves_out(node, pod_cgroup_uid(pod), policy->id))
+		return (struct standing){
+			STANDING_FAILED, "TooManyPolicies",
+			TEXT(SELECTION_POLICIES_LIMIT) " policies that go before this one observe "
+						       "the pod, which "
+						       "is as many as one can have (first those of "
+						       "the cluster, "
+						       "then the oldest); join or delete some of "
+						       "them"};
 	return fleet_node_standing(node, pod_cgroup_uid(pod), type, now_ms);
 }
 
@@ -108,7 +120,7 @@ static struct standing_counts add_pod(struct aggregate *aggregate, const struct 
 
 		if (!policy->probes[type].wanted)
 			continue;
-		standing = pod_standing(node, pod, (enum probe_type)type, now_ms);
+		standing = pod_standing(node, policy, pod, (enum probe_type)type, now_ms);
 		count_standing(&counts, standing.standing);
 		count_standing(&aggregate->probes[type], standing.standing);
 		if (standing.standing == STANDING_FAILED ||
@@ -120,6 +132,22 @@ static struct standing_counts add_pod(struct aggregate *aggregate, const struct 
 		aggregate->pods.waiting += counts.waiting > 0;
 	}
 	return counts;
+}
+
+/* What the node's agent says of the policy's bounds. */
+static void add_throttle(struct aggregate *aggregate, const struct report_throttle *throttle)
+{
+	for (int part = 0; throttle && part < BUDGET_PARTS; part++) {
+		uint32_t most = throttle->beyond.most[part];
+
+		if (!most)
+			continue;
+		if (!aggregate->throttled[part].nodes || most < aggregate->throttled[part].most)
+			aggregate->throttled[part].most = most;
+		aggregate->throttled[part].nodes++;
+		if (part == BUDGET_EVENTS)
+			aggregate->throttled[part].shed_per_second += throttle->shed_per_second;
+	}
 }
 
 static void add_node(struct aggregate *aggregate, const struct policy *policy,
@@ -167,10 +195,13 @@ static void node_sum_add(struct node_sum *sum, struct aggregate *aggregate,
 static void node_sum_end(const struct node_sum *sum, struct aggregate *aggregate,
 			 const struct policy *policy)
 {
-	if (sum->matched && sum->taken)
+	if (sum->matched && sum->taken) {
 		add_node(aggregate, policy, &sum->counts);
-	else if (sum->matched)
+		if (sum->fleet_node)
+			add_throttle(aggregate, fleet_node_throttle(sum->fleet_node, policy->id));
+	} else if (sum->matched) {
 		aggregate->nodes.skipped++;
+	}
 }
 
 /* The pods of one namespace; those of a node lie side by side there. */

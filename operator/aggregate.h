@@ -54,6 +54,11 @@ struct aggregate {
 		unsigned int count;
 		const char *first; /* by name */
 	} unheard; /* nodes whose agents are away, and know the policy as it was before */
+	struct {
+		unsigned int nodes;	  /* on which the policy is beyond the bound */
+		uint32_t most;		  /* the bound, as agents tell it: the lowest */
+		uint64_t shed_per_second; /* events on all of them, about */
+	} throttled[BUDGET_PARTS];
 	struct standing_counts probes[PROBE_TYPES]; /* pods by standing, for each probe */
 	struct aggregate_failure failures[AGGREGATE_FAILURES_LIMIT];
 	unsigned int failure_count; /* filled in */

@@ -140,6 +140,7 @@ static void drop_node_if_empty(struct cluster *cluster, struct cluster_node *nod
 
 int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 {
+	struct policy **list = &cluster->cluster_policies;
 	struct cluster_namespace *namespace = NULL;
 
 	if (policy->scope == POLICY_NAMESPACED) {
@@ -148,6 +149,7 @@ int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 			policy_free(policy);
 			return -ENOMEM;
 		}
+		list = &namespace->policies;
 	}
 	HASH_ADD_KEYPTR(hh, cluster->policies, policy->id, strlen(policy->id), policy);
 	if (!is_in_table(policy)) {
@@ -156,11 +158,7 @@ int cluster_add_policy(struct cluster *cluster, struct policy *policy)
 		policy_free(policy);
 		return -ENOMEM;
 	}
-	if (namespace)
-		DL_INSERT_INORDER2(namespace->policies, policy, policy_compare_age, scope_prev,
-				   scope_next);
-	else
-		DL_APPEND2(cluster->cluster_policies, policy, scope_prev, scope_next);
+	DL_INSERT_INORDER2(*list, policy, policy_compare_age, scope_prev, scope_next);
 	return 0;
 }
 

@@ -43,13 +43,13 @@ struct cluster_node {
 };
 
 struct cluster {
-	struct policy *policies;	      /* by id */
-	struct policy *cluster_policies;      /* those in no namespace: list, by scope_next */
-	struct quota *quotas;		      /* by name */
-	struct pointer_set pods;	      /* of struct pod, by UID */
-	struct pod_template *pod_templates;   /* which the pods share */
-	struct service *services;	      /* by id */
-	struct cluster_node *nodes;	      /* by name */
+	struct policy *policies;	    /* by id */
+	struct policy *cluster_policies;    /* those in no namespace: by scope_next, oldest first */
+	struct quota *quotas;		    /* by name */
+	struct pointer_set pods;	    /* of struct pod, by UID */
+	struct pod_template *pod_templates; /* which the pods share */
+	struct service *services;	    /* by id */
+	struct cluster_node *nodes;	    /* by name */
 	struct cluster_namespace *namespaces; /* by name */
 };
 

@@ -41,20 +41,21 @@ static int merge_probe(enum probe_type type, const struct policy *policy, const 
 	else if (probe_settings_merge(type, &probe->settings, &settings) < 0)
 		return -ENOMEM;
 	probe->wanted = true;
-	if (probe->policies.count >= SELECTION_POLICIES_LIMIT)
-		return 0;
 	return strings_add(&probe->policies, policy->id);
 }
 
 static int merge_policy(const struct policy *policy, const struct pod *pod,
 			struct selected_pod *selected)
 {
+	const struct budget budget = policy_budget(policy);
 	int result = 0;
 
 	for (int type = 0; type < PROBE_TYPES && result == 0; type++)
 		if (policy->probes[type].wanted)
 			result = merge_probe((enum probe_type)type, policy, pod,
 					     &selected->probes[type]);
+	if (result == 0 && !budget_is_open(&budget))
+		result = selected_pod_add_budget(selected, policy->id, &budget);
 	return result;
 }
 
@@ -96,24 +97,49 @@ static struct selected_pod *selected_pod_of(const struct pod *pod)
 	return selected;
 }
 
+static int compare_budgets(const void *a, const void *b)
+{
+	const struct selected_budget *first = a, *second = b;
+
+	return strcmp(first->policy, second->policy);
+}
+
 /* Lists of policies are sorted, so that the result does not hang on the order of arrival. */
 static void sort_policies(struct selected_pod *selected)
 {
 	for (int type = 0; type < PROBE_TYPES; type++)
 		strings_sort(&selected->probes[type].policies);
+	if (selected->budget_count)
+		qsort(selected->budgets, selected->budget_count, sizeof(*selected->budgets),
+		      compare_budgets);
 }
 
-/* Adds what the policies of a list ask to *selected, which is made for the first of them. */
-static int merge_policies(const struct policy *policies, const struct pod *pod,
-			  const struct labels *node_labels, struct selected_pod **selected)
+/* What is being compiled. */
+struct compilation {
+	const struct pod *pod;
+	const struct labels *node_labels;
+	struct selected_pod *selected; /* made for the first policy */
+	size_t policies;	       /* that are in it */
+};
+
+/* Adds what the policies of a list ask, as long as there is room for them. */
+static int merge_policies(struct compilation *compilation, const struct policy *policies)
 {
+	const struct pod *pod = compilation->pod;
+
 	for (const struct policy *policy = policies; policy; policy = policy->scope_next) {
-		if (!policy_selects_pod(policy, pod) || !policy_selects_node(policy, node_labels))
+		if (!policy_selects_pod(policy, pod) ||
+		    !policy_selects_node(policy, compilation->node_labels))
 			continue;
-		if (!*selected)
-			*selected = selected_pod_of(pod);
-		if (!*selected || merge_policy(policy, pod, *selected) < 0)
+		if (compilation->policies == SELECTION_POLICIES_LIMIT) {
+			compilation->selected->crowded = true;
+			return 0;
+		}
+		if (!compilation->selected)
+			compilation->selected = selected_pod_of(pod);
+		if (!compilation->selected || merge_policy(policy, pod, compilation->selected) < 0)
 			return -ENOMEM;
+		compilation->policies++;
 	}
 	return 0;
 }
@@ -121,17 +147,17 @@ static int merge_policies(const struct policy *policies, const struct pod *pod,
 int compile_pod(const struct policy_lists *policies, const struct pod *pod,
 		const struct labels *node_labels, struct selected_pod **ret_pod)
 {
-	struct selected_pod *selected = NULL;
-	int result = merge_policies(policies->of_namespace, pod, node_labels, &selected);
+	struct compilation compilation = {.pod = pod, .node_labels = node_labels};
+	int result = merge_policies(&compilation, policies->of_cluster);
 
 	if (result == 0)
-		result = merge_policies(policies->of_cluster, pod, node_labels, &selected);
+		result = merge_policies(&compilation, policies->of_namespace);
 	if (result < 0) {
-		selected_pod_free(selected);
+		selected_pod_free(compilation.selected);
 		return result;
 	}
-	if (selected)
-		sort_policies(selected);
-	*ret_pod = selected;
+	if (compilation.selected)
+		sort_policies(compilation.selected);
+	*ret_pod = compilation.selected;
 	return 0;
 }

@@ -10,15 +10,17 @@
 #include "operator/pod.h"
 #include "operator/policy.h"
 
-/* Policies that may be about a pod: two lists by scope_next. */
+/* Policies that may be about a pod: two lists by scope_next, oldest first. */
 struct policy_lists {
 	const struct policy *of_namespace; /* of the pod's */
 	const struct policy *of_cluster;
 };
 
 /*
- * The union of what policies ask of `pod`, which is on a node with `node_labels`. Returns 0 with
- * *ret_pod, owned by the caller, NULL when nobody asks for anything; or -ENOMEM.
+ * The union of what policies ask of `pod`, which is on a node with `node_labels`: of the first
+ * SELECTION_POLICIES_LIMIT, those of the cluster before those of the namespace; beyond, the result
+ * is `crowded`. Returns 0 with *ret_pod, owned by the caller, NULL when nobody asks for anything;
+ * or -ENOMEM.
  */
 int compile_pod(const struct policy_lists *policies, const struct pod *pod,
 		const struct labels *node_labels, struct selected_pod **ret_pod);

@@ -15,7 +15,8 @@
 static const char *const condition_names[CONDITIONS] = {
 	[CONDITION_READY] = "Ready",	   [CONDITION_RECONCILING] = "Reconciling",
 	[CONDITION_STALLED] = "Stalled",   [CONDITION_ACCEPTED] = "Accepted",
-	[CONDITION_DEGRADED] = "Degraded", [CONDITION_EXPIRED] = "Expired",
+	[CONDITION_DEGRADED] = "Degraded", [CONDITION_THROTTLED] = "Throttled",
+	[CONDITION_EXPIRED] = "Expired",
 };
 
 __attribute__((format(printf, 4, 5))) static void judge(struct verdict *verdict, bool holds,
@@ -55,6 +56,8 @@ static void judge_well(const struct policy *policy, struct verdict verdicts[COND
 	judge(&verdicts[CONDITION_RECONCILING], false, "Settled", "nothing is under way");
 	judge(&verdicts[CONDITION_STALLED], false, "Settled", "nothing waits for a person");
 	judge(&verdicts[CONDITION_DEGRADED], false, "NoFailures", "no probe failed");
+	judge(&verdicts[CONDITION_THROTTLED], false, "WithinBounds",
+	      "nothing is left out or added up for want of room");
 	judge_not_expired(policy, &verdicts[CONDITION_EXPIRED]);
 }
 
@@ -214,6 +217,90 @@ static void judge_attached(const struct aggregate *aggregate, struct verdict ver
 		      aggregate->nodes.matched, aggregate->nodes.matched == 1 ? " is" : "s are");
 }
 
+/* Adds to what a verdict says. */
+__attribute__((format(printf, 2, 3))) static void say_more(struct verdict *verdict,
+							   const char *format, ...)
+{
+	size_t length = strlen(verdict->message);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(verdict->message + length, sizeof(verdict->message) - length, format, arguments);
+	va_end(arguments);
+}
+
+/*
+ * Whose bound it is, and what the owner of the policy can do, behind what happens. A bound that
+ * nobody may set is that of the whole node.
+ */
+static void say_remedy(struct verdict *verdict, const struct policy *policy,
+		       const struct aggregate *aggregate, enum budget_part part, const char *less)
+{
+	const struct policy_bound *bound = &policy->bounds[part];
+
+	if (aggregate->throttled[part].most > budget_part_most(part))
+		say_more(verdict, " (those of all policies of a node); %s", less);
+	else if (*bound->quota)
+		say_more(verdict,
+			 " (ProbeQuota \"%s\"); %s, or ask whoever runs the cluster for more",
+			 bound->quota, less);
+	else if (bound->most)
+		say_more(verdict, " (spec.budget.%s); raise that, or %s", budget_part_field(part),
+			 less);
+	else
+		say_more(verdict, " (as many as any policy may have); %s", less);
+}
+
+static void say_events_shed(const struct policy *policy, const struct aggregate *aggregate,
+			    struct verdict *throttled)
+{
+	unsigned int nodes = aggregate->throttled[BUDGET_EVENTS].nodes;
+	uint64_t shed = aggregate->throttled[BUDGET_EVENTS].shed_per_second;
+
+	say_more(throttled, "%u of %u node%s shed%s events", nodes, aggregate->nodes.matched,
+		 plural(aggregate->nodes.matched), nodes == 1 ? "s" : "");
+	if (shed)
+		say_more(throttled, ", about %llu a second,", (unsigned long long)shed);
+	say_more(throttled, " beyond %u a second on each",
+		 aggregate->throttled[BUDGET_EVENTS].most);
+	say_remedy(throttled, policy, aggregate, BUDGET_EVENTS, "ask for fewer");
+}
+
+static void say_series_folded(const struct policy *policy, const struct aggregate *aggregate,
+			      struct verdict *throttled)
+{
+	unsigned int nodes = aggregate->throttled[BUDGET_SERIES].nodes;
+
+	say_more(throttled, "%u of %u node%s add%s up what is beyond %u series in overflow series",
+		 nodes, aggregate->nodes.matched, plural(aggregate->nodes.matched),
+		 nodes == 1 ? "s" : "", aggregate->throttled[BUDGET_SERIES].most);
+	say_remedy(throttled, policy, aggregate, BUDGET_SERIES,
+		   "tell fewer apart (routes, selector)");
+}
+
+static void judge_throttled(const struct policy *policy, const struct aggregate *aggregate,
+			    struct verdict *throttled)
+{
+	bool sheds = aggregate->throttled[BUDGET_EVENTS].nodes;
+	bool folds = aggregate->throttled[BUDGET_SERIES].nodes;
+
+	if (!sheds && !folds)
+		return;
+	judge(throttled, true, sheds ? "EventsShed" : "SeriesOverflowed", "%s", "");
+	if (sheds)
+		say_events_shed(policy, aggregate, throttled);
+	if (folds) {
+		say_more(throttled, "%s", sheds ? "; " : "");
+		say_series_folded(policy, aggregate, throttled);
+	}
+}
+
+static bool is_carried_out(const struct policy *policy)
+{
+	return policy->accepted && !policy->over_quota && !policy->expired && !policy->suspend &&
+	       policy->mode == POLICY_ACTIVE;
+}
+
 void conditions_judge(const struct policy *policy, const struct aggregate *aggregate,
 		      struct verdict verdicts[CONDITIONS])
 {
@@ -236,6 +323,8 @@ void conditions_judge(const struct policy *policy, const struct aggregate *aggre
 		judge_unmatched(policy, aggregate, &verdicts[CONDITION_READY]);
 	else
 		judge_attached(aggregate, verdicts);
+	if (is_carried_out(policy))
+		judge_throttled(policy, aggregate, &verdicts[CONDITION_THROTTLED]);
 }
 
 const cJSON *condition_find(const cJSON *conditions, const char *type)

@@ -22,9 +22,10 @@ enum condition_type {
 	CONDITION_STALLED,
 	CONDITION_ACCEPTED,
 	CONDITION_DEGRADED,
+	CONDITION_THROTTLED,
 	CONDITION_EXPIRED,
 };
-#define CONDITIONS 6
+#define CONDITIONS 7
 
 struct verdict {
 	bool holds;

@@ -147,10 +147,26 @@ void controller_touch_node(struct controller *controller, const char *name)
 		controller_touch_pod(controller, pod);
 }
 
+/* An agent may name any policy; its status looks at nodes that have its pods. */
+static void touch_throttled(struct controller *controller, struct fleet_node *fleet_node)
+{
+	const struct strings *news = &fleet_node->throttle_news;
+
+	for (size_t i = 0; i < news->count; i++) {
+		const struct policy *policy =
+			cluster_find_policy(&controller->cluster, news->items[i]);
+
+		if (policy)
+			controller_touch_policy(controller, policy);
+	}
+	strings_free(&fleet_node->throttle_news);
+}
+
 void controller_touch_news(struct controller *controller, struct fleet_node *fleet_node)
 {
 	const struct cluster_node *node = cluster_find_node(&controller->cluster, fleet_node->name);
 
+	touch_throttled(controller, fleet_node);
 	if (!node)
 		return;
 	for (const struct pod *pod = node->pods; pod; pod = pod->node_next)

@@ -9,6 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
+#include "lib/base/log.h"
 #include "lib/link/message.h"
 
 struct fleet_node *fleet_find_node(const struct fleet *fleet, const char *name)
@@ -121,6 +122,7 @@ static struct fleet_entry *make_entry(const struct fleet_node *node, const struc
 	entry->own_size = (uint32_t)own.length;
 	memcpy(entry->own, own.data, own.length);
 	entry->changed = true;
+	entry->crowded = pod->crowded;
 	for (int type = 0; type < PROBE_TYPES; type++)
 		entry->since[type] = node->revision + 1;
 	return entry;
@@ -198,6 +200,7 @@ static int set_entry(struct fleet_node *node, const char *uid, const struct sele
 		return add_entry(node, entry);
 	if (!entries_equal(former, entry))
 		return replace_entry(node, former, entry, pod);
+	former->crowded = pod->crowded;
 	free_entry(entry);
 	return false;
 }
@@ -245,8 +248,7 @@ static cJSON *count_as_told(struct fleet_node *node, const struct selection_vers
 
 	if (!message)
 		return NULL;
-	for_each_entry(node, entry, at)
-		entry->changed = false;
+	for_each_entry(node, entry, at) entry->changed = false;
 	strings_free(&node->removed);
 	node->revision = version->revision;
 	node->changed = false;
@@ -314,6 +316,28 @@ static void mark_since(struct fleet_node *node, uint64_t from)
 		entry->news |= entry->since[type] > from;
 }
 
+static bool throttles_equal(const struct report_throttle *a, const struct report_throttle *b)
+{
+	if (!a || !b)
+		return a == b;
+	return budget_equal(&a->beyond, &b->beyond) && a->shed_per_second == b->shed_per_second;
+}
+
+/* Policies of which one report says otherwise than the other. */
+static void mark_throttles(struct fleet_node *node, const struct report *report,
+			   const struct report *other)
+{
+	for (size_t i = 0; i < report->throttle_count; i++) {
+		const struct report_throttle *throttle = &report->throttles[i];
+
+		if (throttles_equal(throttle, report_find_throttle(other, throttle->policy)))
+			continue;
+		if (strings_add_unique(&node->throttle_news, throttle->policy) < 0)
+			log_error("out of memory: the status of policy %s may be late",
+				  throttle->policy);
+	}
+}
+
 /* What the report tells that the last one did not. */
 static void mark_news(struct fleet_node *node, const struct report *report)
 {
@@ -366,6 +390,8 @@ void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
 		return;
 	}
 	mark_news(node, report);
+	mark_throttles(node, report, &node->report);
+	mark_throttles(node, &node->report, report);
 	report_free(&node->report);
 	node->report = *report;
 	*report = (struct report){0};
@@ -415,6 +441,23 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 	return (struct standing){STANDING_ATTACHED, "Attached", ""};
 }
 
+bool fleet_node_leaves_out(const struct fleet_node *node, const char *uid, const char *policy)
+{
+	const struct fleet_entry *entry = find_entry(node, uid);
+	struct selected_pod *pod = entry && entry->crowded ? read_entry(entry) : NULL;
+	bool named = !pod;
+
+	for (int type = 0; type < PROBE_TYPES && !named; type++)
+		named = strings_contain(&pod->probes[type].policies, policy);
+	selected_pod_free(pod);
+	return !named;
+}
+
+const struct report_throttle *fleet_node_throttle(const struct fleet_node *node, const char *policy)
+{
+	return report_find_throttle(&node->report, policy);
+}
+
 static void clear_node(struct fleet_node *node)
 {
 	struct fleet_entry *entry;
@@ -422,6 +465,7 @@ static void clear_node(struct fleet_node *node)
 	for_each_entry(node, entry, at) free_entry(entry);
 	pointer_set_free(&node->entries);
 	strings_free(&node->removed);
+	strings_free(&node->throttle_news);
 	report_free(&node->report);
 	free(node->name);
 	free(node);

@@ -33,6 +33,7 @@ struct fleet_entry {
 	uint64_t since[PROBE_TYPES]; /* revision that brought the probe as it is now */
 	bool changed;		     /* not in a message yet */
 	bool news;		     /* how it stands may have changed, see fleet_node_news() */
+	bool crowded;		     /* more policies ask for it than it can have */
 	uint32_t own_size;
 	char own[]; /* strings as of fleet_form_append_own(): the first one is the UID */
 };
@@ -47,10 +48,11 @@ struct fleet_node {
 	uint32_t turn;		    /* in which it was last told, see on_push() */
 
 	bool connected;
-	void *session;	      /* of who is connected; for the agents' door */
-	uint64_t heard_ms;    /* when its agent was last known to be at work */
-	bool absence_told;    /* the policies concerned know that it is absent */
-	struct report report; /* of the last connection; epoch NULL while there is none */
+	void *session;		      /* of who is connected; for the agents' door */
+	uint64_t heard_ms;	      /* when its agent was last known to be at work */
+	bool absence_told;	      /* the policies concerned know that it is absent */
+	struct report report;	      /* of the last connection; epoch NULL while there is none */
+	struct strings throttle_news; /* policies of which it tells otherwise than before */
 	UT_hash_handle hh;
 };
 
@@ -109,6 +111,13 @@ void fleet_node_take_report(const struct fleet *fleet, struct fleet_node *node,
 /* How a probe of a pod stands at `now_ms`, by what its node's agent said. */
 struct standing fleet_node_standing(const struct fleet_node *node, const char *uid,
 				    enum probe_type type, uint64_t now_ms);
+
+/* Whether a policy that is about the pod is left out there, as it has too many others. */
+bool fleet_node_leaves_out(const struct fleet_node *node, const char *uid, const char *policy);
+
+/* What bounds the policy is beyond on the node; NULL: none, or the agent has not told yet. */
+const struct report_throttle *fleet_node_throttle(const struct fleet_node *node,
+						  const char *policy);
 
 /*
  * Whether how a pod stands may have changed since it was last asked: by a report that says

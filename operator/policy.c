@@ -140,6 +140,17 @@ static int decode_expires_after(const cJSON *json, struct policy *policy, struct
 	return 0;
 }
 
+static int decode_budget(const cJSON *json, struct policy *policy, struct error *error)
+{
+	int result = budget_decode(json, &policy->budget, error);
+
+	if (result < 0)
+		return error_wrap(error, result, "spec.budget");
+	for (int part = 0; part < BUDGET_PARTS; part++)
+		policy->bounds[part].most = policy->budget.most[part];
+	return 0;
+}
+
 static int decode_spec(const cJSON *spec, struct policy *policy, struct error *error)
 {
 	int result = 0;
@@ -164,6 +175,8 @@ static int decode_spec(const cJSON *spec, struct policy *policy, struct error *e
 		result = decode_mode(json_find(spec, "mode"), policy, error);
 	if (result == 0)
 		result = decode_expires_after(json_find(spec, "expiresAfter"), policy, error);
+	if (result == 0)
+		result = decode_budget(json_find(spec, "budget"), policy, error);
 	return result;
 }
 
@@ -255,6 +268,15 @@ bool policy_selects_pod(const struct policy *policy, const struct pod *pod)
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels)
 {
 	return selector_matches(&policy->node_selector, node_labels);
+}
+
+struct budget policy_budget(const struct policy *policy)
+{
+	struct budget budget;
+
+	for (int part = 0; part < BUDGET_PARTS; part++)
+		budget.most[part] = policy->bounds[part].most;
+	return budget;
 }
 
 int policy_compare_age(const struct policy *a, const struct policy *b)

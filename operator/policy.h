@@ -13,6 +13,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/strings.h"
+#include "lib/intent/budget.h"
 #include "lib/intent/intent.h"
 #include "operator/labels.h"
 #include "operator/pod.h"
@@ -49,6 +50,12 @@ struct policy_probe {
 	union probe_settings settings;
 };
 
+/* How much of a budget's part a policy has on each node, and whose word that is. */
+struct policy_bound {
+	uint32_t most;			   /* 0: no bound of its own */
+	char quota[POLICY_NAME_LIMIT + 1]; /* "": the policy itself says so */
+};
+
 struct policy {
 	enum policy_scope scope;
 	char *uid;
@@ -70,11 +77,13 @@ struct policy {
 	bool suspend;
 	enum policy_mode mode;
 	int64_t expires_after; /* seconds; 0: it does not */
+	struct budget budget;  /* that it asks for itself */
 
 	/* What quotas say, see quota.h. */
 	bool over_quota;
 	struct error quota_refusal; /* which bound of which quota, and the remedy */
 	struct error quota_note;    /* what it gets less of than it would without; "": nothing */
+	struct policy_bound bounds[BUDGET_PARTS]; /* by enum budget_part; spec.budget included */
 
 	/* See expiry.h. */
 	int64_t expires_at; /* seconds since 1970; 0: it does not */
@@ -122,7 +131,10 @@ bool policy_selects_pod(const struct policy *policy, const struct pod *pod);
 /* Whether the policy is to be carried out on a node with these labels. */
 bool policy_selects_node(const struct policy *policy, const struct labels *node_labels);
 
-/* Which of two policies of a namespace is older: < 0: a. Of one second, the first by name. */
+/* What the policy may take of each node, by itself and by quotas. */
+struct budget policy_budget(const struct policy *policy);
+
+/* Which of two policies of one scope is older: < 0: a. Of one second, the first by name. */
 int policy_compare_age(const struct policy *a, const struct policy *b);
 
 /* Returns NULL. The policy must be in no list or table. */

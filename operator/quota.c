@@ -4,6 +4,7 @@
 #include "operator/quota.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,12 @@ static const char *const text_names[] = {
 	[PROBE_TEXT_NONE] = "None",
 	[PROBE_TEXT_NORMALIZED] = "Normalized",
 	[PROBE_TEXT_RAW] = "Raw",
+};
+
+/* As a quota calls the parts of a budget. */
+static const char *const budget_fields[BUDGET_PARTS] = {
+	[BUDGET_EVENTS] = "eventsPerSecond",
+	[BUDGET_SERIES] = "seriesPerPolicy",
 };
 
 struct quota *quota_free(struct quota *quota)
@@ -51,6 +58,19 @@ static enum probe_text decode_text(const cJSON *json)
 							     : PROBE_TEXT_NONE;
 }
 
+static void decode_budget(const cJSON *spec, struct quota *quota)
+{
+	for (int part = 0; part < BUDGET_PARTS; part++) {
+		const cJSON *item = json_find(spec, budget_fields[part]);
+		int64_t value = json_integer_of(item, 1);
+		int64_t most = budget_part_most((enum budget_part)part);
+
+		if (item)
+			quota->budget.most[part] =
+				(uint32_t)(value < 1 ? 1 : (value > most ? most : value));
+	}
+}
+
 static int decode_spec(const cJSON *spec, struct quota *quota)
 {
 	const cJSON *policies = json_find(spec, "policiesPerNamespace");
@@ -58,6 +78,7 @@ static int decode_spec(const cJSON *spec, struct quota *quota)
 	decode_allowed(json_find(spec, "allowedProbes"), quota);
 	quota->policies = policies ? json_integer_of(policies, 0) : INT64_MAX;
 	quota->text = decode_text(json_find(spec, "text"));
+	decode_budget(spec, quota);
 	return selector_decode(json_find(spec, "namespaceSelector"), "spec.namespaceSelector",
 			       &quota->namespaces, &quota->trouble);
 }
@@ -106,6 +127,25 @@ static int stricter_text(const struct quota *a, const struct quota *b)
 	return b ? (int)b->text - (int)a->text : 0;
 }
 
+static int stricter_budget(const struct quota *a, const struct quota *b, int part)
+{
+	if (!b)
+		return 0;
+	return (a->budget.most[part] < b->budget.most[part]) -
+	       (a->budget.most[part] > b->budget.most[part]);
+}
+
+static void add_budget(struct quota_bounds *bounds, const struct quota *quota)
+{
+	for (int part = 0; part < BUDGET_PARTS; part++) {
+		const struct quota **told = &bounds->budget[part];
+
+		if (quota->budget.most[part] &&
+		    is_told(quota, *told, stricter_budget(quota, *told, part)))
+			*told = quota;
+	}
+}
+
 static void add_bounds(struct quota_bounds *bounds, const struct quota *quota)
 {
 	for (int type = 0; type < PROBE_TYPES; type++)
@@ -117,6 +157,7 @@ static void add_bounds(struct quota_bounds *bounds, const struct quota *quota)
 	if (quota->text < PROBE_TEXT_RAW &&
 	    is_told(quota, bounds->text, stricter_text(quota, bounds->text)))
 		bounds->text = quota;
+	add_budget(bounds, quota);
 }
 
 struct quota_bounds quota_bounds_of(const struct quota *quotas,
@@ -143,18 +184,38 @@ static void join_allowed(const struct quota_bounds *bounds, char *out, size_t si
 						   probe_type_name((enum probe_type)type));
 }
 
+/* What is told where no quota says how many policies there may be. */
+static bool check_default_count(size_t older, const char *namespace, struct error *error)
+{
+	if (older < QUOTA_POLICIES_DEFAULT)
+		return true;
+	error_set(error, EDQUOT,
+		  "where no ProbeQuota sets policiesPerNamespace, %d policies of a namespace are "
+		  "carried out, and %s has that many that are older than this one; delete one of "
+		  "these, or ask whoever runs the cluster for such a ProbeQuota",
+		  QUOTA_POLICIES_DEFAULT, namespace);
+	return false;
+}
+
 static bool check_count(const struct quota_bounds *bounds, size_t older, const char *namespace,
 			struct error *error)
 {
 	const struct quota *quota = bounds->policies;
 
-	if (!quota || (int64_t)older < quota->policies)
+	if (!quota)
+		return check_default_count(older, namespace, error);
+	if ((int64_t)older < quota->policies)
 		return true;
-	error_set(
-		error, EDQUOT,
-		"ProbeQuota \"%s\" allows %lld policies in a namespace, and %s has that many that "
-		"are older than this one; delete one of these, " ASK,
-		quota->name, (long long)quota->policies, namespace);
+	if (quota->policies <= 0)
+		error_set(error, EDQUOT,
+			  "ProbeQuota \"%s\" allows no policies in namespace %s "
+			  "(policiesPerNamespace is 0); ask whoever runs the cluster for some",
+			  quota->name, namespace);
+	else
+		error_set(error, EDQUOT,
+			  "ProbeQuota \"%s\" allows %lld policies in a namespace, and %s has that "
+			  "many that are older than this one; delete one of these, " ASK,
+			  quota->name, (long long)quota->policies, namespace);
 	return false;
 }
 
@@ -203,38 +264,107 @@ static bool check_probes(const struct quota_bounds *bounds, const struct policy 
 	return true;
 }
 
-/* Says in `note` what a probe tells less than it would without the quota. */
-static void note_cap(const struct quota *quota, enum probe_type type, struct error *note)
+static bool check_budget(const struct quota_bounds *bounds, const struct policy *policy,
+			 struct error *error)
 {
-	error_set(note, EDQUOT, "ProbeQuota \"%s\" lets no more text of %s leave the nodes than %s",
-		  quota->name, probe_text_field(type), text_names[quota->text]);
+	for (int i = 0; i < BUDGET_PARTS; i++) {
+		enum budget_part part = (enum budget_part)i;
+		const struct quota *quota = bounds->budget[part];
+
+		if (!quota || policy->budget.most[part] <= quota->budget.most[part])
+			continue;
+		error_set(error, EDQUOT,
+			  "spec.budget.%s: ProbeQuota \"%s\" allows a policy of namespace %s %u "
+			  "%s on a node, and this one asks for %u; leave it out to get %u, " ASK,
+			  budget_part_field(part), quota->name, policy->namespace,
+			  quota->budget.most[part], budget_part_words(part),
+			  policy->budget.most[part], quota->budget.most[part]);
+		return false;
+	}
+	return true;
+}
+
+/* Adds a sentence to what is told of a policy that gets less than it would without quotas. */
+__attribute__((format(printf, 2, 3))) static void add_note(struct error *note, const char *format,
+							   ...)
+{
+	size_t length = strlen(note->message);
+	va_list arguments;
+
+	if (length)
+		length += (size_t)snprintf(note->message + length, sizeof(note->message) - length,
+					   "; ");
+	if (length >= sizeof(note->message))
+		return;
+	va_start(arguments, format);
+	vsnprintf(note->message + length, sizeof(note->message) - length, format, arguments);
+	va_end(arguments);
+}
+
+/* "exec.arguments, http.paths": the fields of probes that get less text; "" for none. */
+static void join_capped(const struct policy *policy, char *out, size_t size)
+{
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < PROBE_TYPES && length < size; i++) {
+		enum probe_type type = (enum probe_type)i;
+		const struct policy_probe *probe = &policy->probes[type];
+
+		if (probe->wanted && probe_settings_text(type, &probe->settings) > probe->text_most)
+			length += (size_t)snprintf(out + length, size - length, "%s%s",
+						   length ? ", " : "", probe_text_field(type));
+	}
 }
 
 /* What a policy asks for by default, and may not have, it gets as far as it may. */
-static void cap_probes(const struct quota_bounds *bounds, struct policy *policy, struct error *note)
+static void cap_text(const struct quota_bounds *bounds, struct policy *policy, struct error *note)
 {
-	for (int i = 0; i < PROBE_TYPES; i++) {
-		enum probe_type type = (enum probe_type)i;
-		struct policy_probe *probe = &policy->probes[i];
+	const struct quota *quota = bounds->text;
+	char fields[128];
 
-		probe->text_most = bounds->text ? bounds->text->text : PROBE_TEXT_RAW;
-		if (bounds->text && probe->wanted &&
-		    probe_settings_text(type, &probe->settings) > probe->text_most)
-			note_cap(bounds->text, type, note);
+	for (int type = 0; type < PROBE_TYPES; type++)
+		policy->probes[type].text_most = quota ? quota->text : PROBE_TEXT_RAW;
+	join_capped(policy, fields, sizeof(fields));
+	if (quota && *fields)
+		add_note(note, "ProbeQuota \"%s\" lets no more text of %s leave the nodes than %s",
+			 quota->name, fields, text_names[quota->text]);
+}
+
+/* Returns whether a bound has changed. */
+static bool cap_budget(const struct quota_bounds *bounds, struct policy *policy, struct error *note)
+{
+	bool changed = false;
+
+	for (int i = 0; i < BUDGET_PARTS; i++) {
+		const struct quota *quota = bounds->budget[i];
+		struct policy_bound bound = {.most = policy->budget.most[i]};
+
+		if (quota && !bound.most) {
+			bound.most = quota->budget.most[i];
+			snprintf(bound.quota, sizeof(bound.quota), "%s", quota->name);
+			add_note(note, "ProbeQuota \"%s\" allows it %u %s on a node", quota->name,
+				 bound.most, budget_part_words((enum budget_part)i));
+		}
+		changed |= bound.most != policy->bounds[i].most;
+		policy->bounds[i] = bound;
 	}
+	return changed;
 }
 
 bool quota_judge(const struct quota_bounds *bounds, size_t older, struct policy *policy)
 {
 	struct error refusal = {0}, note = {0};
 	bool over = !check_count(bounds, older, policy->namespace, &refusal) ||
-		    !check_probes(bounds, policy, &refusal);
+		    !check_probes(bounds, policy, &refusal) ||
+		    !check_budget(bounds, policy, &refusal);
 	bool changed;
 
-	cap_probes(bounds, policy, &note);
-	changed = over != policy->over_quota ||
-		  strcmp(refusal.message, policy->quota_refusal.message) != 0 ||
-		  strcmp(note.message, policy->quota_note.message) != 0;
+	cap_text(bounds, policy, &note);
+	changed = cap_budget(bounds, policy, &note);
+	changed |= over != policy->over_quota ||
+		   strcmp(refusal.message, policy->quota_refusal.message) != 0 ||
+		   strcmp(note.message, policy->quota_note.message) != 0;
 	policy->over_quota = over;
 	policy->quota_refusal = refusal;
 	policy->quota_note = note;

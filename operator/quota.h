@@ -15,18 +15,23 @@
 #include "lib/base/table.h"
 
 #include "lib/base/error.h"
+#include "lib/intent/budget.h"
 #include "lib/intent/intent.h"
 #include "operator/labels.h"
 #include "operator/policy.h"
 #include "operator/selector.h"
+
+/* Policies of a namespace that are carried out where no quota says how many. */
+#define QUOTA_POLICIES_DEFAULT 1000
 
 struct quota {
 	char *uid;
 	char *name;
 	struct selector namespaces;
 	bool allows[PROBE_TYPES];
-	int64_t policies; /* in one namespace; INT64_MAX: any number */
+	int64_t policies; /* in one namespace; INT64_MAX: it does not say */
 	enum probe_text text;
+	struct budget budget; /* of each policy, on each node */
 	struct error
 		trouble; /* what could not be read and is taken for the strictest; "": nothing */
 
@@ -49,8 +54,9 @@ struct quota *quota_free(struct quota *quota);
 /* What holds in one namespace: each bound is the strictest of all quotas, and says whose it is. */
 struct quota_bounds {
 	const struct quota *forbids[PROBE_TYPES]; /* NULL: the probe is allowed */
-	const struct quota *policies;		  /* NULL: any number */
+	const struct quota *policies;		  /* NULL: QUOTA_POLICIES_DEFAULT */
 	const struct quota *text;		  /* NULL: any text */
+	const struct quota *budget[BUDGET_PARTS]; /* NULL: no bound */
 };
 
 /* `quotas` are a table by name; of several that are as strict, the first by name is told. */
@@ -60,7 +66,7 @@ struct quota_bounds quota_bounds_of(const struct quota *quotas,
 /*
  * Holds a policy of the namespace against the bounds, `older` being how many policies of the
  * namespace were there before it: refuses it (policy->over_quota), or lowers what it asks for by
- * default (policy->probes[].text_most). Returns whether that has changed anything.
+ * default (policy->probes[].text_most, policy->bounds). Returns whether that has changed anything.
  */
 bool quota_judge(const struct quota_bounds *bounds, size_t older, struct policy *policy);
 

@@ -208,8 +208,10 @@ size_t status_transitions(const cJSON *previous, const cJSON *status,
 			  struct status_transition transitions[STATUS_TRANSITIONS_LIMIT])
 {
 	/* Told when they change; the second word is the status that is wished for. */
-	static const char *const told[][2] = {
-		{"Accepted", "True"}, {"Ready", "True"}, {"Degraded", "False"}};
+	static const char *const told[][2] = {{"Accepted", "True"},
+					      {"Ready", "True"},
+					      {"Degraded", "False"},
+					      {"Throttled", "False"}};
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {

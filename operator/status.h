@@ -51,8 +51,8 @@ bool status_holds(const cJSON *written, const cJSON *status);
 bool status_conditions_differ(const cJSON *a, const cJSON *b);
 
 /*
- * Fills `transitions` with the changes of Accepted, Ready and Degraded from `previous` (may be
- * NULL) to `status`, and returns how many.
+ * Fills `transitions` with the changes of Accepted, Ready, Degraded and Throttled from `previous`
+ * (may be NULL) to `status`, and returns how many.
  */
 size_t status_transitions(const cJSON *previous, const cJSON *status,
 			  struct status_transition transitions[STATUS_TRANSITIONS_LIMIT]);

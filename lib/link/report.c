@@ -22,6 +22,7 @@ static const char *const state_names[] = {
 /* What an agent may say of one exception, in bytes; more is cut. */
 #define REPORT_REASON_LIMIT  64
 #define REPORT_MESSAGE_LIMIT 512
+#define REPORT_POLICY_LIMIT  507 /* "namespace/name" */
 
 const char *probe_state_name(enum probe_state state)
 {
@@ -68,6 +69,77 @@ int report_add(struct report *report, const char *pod_uid, enum probe_type probe
 	return 0;
 }
 
+int report_add_throttle(struct report *report, const struct report_throttle *throttle)
+{
+	struct report_throttle *throttles;
+
+	if (report->throttle_count >= REPORT_THROTTLES_LIMIT)
+		return 0;
+	throttles = reallocarray(report->throttles, report->throttle_count + 1, sizeof(*throttles));
+	if (!throttles)
+		return -ENOMEM;
+	report->throttles = throttles;
+	throttles[report->throttle_count] = *throttle;
+	throttles[report->throttle_count].policy = strdup(throttle->policy);
+	if (!throttles[report->throttle_count].policy)
+		return -ENOMEM;
+	report->throttle_count++;
+	return 0;
+}
+
+const struct report_throttle *report_find_throttle(const struct report *report, const char *policy)
+{
+	for (size_t i = 0; i < report->throttle_count; i++)
+		if (strcmp(report->throttles[i].policy, policy) == 0)
+			return &report->throttles[i];
+	return NULL;
+}
+
+/* What an agent tells of itself may be more than can be asked for: what fits on its node. */
+static uint32_t decode_figure(const cJSON *item, const char *field)
+{
+	int64_t value = json_integer(item, 0, field);
+
+	if (value < 0)
+		return 0;
+	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static int decode_throttle(const cJSON *item, struct report *report, struct error *error)
+{
+	struct report_throttle throttle = {
+		.policy = (char *)json_text(item, "policy"), /* copied by report_add_throttle() */
+		.shed_per_second = decode_figure(item, "shedPerSecond"),
+	};
+
+	for (int part = 0; part < BUDGET_PARTS; part++)
+		throttle.beyond.most[part] =
+			decode_figure(item, budget_part_field((enum budget_part)part));
+	if (strlen(throttle.policy) > REPORT_POLICY_LIMIT)
+		return error_set(error, EINVAL, "throttled: policy: is longer than %d bytes",
+				 REPORT_POLICY_LIMIT);
+	if (!*throttle.policy || budget_is_open(&throttle.beyond))
+		return error_set(error, EINVAL,
+				 "throttled: a policy and one of its bounds must be given");
+	if (report_add_throttle(report, &throttle) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	return 0;
+}
+
+static int decode_throttles(const cJSON *array, struct report *report, struct error *error)
+{
+	const cJSON *item;
+	int result = 0;
+
+	if (array && !cJSON_IsArray(array))
+		return error_set(error, EINVAL, "throttled: must be an array");
+	cJSON_ArrayForEach(item, array) {
+		if (result == 0)
+			result = decode_throttle(item, report, error);
+	}
+	return result;
+}
+
 static int decode_exception(const cJSON *item, struct report *report, struct error *error)
 {
 	enum probe_type probe;
@@ -107,6 +179,8 @@ int report_decode(const cJSON *json, struct report *ret_report, struct error *er
 		if (result == 0)
 			result = decode_exception(item, &report, error);
 	}
+	if (result == 0)
+		result = decode_throttles(json_find(json, "throttled"), &report, error);
 	if (result < 0) {
 		report_free(&report);
 		return result;
@@ -126,6 +200,26 @@ static bool encode_exception(cJSON *array, const struct report_exception *except
 	       cJSON_AddStringToObject(item, "message", exception->message);
 }
 
+static bool encode_throttle(cJSON *array, const struct report_throttle *throttle)
+{
+	cJSON *item = json_append_object(array);
+
+	return cJSON_AddStringToObject(item, "policy", throttle->policy) &&
+	       budget_encode(&throttle->beyond, item) &&
+	       (!throttle->shed_per_second ||
+		cJSON_AddNumberToObject(item, "shedPerSecond", throttle->shed_per_second));
+}
+
+static bool encode_throttles(cJSON *json, const struct report *report)
+{
+	cJSON *array = report->throttle_count ? cJSON_AddArrayToObject(json, "throttled") : NULL;
+
+	for (size_t i = 0; i < report->throttle_count; i++)
+		if (!encode_throttle(array, &report->throttles[i]))
+			return false;
+	return true;
+}
+
 cJSON *report_encode(const struct report *report)
 {
 	cleanup_json cJSON *json = cJSON_CreateObject();
@@ -140,7 +234,7 @@ cJSON *report_encode(const struct report *report)
 	for (size_t i = 0; i < report->exception_count; i++)
 		if (!encode_exception(pods, &report->exceptions[i]))
 			return NULL;
-	return pods ? take_pointer(json) : NULL;
+	return pods && encode_throttles(json, report) ? take_pointer(json) : NULL;
 }
 
 void report_free(struct report *report)
@@ -151,6 +245,9 @@ void report_free(struct report *report)
 		free(report->exceptions[i].message);
 	}
 	free(report->exceptions);
+	for (size_t i = 0; i < report->throttle_count; i++)
+		free(report->throttles[i].policy);
+	free(report->throttles);
 	free(report->epoch);
 	*report = (struct report){0};
 }

@@ -29,6 +29,9 @@ struct selected_pod *selected_pod_free(struct selected_pod *pod)
 		strings_free(&pod->probes[type].policies);
 		probe_settings_free((enum probe_type)type, &pod->probes[type].settings);
 	}
+	for (size_t i = 0; i < pod->budget_count; i++)
+		free(pod->budgets[i].policy);
+	free(pod->budgets);
 	free(pod);
 	return NULL;
 }
@@ -113,6 +116,52 @@ static int decode_probe(const cJSON *entry, struct selected_pod *pod, struct err
 	return result;
 }
 
+int selected_pod_add_budget(struct selected_pod *pod, const char *policy,
+			    const struct budget *budget)
+{
+	struct selected_budget *budgets =
+		reallocarray(pod->budgets, pod->budget_count + 1, sizeof(*budgets));
+
+	if (!budgets)
+		return -ENOMEM;
+	pod->budgets = budgets;
+	budgets[pod->budget_count] = (struct selected_budget){strdup(policy), *budget};
+	if (!budgets[pod->budget_count].policy)
+		return -ENOMEM;
+	pod->budget_count++;
+	return 0;
+}
+
+static int decode_budget(const cJSON *item, struct selected_pod *pod, struct error *error)
+{
+	const char *policy = json_text(item, "policy");
+	struct budget budget;
+	int result = budget_decode(item, &budget, error);
+
+	if (result < 0)
+		return error_wrap(error, result, "budgets");
+	if (!*policy)
+		return error_set(error, EINVAL, "budgets: policy: must be given");
+	if (selected_pod_add_budget(pod, policy, &budget) < 0)
+		return error_set(error, ENOMEM, "out of memory");
+	return 0;
+}
+
+static int decode_budgets(const cJSON *array, struct selected_pod *pod, struct error *error)
+{
+	const cJSON *item;
+	int result = 0;
+
+	if (array && (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > SELECTION_BUDGETS_LIMIT))
+		return error_set(error, EINVAL, "budgets: must be an array of at most %d",
+				 SELECTION_BUDGETS_LIMIT);
+	cJSON_ArrayForEach(item, array) {
+		if (result == 0)
+			result = decode_budget(item, pod, error);
+	}
+	return result;
+}
+
 static int decode_members(const cJSON *json, struct selected_pod *pod, struct error *error)
 {
 	const cJSON *entry;
@@ -134,6 +183,8 @@ static int decode_members(const cJSON *json, struct selected_pod *pod, struct er
 		if (result == 0)
 			result = decode_probe(entry, pod, error);
 	}
+	if (result == 0)
+		result = decode_budgets(json_find(json, "budgets"), pod, error);
 	return result;
 }
 
@@ -186,6 +237,20 @@ static bool encode_containers(cJSON *json, const struct selected_pod *pod)
 	return array != NULL;
 }
 
+static bool encode_budgets(cJSON *json, const struct selected_pod *pod)
+{
+	cJSON *array = pod->budget_count ? cJSON_AddArrayToObject(json, "budgets") : NULL;
+
+	for (size_t i = 0; i < pod->budget_count; i++) {
+		cJSON *item = json_append_object(array);
+
+		if (!cJSON_AddStringToObject(item, "policy", pod->budgets[i].policy) ||
+		    !budget_encode(&pod->budgets[i].budget, item))
+			return false;
+	}
+	return true;
+}
+
 static bool encode_members(cJSON *json, const struct selected_pod *pod)
 {
 	cJSON *workload, *probes;
@@ -203,7 +268,7 @@ static bool encode_members(cJSON *json, const struct selected_pod *pod)
 		if (pod->probes[type].wanted &&
 		    !encode_probe(probes, (enum probe_type)type, &pod->probes[type]))
 			return false;
-	return encode_containers(json, pod);
+	return encode_budgets(json, pod) && encode_containers(json, pod);
 }
 
 cJSON *selected_pod_encode(const struct selected_pod *pod)
@@ -234,6 +299,17 @@ static bool containers_equal(const struct selected_pod *a, const struct selected
 	return true;
 }
 
+static bool budgets_equal(const struct selected_pod *a, const struct selected_pod *b)
+{
+	if (a->budget_count != b->budget_count)
+		return false;
+	for (size_t i = 0; i < a->budget_count; i++)
+		if (strcmp(a->budgets[i].policy, b->budgets[i].policy) != 0 ||
+		    !budget_equal(&a->budgets[i].budget, &b->budgets[i].budget))
+			return false;
+	return true;
+}
+
 bool selected_pod_equal(const struct selected_pod *a, const struct selected_pod *b)
 {
 	for (int type = 0; type < PROBE_TYPES; type++)
@@ -242,5 +318,6 @@ bool selected_pod_equal(const struct selected_pod *a, const struct selected_pod 
 			return false;
 	return strcmp(a->uid, b->uid) == 0 && strcmp(a->namespace, b->namespace) == 0 &&
 	       strcmp(a->name, b->name) == 0 && strcmp(a->workload_kind, b->workload_kind) == 0 &&
-	       strcmp(a->workload_name, b->workload_name) == 0 && containers_equal(a, b);
+	       strcmp(a->workload_name, b->workload_name) == 0 && containers_equal(a, b) &&
+	       budgets_equal(a, b);
 }

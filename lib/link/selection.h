@@ -15,11 +15,13 @@
 
 #include "lib/base/error.h"
 #include "lib/base/strings.h"
+#include "lib/intent/budget.h"
 #include "lib/intent/intent.h"
 
 #define SELECTION_STRING_LIMIT	   253 /* bytes of a name, kind, UID or container ID */
 #define SELECTION_CONTAINERS_LIMIT 128 /* containers of one pod */
 #define SELECTION_POLICIES_LIMIT   256 /* policies on one pod */
+#define SELECTION_BUDGETS_LIMIT	   SELECTION_POLICIES_LIMIT
 
 /* One probe on one pod: the union of what all policies ask of it. */
 struct selected_probe {
@@ -35,6 +37,12 @@ struct selected_container {
 	char *id; /* without "containerd://" */
 };
 
+/* What one of the policies may take of the node. */
+struct selected_budget {
+	char *policy;
+	struct budget budget;
+};
+
 struct selected_pod {
 	char *uid;
 	char *namespace;
@@ -44,12 +52,19 @@ struct selected_pod {
 	struct selected_container *containers;
 	size_t container_count;
 	struct selected_probe probes[PROBE_TYPES]; /* by enum probe_type */
+	struct selected_budget *budgets; /* of its policies that have one, sorted by policy */
+	size_t budget_count;
+	bool crowded; /* more policies ask than one pod can have; not sent */
 };
 
 /*
  * Returns 0 with *ret_pod (owned by the caller), or -EINVAL for what is no selected pod, -ENOMEM.
  */
 int selected_pod_decode(const cJSON *json, struct selected_pod **ret_pod, struct error *error);
+
+/* Adds the budget of a policy (copied). Returns 0 or -ENOMEM. */
+int selected_pod_add_budget(struct selected_pod *pod, const char *policy,
+			    const struct budget *budget);
 
 /* The pod as JSON, owned by the caller; NULL when memory ran out. */
 cJSON *selected_pod_encode(const struct selected_pod *pod);

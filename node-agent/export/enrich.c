@@ -3,7 +3,6 @@
 
 #include "node-agent/export/enrich.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "lib/base/cleanup.h"
@@ -26,12 +25,13 @@ static bool add_workload(cJSON *out, const struct selected_pod *pod)
 	       cJSON_AddStringToObject(workload, "name", pod->workload_name);
 }
 
-static bool add_policies(cJSON *out, const struct strings *policies)
+static bool add_policies(cJSON *out, const struct strings *policies, const bool *told)
 {
 	cJSON *array = cJSON_AddArrayToObject(out, "policies");
 
 	for (size_t i = 0; i < policies->count; i++)
-		if (!json_append_item(array, cJSON_CreateString(policies->items[i])))
+		if ((!told || told[i]) &&
+		    !json_append_item(array, cJSON_CreateString(policies->items[i])))
 			return false;
 	return array != NULL;
 }
@@ -59,7 +59,8 @@ static bool move_members(cJSON *from, cJSON *to)
 }
 
 cJSON *event_enrich(cJSON *event, enum probe_type type, const char *node,
-		    const struct selected_pod *pod, const char *container, const char *container_id)
+		    const struct selected_pod *pod, const char *container, const char *container_id,
+		    const bool *told)
 {
 	cleanup_json cJSON *taken = event;
 	cleanup_json cJSON *out = cJSON_CreateObject();
@@ -69,7 +70,8 @@ cJSON *event_enrich(cJSON *event, enum probe_type type, const char *node,
 			cJSON_AddStringToObject(out, "namespace", pod->namespace) &&
 			cJSON_AddStringToObject(out, "pod", pod->name) &&
 			add_container(out, container, container_id) && add_workload(out, pod) &&
-			add_policies(out, &pod->probes[type].policies) && move_members(taken, out);
+			add_policies(out, &pod->probes[type].policies, told) &&
+			move_members(taken, out);
 
 	return complete ? take_pointer(out) : NULL;
 }

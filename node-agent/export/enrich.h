@@ -5,6 +5,8 @@
 #ifndef SKEP_NODE_AGENT_EXPORT_ENRICH_H
 #define SKEP_NODE_AGENT_EXPORT_ENRICH_H
 
+#include <stdbool.h>
+
 #include <cjson/cJSON.h>
 
 #include "lib/link/selection.h"
@@ -13,11 +15,12 @@
  * Makes the event as it is written: time first, then type, node, namespace, pod, container,
  * container_id, workload, policies, and then the rest of the probe's members. Takes `event`, also
  * when it fails. `container` and `container_id` may be NULL; a container that is known by its ID
- * alone gets "container": null, for event_name_container(). NULL when memory ran out.
+ * alone gets "container": null, for event_name_container(). `told` says which of the probe's
+ * policies are named; NULL: all. NULL when memory ran out.
  */
 cJSON *event_enrich(cJSON *event, enum probe_type type, const char *node,
-		    const struct selected_pod *pod, const char *container,
-		    const char *container_id);
+		    const struct selected_pod *pod, const char *container, const char *container_id,
+		    const bool *told);
 
 /* Gives the container of an enriched event its name; NULL takes the member away. */
 void event_name_container(cJSON *event, const char *name);

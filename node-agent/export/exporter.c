@@ -64,7 +64,7 @@ void exporter_emit(struct exporter *exporter, enum probe_type type,
 		return;
 	}
 	event = event_enrich(event, type, exporter->node, source->pod, source->container,
-			     source->container_id);
+			     source->container_id, source->told);
 	if (!event)
 		exporter->lost++;
 	else if (source->container_id && !source->container)

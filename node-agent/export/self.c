@@ -34,15 +34,19 @@ static void write_pods(const struct lifecycle_counts *counts, struct text *out)
 	}
 }
 
-static void write_events(const struct exporter_stats *events, struct text *out)
+#define EVENTS_LOST "skep_events_lost_total"
+
+static void write_events(const struct exporter_stats *events, const struct throttles *throttles,
+			 struct text *out)
 {
 	const struct metric_label label = {"stage", "export"};
 
 	write_one(out, "skep_events_written_total", METRIC_COUNTER,
 		  "Events written to standard output.", (double)events->written);
-	metrics_family(out, "skep_events_lost_total", METRIC_COUNTER,
+	metrics_family(out, EVENTS_LOST, METRIC_COUNTER,
 		       "Events lost after the kernel had handed them over.");
-	metrics_sample(out, "skep_events_lost_total", &label, 1, (double)events->lost);
+	metrics_sample(out, EVENTS_LOST, &label, 1, (double)events->lost);
+	throttles_write(throttles, EVENTS_LOST, out);
 }
 
 void self_metrics_write(const struct self_metrics *self, struct text *out)
@@ -61,7 +65,7 @@ void self_metrics_write(const struct self_metrics *self, struct text *out)
 	write_one(out, "skep_agent_programs_loaded", METRIC_GAUGE,
 		  "Kinds of probes whose programs are loaded.",
 		  (double)self->counts.programs_loaded);
-	write_events(&self->events, out);
+	write_events(&self->events, self->throttles, out);
 	write_one(out, "skep_agent_series", METRIC_GAUGE,
 		  "Series of pods that the agent shows; each line of a histogram is one.",
 		  (double)self->series);

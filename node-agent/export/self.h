@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/base/text.h"
+#include "node-agent/budget/throttles.h"
 #include "node-agent/export/exporter.h"
 #include "node-agent/lifecycle/lifecycle.h"
 
@@ -21,6 +22,7 @@ struct self_metrics {
 	uint64_t revision; /* of the selection that is carried out */
 	struct lifecycle_counts counts;
 	struct exporter_stats events;
+	const struct throttles *throttles; /* whose events were shed */
 	size_t series;
 	size_t peers; /* addresses that the operator is asked about */
 	size_t edges; /* that the operator is told of */

@@ -23,6 +23,7 @@ struct event_source {
 	const struct selected_pod *pod;
 	const char *container;	  /* its name, NULL where it is not known (yet) */
 	const char *container_id; /* NULL where it is not known */
+	const bool *told;	  /* which of the probe's policies it is told to; NULL: all */
 };
 
 /* What lifecycle asks and tells. */

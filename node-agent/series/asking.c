@@ -81,10 +81,10 @@ void asking_end_sweep(const struct asking *asking)
 		asking->quotas[i]->sweeping = false;
 }
 
-void asking_refuse(const struct asking *asking)
+void asking_refuse(const struct asking *asking, const struct series_quotas *quotas, size_t series)
 {
 	for (size_t i = 0; i < asking->count; i++)
-		asking->quotas[i]->refused++;
+		series_quota_refuse(quotas, asking->quotas[i], series);
 }
 
 static void discharge(const struct asking *asking, struct series_quotas *quotas,

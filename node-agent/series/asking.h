@@ -35,8 +35,8 @@ bool asking_has_room(const struct asking *asking, const struct series_quotas *qu
 bool asking_begin_sweep(const struct asking *asking, uint64_t now);
 void asking_end_sweep(const struct asking *asking);
 
-/* Counts a row that had no room. */
-void asking_refuse(const struct asking *asking);
+/* Counts a row of so many series that had no room. */
+void asking_refuse(const struct asking *asking, const struct series_quotas *quotas, size_t series);
 
 /* The row counts for all of them. Returns 0, or -ENOMEM with nothing changed. */
 int asking_charge(const struct asking *asking, struct series_quotas *quotas,

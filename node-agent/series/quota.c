@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/cleanup.h"
 #include "lib/metrics/exposition.h"
+#include "node-agent/budget/policy_labels.h"
 
 #define REFUSED_FAMILY "skep_series_overflowed_total"
 
@@ -53,27 +53,38 @@ void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota
 	free(quota);
 }
 
+static size_t limit_of(const struct series_quotas *quotas, const struct series_quota *quota)
+{
+	const struct series_bounds *bounds = &quotas->bounds;
+
+	return bounds->limit ? bounds->limit(bounds->context, quota->policy) : SERIES_POLICY_LIMIT;
+}
+
 bool series_quota_has_room(const struct series_quotas *quotas, const struct series_quota *quota,
 			   size_t series)
 {
-	return quota->series + series <= SERIES_POLICY_LIMIT &&
-	       quotas->series + series <= SERIES_NODE_LIMIT;
+	return quotas->series + series <= SERIES_NODE_LIMIT &&
+	       quota->series + series <= limit_of(quotas, quota);
+}
+
+void series_quota_refuse(const struct series_quotas *quotas, struct series_quota *quota,
+			 size_t series)
+{
+	const struct series_bounds *bounds = &quotas->bounds;
+	size_t limit = limit_of(quotas, quota);
+
+	quota->refused++;
+	if (bounds->refused)
+		bounds->refused(bounds->context, quota->policy,
+				quota->series + series > limit ? limit : SERIES_NODE_LIMIT);
 }
 
 static void write_refused(const struct series_quota *quota, struct text *out)
 {
-	const char *slash = strchr(quota->policy, '/');
-	cleanup_free char *namespace =
-		strndup(quota->policy, slash ? (size_t)(slash - quota->policy) : 0);
-	const struct metric_label labels[] = {
-		{"k8s_namespace_name", namespace},
-		{"policy", slash ? slash + 1 : quota->policy},
-	};
+	struct policy_labels labels;
 
-	if (namespace)
-		metrics_sample(out, REFUSED_FAMILY, labels, 2, (double)quota->refused);
-	else
-		out->failed = true;
+	policy_labels_make(quota->policy, &labels);
+	metrics_sample(out, REFUSED_FAMILY, labels.labels, POLICY_LABELS, (double)quota->refused);
 }
 
 void series_quotas_write(const struct series_quotas *quotas, struct text *out)

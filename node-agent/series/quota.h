@@ -12,9 +12,11 @@
 #include "lib/base/table.h"
 
 #include "lib/base/text.h"
+#include "lib/intent/budget.h"
+#include "node-agent/series/store.h"
 
-/* Series of one policy on this node; each line of a histogram is one. */
-#define SERIES_POLICY_LIMIT 10000
+/* Series of one policy on this node, unless less is said; each line of a histogram is one. */
+#define SERIES_POLICY_LIMIT BUDGET_SERIES_MOST
 
 /* Of all policies: what a scrape takes of memory and of the loop's time grows with them. */
 #define SERIES_NODE_LIMIT 50000
@@ -33,6 +35,7 @@ struct series_quota {
 struct series_quotas {
 	struct series_quota *by_policy;
 	size_t series; /* of the node; those of several policies count once */
+	struct series_bounds bounds;
 };
 
 /* The policy's, for one more user; NULL when memory ran out. */
@@ -43,6 +46,10 @@ void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota
 
 bool series_quota_has_room(const struct series_quotas *quotas, const struct series_quota *quota,
 			   size_t series);
+
+/* Counts a row of so many series that had no room, and tells whose bound that is. */
+void series_quota_refuse(const struct series_quotas *quotas, struct series_quota *quota,
+			 size_t series);
 
 /* Writes how often each policy had no room; nothing where all had. */
 void series_quotas_write(const struct series_quotas *quotas, struct text *out);

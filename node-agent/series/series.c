@@ -94,7 +94,8 @@ struct series_row *series_row(struct series_owner *owner, const struct series_la
 	if (result == -ENOSPC && series_store_make_room(store, &owner->asking))
 		result = find_or_make(owner, layout, labels, label_count, ROW_PLAIN, &row);
 	if (result == -ENOSPC) {
-		asking_refuse(&owner->asking);
+		asking_refuse(&owner->asking, &store->quotas,
+			      series_store_sheet(store, layout)->series_count);
 		result = find_or_make(owner, layout, &rest, 1, ROW_REST, &row);
 	}
 	if (result < 0)

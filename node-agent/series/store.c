@@ -32,6 +32,11 @@ void series_store_set_handlers(struct series_store *store,
 	store->handlers = *handlers;
 }
 
+void series_store_set_bounds(struct series_store *store, const struct series_bounds *bounds)
+{
+	store->quotas.bounds = *bounds;
+}
+
 static void remove_row(struct series_store *store, struct series_row *row)
 {
 	if (row->mark)

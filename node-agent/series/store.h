@@ -84,6 +84,18 @@ struct series_mark_handlers {
 void series_store_set_handlers(struct series_store *store,
 			       const struct series_mark_handlers *handlers);
 
+/* How many series a policy may have, and who is told that one has no room. NULLs: nobody is. */
+struct series_bounds {
+	/* Asked whenever a row is to be made, so that it may change. */
+	size_t (*limit)(void *context, const char *policy);
+	/* Figures went to an overflow row: `limit` is the policy's, or that of the node. */
+	void (*refused)(void *context, const char *policy, size_t limit);
+	void *context;
+};
+
+/* Copied. */
+void series_store_set_bounds(struct series_store *store, const struct series_bounds *bounds);
+
 /* Calls `visit` for each row that bears a mark. */
 typedef void (*series_visit)(void *context, const struct series_row *row, void *mark);
 void series_each_marked(const struct series_store *store, series_visit visit, void *context);

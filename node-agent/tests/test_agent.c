@@ -364,6 +364,82 @@ static void test_edges(void **state)
 	assert_int_equal(agent_end(operator, SIGTERM), 0); /* with all of that in its hands */
 }
 
+#define FEW 20 /* execs, which take less than as many seconds */
+
+/* The two policies of EXEC, the first of which may tell so many events a second. */
+#define EXEC_OF_BUDGET(events)                                                                     \
+	EXEC "],\"budgets\":[{\"policy\":\"shop/all\",\"eventsPerSecond\":" events "}"
+
+static unsigned int count_events(const struct operator_double *operator, const char * part)
+{
+	const char *at = operator->event_text.data;
+	unsigned int count = 0;
+
+	while (at && (at = strstr(at, part))) {
+		at += strlen(part);
+		count++;
+	}
+	return count;
+}
+
+static bool told_all_to_more(struct operator_double *operator)
+{
+	return count_events(operator, "\"shop/more\"") >= FEW;
+}
+
+static bool is_throttled(struct operator_double *operator)
+{
+	const cJSON *first = json_find(operator->report, "throttled")->child;
+
+	return strcmp(json_text(first, "policy"), "shop/all") == 0 &&
+	       json_integer(first, 0, "eventsPerSecond") == 1;
+}
+
+static bool was_throttled(struct operator_double *operator)
+{
+	return json_find(operator->report, "throttled") && is_throttled(operator);
+}
+
+static bool told_many(struct operator_double *operator)
+{
+	return count_events(operator, "many") == FEW;
+}
+
+/* A policy is bounded, the other one of the same pod is not; an edit holds without a gap. */
+static void test_budget(void **state)
+{
+	const char *const shed = "skep_events_lost_total{stage=\"rate_limited\",k8s_namespace_name="
+				 "\"shop\",policy=\"all\"} ";
+	struct operator_double *operator= * state;
+	unsigned int told;
+
+	pod_make(operator, UID_A, NULL);
+	pod_make(operator, UID_A, ID_1);
+	start_connected(operator);
+	double_send(operator,
+		    SNAPSHOT("5", POD(UID_A, "a", "{\"name\":\"one\",\"id\":\"" ID_1 "\"}",
+				      EXEC_OF_BUDGET("1"))));
+	assert_true(double_wait(operator, reported_5));
+	for (int i = 0; i < FEW; i++)
+		pod_exec(operator, UID_A, ID_1, "few");
+	assert_true(double_wait(operator, told_all_to_more));
+	told = count_events(operator, "\"shop/all\"");
+	assert_in_range(told, 1, FEW - 1);
+	assert_int_equal((long)scraped(operator, shed), FEW - told);
+	assert_true(double_wait(operator, was_throttled));
+
+	double_send(operator, DELTA("5", "6",
+				    POD(UID_A, "a", "{\"name\":\"one\",\"id\":\"" ID_1 "\"}",
+					EXEC_OF_BUDGET("1000")),
+				    ""));
+	assert_true(double_wait(operator, reported_6));
+	for (int i = 0; i < FEW; i++)
+		pod_exec(operator, UID_A, ID_1, "many");
+	assert_true(double_wait(operator, told_many));
+	assert_int_equal(count_events(operator, "\"shop/all\""), told + FEW);
+	assert_int_equal((long)scraped(operator, shed), FEW - told);
+}
+
 static void test_kill_and_restart(void **state)
 {
 	struct operator_double *operator= * state;
@@ -515,6 +591,7 @@ int main(void)
 		agent_test(test_events_of_one_container),
 		agent_test(test_last_events_of_a_pod),
 		agent_test(test_edges),
+		agent_test(test_budget),
 		agent_test(test_kill_and_restart),
 		agent_test(test_end_on_request),
 		agent_test(test_damaged_state),

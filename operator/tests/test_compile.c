@@ -193,6 +193,7 @@ static void stays_within_what_the_link_carries(void **state)
 	assert_int_equal(selected->probes[PROBE_TCP].containers.count, 1);
 	assert_string_equal(selected->probes[PROBE_TCP].containers.items[0], "server");
 	assert_int_equal(selected->probes[PROBE_TCP].policies.count, SELECTION_POLICIES_LIMIT);
+	assert_true(selected->crowded);
 	json = selected_pod_encode(selected);
 	if (selected_pod_decode(json, &decoded, &error) < 0)
 		fail_msg("%s", error.message);
@@ -269,6 +270,38 @@ static void unites_policies_of_both_scopes(void **state)
 	pod_free(pod);
 }
 
+/* Whoever runs the cluster is not crowded out by tenants. */
+static void prefers_policies_of_the_cluster(void **state)
+{
+	struct policy *policies = NULL, *clusterwide = cluster_policy_of("all", EXEC(""));
+	struct policy *policy, *next;
+	struct policy_lists lists = {.of_cluster = clusterwide};
+	struct labels none = {0};
+	struct pod *pod = pod_of("a", "n1", "{}");
+	struct selected_pod *selected = NULL;
+
+	(void)state;
+	for (int i = 0; i < SELECTION_POLICIES_LIMIT; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		add(&policies, name, TCP(", 'budget': {'series': 7}"));
+	}
+	lists.of_namespace = policies;
+	pod->namespace_labels = &none;
+	assert_int_equal(compile_pod(&lists, pod, &none, &selected), 0);
+	assert_true(selected->crowded);
+	assert_true(strings_contain(&selected->probes[PROBE_EXEC].policies, "all"));
+	assert_int_equal(selected->probes[PROBE_TCP].policies.count, SELECTION_POLICIES_LIMIT - 1);
+	assert_int_equal(selected->budget_count, SELECTION_POLICIES_LIMIT - 1);
+	assert_true(strcmp(selected->budgets[0].policy, selected->budgets[1].policy) < 0);
+	selected_pod_free(selected);
+	DL_FOREACH_SAFE2(policies, policy, next, scope_next)
+		policy_free(policy);
+	policy_free(clusterwide);
+	pod_free(pod);
+}
+
 static void names_only_containers_that_were_started(void **state)
 {
 	struct policy *policy = policy_of("p", TCP(""));
@@ -299,6 +332,7 @@ int main(void)
 		cmocka_unit_test(unites_policies_of_both_scopes),
 		cmocka_unit_test(does_not_hang_on_the_order_of_policies),
 		cmocka_unit_test(stays_within_what_the_link_carries),
+		cmocka_unit_test(prefers_policies_of_the_cluster),
 		cmocka_unit_test(asks_nothing_of_a_pod_without_the_containers),
 		cmocka_unit_test(names_a_static_pod_by_the_uid_of_its_cgroup),
 		cmocka_unit_test(names_only_containers_that_were_started),

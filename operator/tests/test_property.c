@@ -319,8 +319,13 @@ static const char *random_spec(struct world *world, char spec[TEXT_SIZE])
 		"{'type': 'TCP'}", "{'type': 'DNS'}", "{'type': 'TCP'}, {'type': 'Exec'}",
 		"{'type': 'Exec', 'exec': {'arguments': 'Raw'}}",
 		"{'type': 'HTTP'}, {'type': 'DNS', 'dns': {'slowThreshold': '5ms'}}"};
-	static const char *const rest[] = {
-		"", "", "", "", ", 'suspend': true", ", 'mode': 'Preview'"};
+	static const char *const rest[] = {"",
+					   "",
+					   "",
+					   "",
+					   ", 'suspend': true",
+					   ", 'mode': 'Preview'",
+					   ", 'budget': {'eventsPerSecond': 20}"};
 
 	snprintf(spec, TEXT_SIZE, "{'selector': %s%s%s, 'probes': [%s]%s", pick(world, selectors),
 		 pick(world, nodes), pick(world, containers), pick(world, probes),
@@ -378,8 +383,12 @@ static void renew_policy(struct world *world)
 static void put_quota(struct world *world)
 {
 	static const char *const specs[] = {
-		"{}", "{'policiesPerNamespace': 1}", "{'allowedProbes': ['TCP', 'DNS']}",
+		"{}",
+		"{'policiesPerNamespace': 1}",
+		"{'allowedProbes': ['TCP', 'DNS']}",
 		"{'text': 'None'}",
+		"{'eventsPerSecond': 5}",
+		"{'eventsPerSecond': 50, 'seriesPerPolicy': 70}",
 		"{'namespaceSelector': {'matchLabels': {'env': 'x'}}, 'policiesPerNamespace': 2}"};
 
 	object_put(world, WATCH_QUOTAS,

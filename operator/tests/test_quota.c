@@ -13,6 +13,7 @@
 #define TCP		   "{'selector': {}, 'probes': [{'type': 'TCP'}]}"
 #define EXEC(exec)                                                                                 \
 	"{'selector': {}, 'probes': [{'type': 'TCP'}, {'type': 'Exec', 'exec': {" exec "}}]}"
+#define BUDGET(budget) "{'selector': {}, 'probes': [{'type': 'Exec'}], 'budget': {" budget "}}"
 
 static struct quota *quota_of(const char *name, const char *spec)
 {
@@ -60,12 +61,12 @@ static void binds_nothing_that_it_does_not_name(void **state)
 	struct cluster cluster = {0};
 
 	(void)state;
-	expect(&cluster, 1000, EXEC("'arguments': 'Raw'"), NULL);
+	expect(&cluster, QUOTA_POLICIES_DEFAULT - 1, EXEC("'arguments': 'Raw'"), NULL);
 	add(&cluster, "open", "{'namespaceSelector': {}}");
 	add(&cluster, "elsewhere",
 	    "{'namespaceSelector': {'matchLabels': {'team': 'b'}}, 'allowedProbes': [],"
 	    " 'policiesPerNamespace': 0, 'text': 'None'}");
-	expect(&cluster, 1000, EXEC("'arguments': 'Raw'"), NULL);
+	expect(&cluster, QUOTA_POLICIES_DEFAULT - 1, EXEC("'arguments': 'Raw'"), NULL);
 	cluster_clear(&cluster);
 }
 
@@ -88,7 +89,25 @@ static void refuses_what_is_over_with_quota_limit_and_remedy(void **state)
 		 "ProbeQuota \"q\" allows 2 policies in a namespace, and shop has that many that "
 		 "are "
 		 "older than this one; delete one of these"},
-		{"'policiesPerNamespace': 0", 0, TCP, "allows 0 policies"},
+		{"'policiesPerNamespace': 2000", 1999, TCP, NULL},
+		{"'policiesPerNamespace': 0", 0, TCP,
+		 "ProbeQuota \"q\" allows no policies in namespace shop (policiesPerNamespace is "
+		 "0); "
+		 "ask whoever runs the cluster for some"},
+		{"'text': 'Raw'", QUOTA_POLICIES_DEFAULT, TCP,
+		 "1000 policies of a namespace are carried out, and shop has that many that are "
+		 "older than this one; delete one of these"},
+		{"'eventsPerSecond': 5", 0, BUDGET("'eventsPerSecond': 5"), NULL},
+		{"'eventsPerSecond': 5", 0, BUDGET("'eventsPerSecond': 6"),
+		 "spec.budget.eventsPerSecond: ProbeQuota \"q\" allows a policy of namespace shop "
+		 "5 "
+		 "events per second on a node, and this one asks for 6; leave it out to get 5, or "
+		 "ask whoever runs the cluster for more"},
+		{"'eventsPerSecond': 5", 0, BUDGET("'series': 10000"), NULL},
+		{"'seriesPerPolicy': 100", 0, BUDGET("'series': 101"),
+		 "spec.budget.series: ProbeQuota \"q\" allows a policy of namespace shop 100 "
+		 "series "
+		 "on a node, and this one asks for 101"},
 		{"'text': 'Normalized'", 0, EXEC("'arguments': 'Redacted'"), NULL},
 		{"'text': 'Normalized'", 0, EXEC("'arguments': 'Raw'"),
 		 "spec.probes: exec.arguments: ProbeQuota \"q\" lets no more text leave the nodes "
@@ -116,11 +135,11 @@ static void holds_to_the_strictest_of_several(void **state)
 {
 	static const char *const specs[] = {
 		"{'namespaceSelector': {'matchLabels': {'team': 'a'}}, 'policiesPerNamespace': 5,"
-		" 'text': 'None'}",
+		" 'text': 'None', 'eventsPerSecond': 9, 'seriesPerPolicy': 50}",
 		"{'namespaceSelector': {}, 'policiesPerNamespace': 3, 'text': 'Normalized',"
-		" 'allowedProbes': ['TCP', 'Exec']}",
+		" 'allowedProbes': ['TCP', 'Exec'], 'eventsPerSecond': 7, 'seriesPerPolicy': 60}",
 		"{'namespaceSelector': {}, 'policiesPerNamespace': 3, 'allowedProbes': ['DNS', "
-		"'Exec']}",
+		"'Exec'], 'eventsPerSecond': 7}",
 	};
 	static const char *const names[] = {"a", "b", "c"};
 
@@ -138,6 +157,8 @@ static void holds_to_the_strictest_of_several(void **state)
 		bounds = quota_bounds_of(cluster.quotas, &labels);
 		assert_string_equal(bounds.policies->name, "b");
 		assert_string_equal(bounds.text->name, "a");
+		assert_string_equal(bounds.budget[BUDGET_EVENTS]->name, "b");
+		assert_string_equal(bounds.budget[BUDGET_SERIES]->name, "a");
 		assert_string_equal(bounds.forbids[PROBE_TCP]->name, "c");
 		assert_string_equal(bounds.forbids[PROBE_DNS]->name, "b");
 		assert_string_equal(bounds.forbids[PROBE_HTTP]->name, "b");
@@ -174,6 +195,75 @@ static void caps_the_default_and_says_so(void **state)
 	cluster_clear(&cluster);
 }
 
+/* Each probe that gets less is named, and each bound. */
+static void notes_all_that_it_lowers(void **state)
+{
+	struct cluster cluster = {0};
+	struct policy *policy;
+
+	(void)state;
+	add(&cluster, "q", "{'namespaceSelector': {}, 'text': 'None', 'eventsPerSecond': 5}");
+	add(&cluster, "r", "{'namespaceSelector': {}, 'seriesPerPolicy': 300}");
+	policy = judged(&cluster, 0,
+			"{'selector': {}, 'probes': [{'type': 'Exec'}, {'type': 'HTTP'}]}");
+	assert_false(policy->over_quota);
+	assert_string_equal(
+		policy->quota_note.message,
+		"ProbeQuota \"q\" lets no more text of exec.arguments, http.paths and byRoute "
+		"leave the nodes than None; ProbeQuota \"q\" allows it 5 events per second on a "
+		"node; ProbeQuota \"r\" allows it 300 series on a node");
+	policy_free(policy);
+	cluster_clear(&cluster);
+}
+
+/* A bound that the policy sets itself holds; what it leaves out, the quota sets; the pod has it. */
+static void bounds_what_a_policy_takes_of_a_node(void **state)
+{
+	const struct labels none = {0};
+	struct pod *pod = pod_of("a", "n1", "{}");
+	struct selected_pod *selected = NULL;
+	struct policy_lists policies = {0};
+	struct cluster cluster = {0};
+	struct policy *policy;
+
+	(void)state;
+	add(&cluster, "q", "{'namespaceSelector': {}, 'eventsPerSecond': 5, 'seriesPerPolicy': 9}");
+	policy = judged(&cluster, 0, BUDGET("'eventsPerSecond': 3"));
+	policies.of_namespace = policy;
+	assert_string_equal(policy->bounds[BUDGET_EVENTS].quota, "");
+	assert_string_equal(policy->bounds[BUDGET_SERIES].quota, "q");
+	assert_int_equal(compile_pod(&policies, pod, &none, &selected), 0);
+	assert_int_equal(selected->budget_count, 1);
+	assert_string_equal(selected->budgets[0].policy, "shop/p");
+	assert_int_equal(selected->budgets[0].budget.most[BUDGET_EVENTS], 3);
+	assert_int_equal(selected->budgets[0].budget.most[BUDGET_SERIES], 9);
+	selected_pod_free(selected);
+	policy_free(policy);
+	pod_free(pod);
+	cluster_clear(&cluster);
+}
+
+static void tells_whether_a_bound_is_new(void **state)
+{
+	struct quota *quota = quota_of("q", "{'namespaceSelector': {}, 'eventsPerSecond': 5}");
+	struct quota *wider = quota_of("q", "{'namespaceSelector': {}, 'eventsPerSecond': 50}");
+	const struct quota_bounds none = {0};
+	const struct quota_bounds narrow = {.budget = {[BUDGET_EVENTS] = quota}};
+	const struct quota_bounds wide = {.budget = {[BUDGET_EVENTS] = wider}};
+	struct policy *policy = policy_of("p", TCP);
+
+	(void)state;
+	assert_true(quota_judge(&narrow, 0, policy));
+	assert_false(quota_judge(&narrow, 0, policy));
+	assert_true(quota_judge(&wide, 0, policy));
+	assert_int_equal(policy->bounds[BUDGET_EVENTS].most, 50);
+	assert_true(quota_judge(&none, 0, policy));
+	assert_int_equal(policy->bounds[BUDGET_EVENTS].most, 0);
+	policy_free(policy);
+	quota_free(quota);
+	quota_free(wider);
+}
+
 static void tells_whether_a_verdict_is_new(void **state)
 {
 	struct quota *quota = quota_of("q", "{'namespaceSelector': {}, 'allowedProbes': ['DNS']}");
@@ -200,7 +290,8 @@ static void takes_what_it_cannot_read_for_the_strictest(void **state)
 	struct quota *bad = quota_of(
 		"q",
 		"{'namespaceSelector': {'matchLabels': {'a': 'b c'}}, 'allowedProbes': ['TCP', 'X',"
-		" 7], 'policiesPerNamespace': 'two', 'text': 'Some'}");
+		" 7], 'policiesPerNamespace': 'two', 'text': 'Some', 'eventsPerSecond': 'few',"
+		" 'seriesPerPolicy': -3}");
 	struct quota *worse = quota_of("q", "{'allowedProbes': 'TCP', 'text': 1}");
 	const struct labels none = {0};
 
@@ -211,6 +302,8 @@ static void takes_what_it_cannot_read_for_the_strictest(void **state)
 	assert_false(bad->allows[PROBE_EXEC]);
 	assert_int_equal(bad->policies, 0);
 	assert_int_equal(bad->text, PROBE_TEXT_NONE);
+	assert_int_equal(bad->budget.most[BUDGET_EVENTS], 1);
+	assert_int_equal(bad->budget.most[BUDGET_SERIES], 1);
 	assert_string_equal(worse->trouble.message, "");
 	assert_false(worse->allows[PROBE_TCP]);
 	assert_int_equal(worse->text, PROBE_TEXT_NONE);
@@ -240,6 +333,9 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_over_with_quota_limit_and_remedy),
 		cmocka_unit_test(holds_to_the_strictest_of_several),
 		cmocka_unit_test(caps_the_default_and_says_so),
+		cmocka_unit_test(notes_all_that_it_lowers),
+		cmocka_unit_test(bounds_what_a_policy_takes_of_a_node),
+		cmocka_unit_test(tells_whether_a_bound_is_new),
 		cmocka_unit_test(tells_whether_a_verdict_is_new),
 		cmocka_unit_test(takes_what_it_cannot_read_for_the_strictest),
 		cmocka_unit_test(passes_over_what_has_no_name),

@@ -21,11 +21,12 @@ static const char policy_text[] =
 	" 'selector': {'matchLabels': {'app': 'web'}, 'matchExpressions': ["
 	"{'key': 'tier', 'operator': 'NotIn', 'values': ['x', 'y']}]},"
 	" 'nodeSelector': {'pool': 'main'}, 'containers': ['server', 'proxy'],"
-	" 'probes': [{'type': 'TCP'}, {'type': 'Exec'}]}}";
+	" 'probes': [{'type': 'TCP'}, {'type': 'Exec'}], 'budget': {'series': 7}}}";
 
 static const char quota_text[] =
 	"{'metadata': {'name': 'q', 'uid': 'u'}, 'spec': {'namespaceSelector':"
-	" {'matchLabels': {'team': 'a'}}, 'allowedProbes': ['TCP'], 'text': 'None'}}";
+	" {'matchLabels': {'team': 'a'}}, 'allowedProbes': ['TCP'], 'text': 'None',"
+	" 'eventsPerSecond': 5}}";
 
 static const char pod_text[] =
 	"{'metadata': {'namespace': 'shop', 'name': 'a', 'uid': 'uid-a',"
@@ -151,6 +152,8 @@ static bool make_status(void *context)
 
 static bool carry_report(void *context)
 {
+	char policy[] = "shop/p";
+	const struct report_throttle throttle = {policy, {{5, 7}}, 9};
 	struct report report = {0}, decoded = {0};
 	cJSON *json = NULL;
 	bool done;
@@ -158,7 +161,8 @@ static bool carry_report(void *context)
 	(void)context;
 	report.epoch = strdup("e");
 	done = report.epoch && report_add(&report, "u", PROBE_TCP, PROBE_FAILED, "R", "m") == 0 &&
-	       report_add(&report, "v", PROBE_EXEC, PROBE_WAITING, "R", "m") == 0;
+	       report_add(&report, "v", PROBE_EXEC, PROBE_WAITING, "R", "m") == 0 &&
+	       report_add_throttle(&report, &throttle) == 0;
 	if (done)
 		json = report_encode(&report);
 	done = json && report_decode(json, &decoded, NULL) == 0;

@@ -111,8 +111,8 @@ static cJSON *status_of(const struct scene *scene, const cJSON *previous, time_t
 /* "Ready=True Attached ..." of every condition, in order. */
 static void describe(const cJSON *status, char *out, size_t size)
 {
-	static const char *const types[] = {"Ready",	"Reconciling", "Stalled",
-					    "Accepted", "Degraded",    "Expired"};
+	static const char *const types[] = {"Ready",	"Reconciling", "Stalled", "Accepted",
+					    "Degraded", "Throttled",   "Expired"};
 	size_t length = 0;
 
 	for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
@@ -149,7 +149,8 @@ static const char *kstatus_of(const cJSON *status)
 	return "InProgress";
 }
 
-#define NOT_EXPIRED "Expired=False:NotExpired"
+#define WITHIN	    "Throttled=False:WithinBounds "
+#define NOT_EXPIRED WITHIN "Expired=False:NotExpired"
 
 /* What one pod `a` on node n1 comes to. */
 struct verdict_case {
@@ -255,7 +256,8 @@ static void tells_of_expiry(void **state)
 	describe(status, conditions, sizeof(conditions));
 	assert_string_equal(conditions,
 			    "Ready=False:Expired Reconciling=False:Settled Stalled=True:Expired "
-			    "Accepted=True:Valid Degraded=False:NoFailures Expired=True:Expired");
+			    "Accepted=True:Valid Degraded=False:NoFailures " WITHIN
+			    "Expired=True:Expired");
 	assert_says(message_of(status, "Ready"), "1970-01-01T01:30:00Z, 90m after");
 	assert_says(message_of(status, "Ready"), "change spec.expiresAfter");
 	assert_string_equal(kstatus_of(status), "Failed");
@@ -289,6 +291,133 @@ static void tells_what_quotas_say(void **state)
 	assert_string_equal(message_of(status, "Accepted"), "too many");
 	assert_string_equal(kstatus_of(status), "Failed");
 	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+/* The agent of the node has done all that it was told, and says who is beyond a bound. */
+static void answer_throttled(struct scene *scene, const char *node_name, const char *throttled)
+{
+	struct fleet_node *node = fleet_find_node(&scene->fleet, node_name);
+	cleanup_json cJSON *json = NULL;
+	struct report report;
+
+	cJSON_Delete(fleet_node_delta(&scene->fleet, node));
+	json = json_format("{'epoch': 'e', 'revision': %d, 'pods': [], 'throttled': [%s]}",
+			   (int)node->revision, throttled);
+	assert_int_equal(report_decode(json, &report, NULL), 0);
+	fleet_node_take_report(&scene->fleet, node, &report);
+}
+
+static void expect_throttled(struct scene *scene, const char *reason, const char *message)
+{
+	cleanup_json cJSON *status = status_of(scene, NULL, 0);
+	const cJSON *throttled = condition_find(json_find(status, "conditions"), "Throttled");
+
+	assert_string_equal(json_text(throttled, "status"), reason ? "True" : "False");
+	assert_string_equal(json_text(throttled, "reason"), reason ? reason : "WithinBounds");
+	if (message)
+		assert_string_equal(json_text(throttled, "message"), message);
+	assert_string_equal(
+		json_text(condition_find(json_find(status, "conditions"), "Ready"), "status"),
+		"True");
+}
+
+static void tells_who_is_beyond_a_bound(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	struct policy_bound *bounds = scene.policy->bounds;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	add_pod(&scene, "b", "n2");
+	answer_throttled(&scene, "n1", "{'policy': 'shop/other', 'eventsPerSecond': 5}");
+	answer_throttled(&scene, "n2", "");
+	expect_throttled(&scene, NULL, NULL);
+	bounds[BUDGET_EVENTS] = (struct policy_bound){5, "tenants"};
+	answer_throttled(&scene, "n1", "{'policy': 'shop/p', 'eventsPerSecond': 5}");
+	expect_throttled(&scene, "EventsShed",
+			 "1 of 2 nodes sheds events beyond 5 a second on each (ProbeQuota "
+			 "\"tenants\"); ask for fewer, or ask whoever runs the cluster for more");
+	bounds[BUDGET_EVENTS] = (struct policy_bound){5, ""};
+	bounds[BUDGET_SERIES] = (struct policy_bound){100, "tenants"};
+	answer_throttled(&scene, "n1",
+			 "{'policy': 'shop/p', 'eventsPerSecond': 5, 'shedPerSecond': 200}");
+	answer_throttled(&scene, "n2",
+			 "{'policy': 'shop/p', 'eventsPerSecond': 5, 'shedPerSecond': 30,"
+			 " 'series': 100}");
+	expect_throttled(
+		&scene, "EventsShed",
+		"2 of 2 nodes shed events, about 230 a second, beyond 5 a second on each "
+		"(spec.budget.eventsPerSecond); raise that, or ask for fewer; 1 of 2 nodes adds up "
+		"what is beyond 100 series in overflow series (ProbeQuota \"tenants\"); tell fewer "
+		"apart (routes, selector), or ask whoever runs the cluster for more");
+	answer_throttled(&scene, "n1", "");
+	answer_throttled(&scene, "n2", "{'policy': 'shop/p', 'series': 50000}");
+	expect_throttled(&scene, "SeriesOverflowed",
+			 "1 of 2 nodes adds up what is beyond 50000 series in overflow series "
+			 "(those of all policies of a node); tell fewer apart (routes, selector)");
+	bounds[BUDGET_SERIES] = (struct policy_bound){0};
+	answer_throttled(&scene, "n2", "{'policy': 'shop/p', 'series': 10000}");
+	expect_throttled(&scene, "SeriesOverflowed",
+			 "1 of 2 nodes adds up what is beyond 10000 series in overflow series (as "
+			 "many as any policy may have); tell fewer apart (routes, selector)");
+	answer_throttled(&scene, "n2", "");
+	expect_throttled(&scene, NULL, NULL);
+	scene_end(&scene);
+}
+
+/* A pod can have so many policies: one that is left out says so, on which pod and what to do. */
+static void tells_of_a_crowded_pod(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	struct policy *first = policy_of("a", TCP);
+	struct fleet_node *node = fleet_find_node(&scene.fleet, "n1");
+	struct selected_pod *selected = NULL;
+	const struct labels none = {0};
+	struct policy_lists lists = {.of_namespace = first};
+	cJSON *status;
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	assert_int_equal(
+		compile_pod(&lists, cluster_find_pod(&scene.cluster, "uid-a"), &none, &selected),
+		0);
+	selected->crowded = true;
+	assert_true(fleet_node_select(node, "uid-a", selected) > 0);
+	answer(&scene, "n1", "");
+	status = status_of(&scene, NULL, 0);
+	assert_string_equal(json_text(json_find(status, "failures")->child, "reason"),
+			    "TooManyPolicies");
+	assert_says(message_of(status, "Degraded"), "256 policies that go before this one");
+	cJSON_Delete(status);
+	scene.policy = first; /* which is named */
+	assert_int_equal(cluster_add_policy(&scene.cluster, first), 0);
+	status = status_of(&scene, NULL, 0);
+	assert_true(status_is_ready(status, first));
+	cJSON_Delete(status);
+	scene_end(&scene);
+}
+
+/* Policies of which a report says otherwise than the one before. */
+static void marks_policies_that_are_throttled_otherwise(void **state)
+{
+	struct scene scene = scene_of(TCP);
+	struct fleet_node *node = fleet_find_node(&scene.fleet, "n1");
+
+	(void)state;
+	add_pod(&scene, "a", "n1");
+	answer_throttled(&scene, "n1", "");
+	assert_int_equal(node->throttle_news.count, 0);
+	answer_throttled(&scene, "n1",
+			 "{'policy': 'a', 'series': 7}, {'policy': 'b', 'series': 7}");
+	assert_int_equal(node->throttle_news.count, 2);
+	strings_free(&node->throttle_news);
+	answer_throttled(&scene, "n1",
+			 "{'policy': 'b', 'series': 7}, {'policy': 'a', 'series': 7}");
+	assert_int_equal(node->throttle_news.count, 0);
+	answer_throttled(&scene, "n1", "{'policy': 'a', 'series': 8}");
+	assert_true(strings_contain(&node->throttle_news, "a"));
+	assert_true(strings_contain(&node->throttle_news, "b"));
 	scene_end(&scene);
 }
 
@@ -554,7 +683,7 @@ static void assert_told(const cJSON *previous, const cJSON *status, const char *
 static void tells_changes_and_nothing_else(void **state)
 {
 	struct scene scene = scene_of(TCP), refused = scene_of("{}");
-	cJSON *progressing, *ready, *failed, *bad;
+	cJSON *progressing, *ready, *failed, *bad, *throttled;
 
 	(void)state;
 	add_pod(&scene, "a", "n1");
@@ -564,6 +693,13 @@ static void tells_changes_and_nothing_else(void **state)
 	answer(&scene, "n1", EXCEPTION("a", "Failed"));
 	failed = status_of(&scene, ready, 0);
 	bad = status_of(&refused, NULL, 0);
+	answer_throttled(&scene, "n1", "{'policy': 'shop/p', 'series': 7}");
+	throttled = status_of(&scene, ready, 0);
+	assert_told(NULL, throttled, "Ready+ Throttled-");
+	assert_told(ready, throttled, "Throttled-");
+	assert_told(throttled, throttled, "");
+	assert_told(throttled, ready, "Throttled+");
+	cJSON_Delete(throttled);
 	assert_told(NULL, progressing, "");
 	assert_told(NULL, ready, "Ready+");
 	assert_told(NULL, failed, "Degraded-");
@@ -606,6 +742,9 @@ int main(void)
 		cmocka_unit_test(judges_every_state),
 		cmocka_unit_test(tells_of_expiry),
 		cmocka_unit_test(tells_what_quotas_say),
+		cmocka_unit_test(tells_who_is_beyond_a_bound),
+		cmocka_unit_test(tells_of_a_crowded_pod),
+		cmocka_unit_test(marks_policies_that_are_throttled_otherwise),
 		cmocka_unit_test(previews_what_would_be),
 		cmocka_unit_test(counts_nodes_that_are_left_out),
 		cmocka_unit_test(notices_an_agent_that_is_away),

@@ -20,6 +20,15 @@ static void reads_back_what_it_wrote(void **state)
 		assert_int_equal(report_add(&report, "u", (enum probe_type)(i % 2),
 					    (enum probe_state)i, "Reason", i ? "words" : ""),
 				 0);
+	assert_int_equal(
+		report_add_throttle(&report, &(struct report_throttle){.policy = "shop/a",
+								       .beyond = {{5, 0}},
+								       .shed_per_second = 200}),
+		0);
+	assert_int_equal(
+		report_add_throttle(
+			&report, &(struct report_throttle){.policy = "b", .beyond = {{0, 50000}}}),
+		0);
 	json = report_encode(&report);
 	assert_int_equal(report_decode(json, &decoded, NULL), 0);
 	assert_string_equal(decoded.epoch, "e");
@@ -32,6 +41,11 @@ static void reads_back_what_it_wrote(void **state)
 		assert_string_equal(decoded.exceptions[i].reason, "Reason");
 		assert_string_equal(decoded.exceptions[i].message, i ? "words" : "");
 	}
+	assert_int_equal(decoded.throttle_count, 2);
+	assert_int_equal(report_find_throttle(&decoded, "shop/a")->beyond.most[BUDGET_EVENTS], 5);
+	assert_int_equal(report_find_throttle(&decoded, "shop/a")->shed_per_second, 200);
+	assert_int_equal(report_find_throttle(&decoded, "b")->beyond.most[BUDGET_SERIES], 50000);
+	assert_null(report_find_throttle(&decoded, "shop/b"));
 	report_free(&report);
 	report_free(&decoded);
 }
@@ -57,6 +71,11 @@ static void refuses_malformed_members(void **state)
 		{"{'epoch': 'e', 'revision': 1, 'pods': [{'uid': 'u', 'probe': 'TCP',"
 		 " 'state': 'Failed'}]}",
 		 "without a reason"},
+		{"{'epoch': 'e', 'revision': 1, 'pods': [], 'throttled': {}}", "throttled"},
+		{"{'epoch': 'e', 'revision': 1, 'pods': [], 'throttled': [{'policy': 'a'}]}",
+		 "throttled: a policy and one of its bounds"},
+		{"{'epoch': 'e', 'revision': 1, 'pods': [], 'throttled': [{'series': 7}]}",
+		 "throttled: a policy and one of its bounds"},
 	};
 
 	(void)state;
@@ -93,6 +112,28 @@ static void bounds_what_an_agent_may_say(void **state)
 	assert_null(report.exceptions);
 }
 
+static void leaves_out_what_is_too_much(void **state)
+{
+	const struct report_throttle throttle = {.policy = "p", .beyond = {{1, 1}}};
+	char name[600];
+	struct report report = {0}, decoded;
+	struct error error = {0};
+	cleanup_json cJSON *json = NULL;
+
+	(void)state;
+	for (int i = 0; i < REPORT_THROTTLES_LIMIT + 1; i++)
+		assert_int_equal(report_add_throttle(&report, &throttle), 0);
+	assert_int_equal(report.throttle_count, REPORT_THROTTLES_LIMIT);
+	report_free(&report);
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	json = json_format("{'epoch': 'e', 'revision': 1, 'pods': [], 'throttled':"
+			   " [{'policy': '%s', 'series': 7}]}",
+			   name);
+	assert_int_equal(report_decode(json, &decoded, &error), -EINVAL);
+	assert_says(error.message, "throttled: policy: is longer than");
+}
+
 static void makes_cut_words_printable(void **state)
 {
 	struct report report = {0};
@@ -113,6 +154,7 @@ int main(void)
 		cmocka_unit_test(reads_back_what_it_wrote),
 		cmocka_unit_test(refuses_malformed_members),
 		cmocka_unit_test(bounds_what_an_agent_may_say),
+		cmocka_unit_test(leaves_out_what_is_too_much),
 		cmocka_unit_test(makes_cut_words_printable),
 	};
 

@@ -20,7 +20,10 @@
 #define PROBES                                                                                     \
 	"[{'type': 'TCP', 'policies': ['shop/p']}, {'type': 'Exec', 'containers': ['server'],"     \
 	" 'policies': ['shop/q'], 'exec': {'arguments': 'Raw', 'failures': true}}]"
-#define WHOLE POD("'one'", WORKLOAD, CONTAINERS, PROBES)
+#define BUDGETS                                                                                    \
+	", 'budgets': [{'policy': 'shop/p', 'eventsPerSecond': 5}, {'policy': 'shop/q', 'series':" \
+	" 100}]"
+#define WHOLE POD("'one'", WORKLOAD, CONTAINERS, PROBES BUDGETS)
 
 /* Takes `json`. */
 static struct selected_pod *decode(cJSON *json)
@@ -40,6 +43,7 @@ static void reads_back_what_it_wrote(void **state)
 		WHOLE,
 		POD("'one'", WORKLOAD, "[]", "[]"),
 		POD("'one'", WORKLOAD, CONTAINERS, "[{'type': 'Exec'}]"),
+		POD("'one'", WORKLOAD, CONTAINERS, PROBES BUDGETS),
 	};
 
 	(void)state;
@@ -69,6 +73,10 @@ static void reads_every_member(void **state)
 	assert_string_equal(pod->probes[PROBE_EXEC].containers.items[0], "server");
 	assert_int_equal(pod->probes[PROBE_EXEC].settings.exec.arguments, EXEC_ARGUMENTS_RAW);
 	assert_true(pod->probes[PROBE_EXEC].settings.exec.failures);
+	assert_int_equal(pod->budget_count, 2);
+	assert_string_equal(pod->budgets[0].policy, "shop/p");
+	assert_int_equal(pod->budgets[0].budget.most[BUDGET_EVENTS], 5);
+	assert_int_equal(pod->budgets[1].budget.most[BUDGET_SERIES], 100);
 	selected_pod_free(pod);
 }
 
@@ -76,10 +84,22 @@ static void reads_every_member(void **state)
 static void equals_only_its_like(void **state)
 {
 	static const char *const changes[][2] = {
-		{"'one'", "'two'"}, {"'shop'", "'bank'"},  {"'web'", "'wob'"},
-		{"front", "back"},  {"Deployment", "Job"}, {"'server', 'id'", "'s', 'id'"},
-		{"abc", "abd"},	    {"shop/p", "shop/r"},  {"['server']", "['proxy']"},
-		{"Raw", "None"},    {"true", "false"},	   {"'policies': ['shop/q'],", ""},
+		{"'one'", "'two'"},
+		{"'shop'", "'bank'"},
+		{"'web'", "'wob'"},
+		{"front", "back"},
+		{"Deployment", "Job"},
+		{"'server', 'id'", "'s', 'id'"},
+		{"abc", "abd"},
+		{"shop/p", "shop/r"},
+		{"['server']", "['proxy']"},
+		{"Raw", "None"},
+		{"true", "false"},
+		{"'policies': ['shop/q'],", ""},
+		{"'policy': 'shop/q'", "'policy': 'shop/r'"},
+		{"'eventsPerSecond': 5", "'eventsPerSecond': 6"},
+		{"'series': 100", "'series': 10"},
+		{BUDGETS, ""},
 	};
 	struct selected_pod *pod = decode(json_of(WHOLE));
 
@@ -133,6 +153,11 @@ static void refuses_malformed_members(void **state)
 		{POD("'u'", WORKLOAD, "[]", "[{'type': 'TCP', 'policies': 'p'}]"), "policies"},
 		{POD("'u'", WORKLOAD, "[]", "[{'type': 'TCP', 'policies': [1]}]"), "policies"},
 		{POD("'u'", WORKLOAD, "[]", "[{'type': 'TCP', 'containers': {}}]"), "containers"},
+		{POD("'u'", WORKLOAD, "[]", "[], 'budgets': {}"), "budgets"},
+		{POD("'u'", WORKLOAD, "[]", "[], 'budgets': [7]"), "budgets"},
+		{POD("'u'", WORKLOAD, "[]", "[], 'budgets': [{'series': 7}]"), "budgets: policy"},
+		{POD("'u'", WORKLOAD, "[]", "[], 'budgets': [{'policy': 'p', 'series': 0}]"),
+		 "budgets: series"},
 	};
 
 	(void)state;
@@ -164,6 +189,8 @@ static void bounds_every_list(void **state)
 		 "containers", SELECTION_CONTAINERS_LIMIT},
 		{"'p'", POD("'u'", WORKLOAD, "[]", "[{'type': 'TCP', 'policies': [%s]}]"),
 		 "policies", SELECTION_POLICIES_LIMIT},
+		{"{'policy': 'p', 'series': 7}", POD("'u'", WORKLOAD, "[]", "[], 'budgets': [%s]"),
+		 "budgets", SELECTION_BUDGETS_LIMIT},
 	};
 
 	(void)state;

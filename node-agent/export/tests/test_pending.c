@@ -43,12 +43,17 @@ static void test_enrich(void **state)
 {
 	(void)state;
 	check_line(event_enrich(cJSON_Parse("{\"pid\":7,\"time\":\"t\"}"), PROBE_EXEC, "node", &pod,
-				"web", "id1"),
+				"web", "id1", NULL),
 		   "{\"time\":\"t\",\"type\":\"Exec\",\"node\":\"node\",\"namespace\":\"n\","
 		   "\"pod\":\"x\",\"container\":\"web\",\"container_id\":\"id1\","
 		   "\"workload\":{\"kind\":\"StatefulSet\",\"name\":\"db\"},"
 		   "\"policies\":[\"n/p\",\"n/q\"],\"pid\":7}");
-	check_line(event_enrich(cJSON_Parse("{}"), PROBE_TCP, "node", &pod, NULL, NULL),
+	check_line(
+		event_enrich(cJSON_Parse("{}"), PROBE_EXEC, "node", &pod, NULL, NULL,
+			     (const bool[]){false, true}),
+		"{\"type\":\"Exec\",\"node\":\"node\",\"namespace\":\"n\",\"pod\":\"x\","
+		"\"workload\":{\"kind\":\"StatefulSet\",\"name\":\"db\"},\"policies\":[\"n/q\"]}");
+	check_line(event_enrich(cJSON_Parse("{}"), PROBE_TCP, "node", &pod, NULL, NULL, NULL),
 		   "{\"type\":\"TCP\",\"node\":\"node\",\"namespace\":\"n\",\"pod\":\"x\","
 		   "\"workload\":{\"kind\":\"StatefulSet\",\"name\":\"db\"},\"policies\":[]}");
 }
@@ -68,7 +73,8 @@ static void add(struct pending *pending, int number, const char *uid, const char
 	cJSON *event = cJSON_CreateObject();
 
 	cJSON_AddNumberToObject(event, "n", number);
-	pending_add(pending, uid, id, event_enrich(event, PROBE_EXEC, "node", &pod, NULL, id), now);
+	pending_add(pending, uid, id, event_enrich(event, PROBE_EXEC, "node", &pod, NULL, id, NULL),
+		    now);
 }
 
 static void test_names_come(void **state)

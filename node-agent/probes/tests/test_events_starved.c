@@ -54,7 +54,7 @@ static bool enrich(void *context)
 {
 	cJSON *event = exec_event_build(context, EXEC_ARGUMENTS_RAW, 0);
 
-	return event && exists(event_enrich(event, PROBE_EXEC, "n1", &pod, NULL, "i1"));
+	return event && exists(event_enrich(event, PROBE_EXEC, "n1", &pod, NULL, "i1", NULL));
 }
 
 /* Events that came out of waiting, and of these, those with the name of their container. */

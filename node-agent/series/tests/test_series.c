@@ -303,6 +303,60 @@ static void test_all_policies_together_have_a_bound(void **state)
 	series_owner_free(late, 0);
 }
 
+/* What a policy may have, and who was told that it has no more. */
+struct room {
+	size_t limit;
+	unsigned int told;
+	size_t told_limit;
+};
+
+static size_t limit_of(void *context, const char *policy)
+{
+	const struct room *room = context;
+
+	return strcmp(policy, "shop/a") == 0 ? room->limit : SERIES_POLICY_LIMIT;
+}
+
+static void on_refused(void *context, const char *policy, size_t limit)
+{
+	struct room *room = context;
+
+	assert_string_equal(policy, "shop/a");
+	room->told++;
+	room->told_limit = limit;
+}
+
+/* A bound holds from the next row on, whether it was raised or lowered. */
+static void test_a_policy_can_have_less(void **state)
+{
+	struct series_store *store = *state;
+	struct series_owner *owner = make_owner(store, "x", &policy_a);
+	struct series_owner *other = make_owner(store, "y", &policy_b);
+	struct series_row *kept;
+	struct room room = {.limit = 3};
+
+	series_store_set_bounds(store, &(struct series_bounds){limit_of, on_refused, &room});
+	fill(owner, 3);
+	fill(other, 10);
+	kept = row_of(owner, &plain, "0");
+	assert_int_equal(room.told, 0);
+	(void)row_of(owner, &plain, "more");
+	assert_int_equal(room.told, 1);
+	assert_int_equal(room.told_limit, 3);
+	assert_true(is_written(store, "p_total{pod=\"x\",otel_metric_overflow=\"true\"} 0\n"));
+	room.limit = 4;
+	(void)row_of(owner, &plain, "more");
+	assert_true(is_written(store, "p_total{pod=\"x\",edge=\"more\"} 0\n"));
+	room.limit = 1;
+	assert_ptr_equal(row_of(owner, &plain, "0"), kept);
+	assert_int_equal(room.told, 1);
+	(void)row_of(owner, &plain, "yet more");
+	assert_int_equal(room.told, 2);
+	assert_int_equal(room.told_limit, 1);
+	series_owner_free(owner, 0);
+	series_owner_free(other, 0);
+}
+
 static void test_shared_rows_count_once(void **state)
 {
 	struct series_store *store = *state;
@@ -414,6 +468,7 @@ int main(void)
 		store_test(test_a_row_counts_as_its_lines),
 		store_test(test_room_of_any_policy_is_room),
 		store_test(test_all_policies_together_have_a_bound),
+		store_test(test_a_policy_can_have_less),
 		store_test(test_shared_rows_count_once),
 		store_test(test_what_lingers_takes_room),
 		store_test(test_idle_rows_make_room),
