@@ -29,10 +29,11 @@ class Audit:
         target = event.get("objectRef", {})
         if target.get("subresource") != "status":
             return []
+        uid = event["requestObject"]["metadata"]["uid"]
         if event.get("responseStatus", {}).get("code") != 200:
+            self.last.pop(uid, None)  # it may have been written all the same
             return []
         self.writes += 1
-        uid = event["requestObject"]["metadata"]["uid"]
         name = f"{target.get('namespace', '')}/{target['name']}"
         status, before = event["requestObject"]["status"], self.last.get(uid)
         self.last[uid] = status
