@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""What the operators wrote, as the API server's audit log tells: nothing twice, nothing to and fro."""
+"""What the operators wrote, by the API server's audit log: nothing twice, nothing to and fro."""
 
 import json
 
