@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""What the operators wrote, as the API server's audit log tells: nothing twice, nothing to and fro."""
+"""What the operators wrote, by the API server's audit log: nothing twice, nothing to and fro."""
 
 import json
 
@@ -29,10 +29,11 @@ class Audit:
         target = event.get("objectRef", {})
         if target.get("subresource") != "status":
             return []
+        uid = event["requestObject"]["metadata"]["uid"]
         if event.get("responseStatus", {}).get("code") != 200:
+            self.last.pop(uid, None)  # it may have been written all the same
             return []
         self.writes += 1
-        uid = event["requestObject"]["metadata"]["uid"]
         name = f"{target.get('namespace', '')}/{target['name']}"
         status, before = event["requestObject"]["status"], self.last.get(uid)
         self.last[uid] = status

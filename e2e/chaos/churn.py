@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""Churn beside what else happens: changes from a thread, that goes on whatever the API server does."""
+"""Churn beside what else happens, from a thread that goes on whatever the API server does."""
 
 import http.client
 import threading

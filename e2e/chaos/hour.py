@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""An hour of churn: the operator's memory and what it asks of the API server, once in ten seconds."""
+"""An hour of churn: the operator's memory and its requests, once in ten seconds."""
 
 import csv
 import time
@@ -9,7 +9,7 @@ SAMPLE_SECONDS = 10
 PODS_PER_SECOND = 5
 RESTART_SECONDS = 5  # an agent begins anew
 NODE_SECONDS = 60  # a node is replaced
-COLUMNS = ["seconds", "resident_kib", "requests", "pods_replaced", "policies_edited", "wrong"]
+COLUMNS = ["seconds", "resident_kib", "requests", "pods_replaced", "policies_edited"]
 
 
 class Pace:
@@ -54,7 +54,7 @@ def churn(world, agents, counts, minutes, take_sample):
 def run(scene, minutes):
     """Writes the samples to hour.csv as they come."""
     operator, audit = scene.operators[0], scene.plane.folder / "audit.log"
-    counts = {"pods_replaced": 0, "policies_edited": 0, "wrong": 0}
+    counts = {"pods_replaced": 0, "policies_edited": 0}
     begin = time.monotonic()
     with open(scene.plane.folder / "hour.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

@@ -63,7 +63,7 @@ def identity(policy):
 
 
 class Oracle:
-    """`connected` are the nodes whose agents are at work; `now` is what the operator's clock says."""
+    """`connected`: the nodes whose agents are at work; `now`: what the operator's clock says."""
 
     def __init__(self, facts, connected, now):
         self.facts, self.connected, self.now = facts, connected, now
@@ -103,7 +103,11 @@ class Oracle:
             return False
         probes, policies, text = self.bounds[namespace]
         beside = sorted(
-            (item for item in self.facts.policies if item["metadata"].get("namespace") == namespace),
+            (
+                item
+                for item in self.facts.policies
+                if item["metadata"].get("namespace") == namespace
+            ),
             key=lambda item: (item["metadata"]["creationTimestamp"], item["metadata"]["name"]),
         )
         if beside.index(policy) >= policies:

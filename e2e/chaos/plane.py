@@ -102,6 +102,7 @@ class Plane:
                 "--disable-admission-plugins=ServiceAccount,Priority",
                 "--audit-policy-file=audit.json",
                 "--audit-log-path=audit.log",
+                "--audit-log-maxsize=4096",
                 "--etcd-compaction-interval=0",
             ],
             self.folder / "kube-apiserver.log",

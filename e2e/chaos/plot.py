@@ -61,7 +61,8 @@ def panel(title, points, minutes, offset):
     parts = [text(LEFT, offset + TOP - 14, title, "start", 14)]
     for quarter in range(5):
         y = floor - height * quarter / 4
-        parts += [rule(LEFT, y, LEFT + width, y), text(LEFT - 8, y + 4, f"{most * quarter / 4:g}", "end")]
+        parts.append(rule(LEFT, y, LEFT + width, y))
+        parts.append(text(LEFT - 8, y + 4, f"{most * quarter / 4:g}", "end"))
     for minute in range(0, int(minutes) + 1, 10):
         x = LEFT + width * minute / minutes
         parts += [rule(x, floor - height, x, floor), text(x, floor + 18, f"{minute} min")]

@@ -2,8 +2,6 @@
 # Copyright The Skep Authors
 """The cluster under churn: what is in it at first, and the changes that chance makes to it."""
 
-import uuid
-
 from plane import APPLY, MERGE, POLICIES, SYSTEM, Refused
 
 APPS = [f"app-{number}" for number in range(6)]
@@ -23,7 +21,9 @@ def pods_path(namespace):
 
 def policies_path(namespace):
     """Of a namespace, or of the cluster where it is none."""
-    return f"{POLICIES}/namespaces/{namespace}/{NAMESPACED}" if namespace else f"{POLICIES}/{CLUSTER}"
+    if not namespace:
+        return f"{POLICIES}/{CLUSTER}"
+    return f"{POLICIES}/namespaces/{namespace}/{NAMESPACED}"
 
 
 class World:
@@ -165,7 +165,7 @@ class World:
                 "ready": True,
                 "restartCount": 0,
                 "state": {"running": {}},
-                "containerID": f"containerd://{uuid.UUID(int=self.random.getrandbits(128)).hex * 2}",
+                "containerID": f"containerd://{self.random.getrandbits(256):064x}",
             }
             for container in containers
         ]

@@ -210,6 +210,20 @@ static int client_event(struct link_client *client, struct lws *wsi,
 	}
 }
 
+/*
+ * libwebsockets forgets a connection, and has not always said that it is over: one that fails while
+ * others of its context do may go without a word, and nobody would dial again.
+ */
+static void client_forgotten(struct link_client *client, const struct lws *wsi)
+{
+	if (client->wsi != wsi)
+		return;
+	if (client->state == CLIENT_DIALLING)
+		link_client_connection_error(client, NULL);
+	else if (client->state != CLIENT_PAUSING)
+		link_client_over(client, client->why);
+}
+
 static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 			   size_t length)
 {
@@ -219,8 +233,12 @@ static int client_callback(struct lws *wsi, enum lws_callback_reasons reason, vo
 	if (reason == LWS_CALLBACK_PROTOCOL_INIT || reason == LWS_CALLBACK_PROTOCOL_DESTROY)
 		return 0;
 	client = lws_get_opaque_user_data(wsi);
-	if (!client || reason == LWS_CALLBACK_WSI_DESTROY)
+	if (!client)
 		return 0;
+	if (reason == LWS_CALLBACK_WSI_DESTROY) {
+		client_forgotten(client, wsi);
+		return 0;
+	}
 	client->wsi = wsi; /* it may come before lws_client_connect_via_info() returns */
 	return client_event(client, wsi, reason, in, length);
 }
