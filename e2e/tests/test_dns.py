@@ -141,6 +141,10 @@ class Dns(ClusterTest):
         command = ("/usr/bin/python3", "-c", SLOW)
         slow = self.start_pod("slow", {"app": "slow"}, command=command)
         self.start_client("patient", WATCHED, server=slow)
+        wait_until(
+            "the slow server answers",
+            lambda: "Temporary" not in self.look_up("early.example.", pod="patient")[0],
+        )
         self.watch(slowThreshold="250ms")
         self.look_up("web.example.")
         self.look_up("late.example.", pod="patient")
