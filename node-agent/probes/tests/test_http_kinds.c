@@ -128,19 +128,18 @@ static void test_growth_is_added_once(void **state)
 	check_line(world, ASKED, NULL);
 }
 
-/* What came in one packet is in both histograms; slots go round at 2^32. */
+/* What came in one packet is in both histograms; all that is short of bits goes round. */
 static void test_responses_at_once_count_twice(void **state)
 {
 	struct world *world = *state;
 	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
-	struct http_counters read = {.at_once[2] = 3,
-				     .at_once_sum = 600,
+	struct http_counters read = {.quick[2] = (3ULL << HTTP_QUICK_COUNT) + 600,
 				     .duration[5] = 1,
 				     .duration_sum = 2000,
 				     .wait[1] = 1,
 				     .wait_sum = 100};
 
-	entry->read.at_once[2] = UINT32_MAX;
+	entry->read.quick[2] = (uint64_t)-1 << HTTP_QUICK_COUNT;
 	entry->read.aborted_by_client = UINT32_MAX;
 	take(world, entry, &read, false);
 	check_line(world, SERVED LABELS("web", "200", ""), "5");
@@ -149,6 +148,21 @@ static void test_responses_at_once_count_twice(void **state)
 	check_line(world, "skep_http_first_byte_seconds_count" LABELS("web", "200", ""), "5");
 	check_line(world, "skep_http_first_byte_seconds_sum" LABELS("web", "200", ""), "0.0007");
 	check_line(world, "skep_http_aborted_by_client_total" LABELS("web", "200", ""), "1");
+}
+
+/* The bytes of small messages are two numbers in one, of which the lower one may go over. */
+static void test_bytes_of_small_messages(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+	struct http_counters read = {.small_bytes = UINT32_MAX, .request_bytes = 5000};
+
+	take(world, entry, &read, false);
+	read.small_bytes += 8 + (16ULL << HTTP_SMALL_RESPONSE);
+	read.response_bytes = 2000;
+	take(world, entry, &read, false);
+	check_line(world, "skep_http_request_bytes_total" LABELS("web", "200", ""), "4294972303");
+	check_line(world, "skep_http_response_bytes_total" LABELS("web", "200", ""), "2016");
 }
 
 static void test_errors_are_told_by_role(void **state)
@@ -262,15 +276,11 @@ static void test_totals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_growth_is_added_once),
-		TEST(test_responses_at_once_count_twice),
-		TEST(test_errors_are_told_by_role),
-		TEST(test_waits_for_a_name),
-		TEST(test_last_read_counts_as_unknown),
-		TEST(test_routes_are_told_apart),
-		TEST(test_others_have_a_row_and_stay),
-		TEST(test_idle_after_a_minute),
-		TEST(test_totals),
+		TEST(test_growth_is_added_once),    TEST(test_responses_at_once_count_twice),
+		TEST(test_bytes_of_small_messages), TEST(test_errors_are_told_by_role),
+		TEST(test_waits_for_a_name),	    TEST(test_last_read_counts_as_unknown),
+		TEST(test_routes_are_told_apart),   TEST(test_others_have_a_row_and_stay),
+		TEST(test_idle_after_a_minute),	    TEST(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
