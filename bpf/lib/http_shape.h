@@ -78,9 +78,9 @@ http_global int http_block_is_alike(const struct http_block *seen, const struct 
 	if (!seen || !known || !same)
 		return false;
 	for (int i = 0; i < HTTP_SHAPE_BLOCK; i += 8)
-		departs |= http_word_departs(http_load(seen->bytes + i),
-					     http_load(known->bytes + i),
-					     http_load(same->bytes + i));
+		departs |=
+			http_word_departs(http_load(seen->bytes + i), http_load(known->bytes + i),
+					  http_load(same->bytes + i));
 	return !departs;
 }
 
