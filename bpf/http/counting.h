@@ -188,20 +188,44 @@ static __always_inline void observe(__u32 *slots, __u64 *sum, __u32 us)
 	count(sum, us);
 }
 
+/* A response that came in one packet, after up to 32 ms. */
+static __always_inline void observe_quick(struct http_counters *counters, __u32 us)
+{
+	__u32 slot = slot_of(us);
+
+	verifier_forget(slot);
+	if (slot < HTTP_QUICK_SLOTS)
+		count(&counters->quick[slot], 1ULL << HTTP_QUICK_COUNT | us);
+}
+
 static __always_inline void exchange_observe(struct http_counters *counters,
 					     const struct exchange *exchange)
 {
 	__u64 began_ns = exchange->request.began_ns;
 	__u32 duration = microseconds(ns_between(began_ns, exchange->ended_ns));
 
-	if (exchange->status && exchange->answered_ns == exchange->ended_ns) {
-		observe(counters->at_once, &counters->at_once_sum, duration);
+	if (exchange->status && exchange->answered_ns == exchange->ended_ns &&
+	    duration <= HTTP_QUICK_US) {
+		observe_quick(counters, duration);
 		return;
 	}
 	observe(counters->duration, &counters->duration_sum, duration);
 	if (exchange->status)
 		observe(counters->wait, &counters->wait_sum,
 			microseconds(ns_between(began_ns, exchange->answered_ns)));
+}
+
+static __always_inline void exchange_count_bytes(struct http_counters *counters,
+						 const struct exchange *exchange)
+{
+	__u64 request = exchange->request.bytes, response = exchange->response_bytes;
+
+	if ((request | response) < HTTP_SMALL) {
+		count(&counters->small_bytes, request | response << HTTP_SMALL_RESPONSE);
+		return;
+	}
+	count(&counters->request_bytes, request);
+	count(&counters->response_bytes, response);
 }
 
 static __always_inline void exchange_count(struct connection *connection,
@@ -212,8 +236,7 @@ static __always_inline void exchange_count(struct connection *connection,
 
 	if (!counters)
 		return;
-	count(&counters->request_bytes, exchange->request.bytes);
-	count(&counters->response_bytes, exchange->response_bytes);
+	exchange_count_bytes(counters, exchange);
 	exchange_observe(counters, exchange);
 	if (exchange->end == HTTP_ABORTED_BY_CLIENT)
 		__sync_fetch_and_add(&counters->aborted_by_client, 1);

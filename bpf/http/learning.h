@@ -25,8 +25,7 @@
  */
 struct glancing {
 	__u64 reader;
-	__u64 reserved[6];
-	struct http_sight sight; /* its bytes are aligned to a cache line */
+	struct http_sight sight;
 	struct http_shape shapes[SHAPES];
 };
 
@@ -102,12 +101,12 @@ __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, 
 	if (!http_shape_is_due(shape) || __sync_val_compare_and_swap(&shape->taken, 0, 1))
 		return 0;
 	glance_begin(glancing, skb);
-	shape->blocks = 0;
+	shape->size = 0;
 	if (!bpf_skb_load_bytes(skb, offset, glancing->sight.bytes, size))
 		shape_learn(shape, glancing,
 			    request ? &connection->request.head : &connection->response.head, size);
 	if (!glance_was_alone(glancing, skb))
-		shape->blocks = 0;
+		shape->size = 0;
 	barrier();
 	shape->taken = 0;
 	return 0;

@@ -19,33 +19,35 @@
 
 #define HTTP_SHAPE_SIZE	  512 /* bytes of a head; longer ones are not remembered */
 #define HTTP_SHAPE_BLOCK  32
-#define HTTP_SHAPE_BLOCKS (HTTP_SHAPE_SIZE / HTTP_SHAPE_BLOCK)
 #define HTTP_SHAPE_DIGITS 9   /* of a length that may differ */
 #define HTTP_SHAPE_LINE	  128 /* so long a line of a request is reckoned with */
 
+/* Bytes that are compared in one go. */
+struct http_block {
+	__u8 bytes[HTTP_SHAPE_BLOCK]; /* words of them, that may lie anywhere */
+};
+
+/*
+ * The bytes of a head, of a request from the end of its first line on, without the digits of its
+ * length. Of what must be the same, all bits are in `same`; of what may differ, the highest ones of
+ * its bytes. There is room for a block behind.
+ */
 struct http_shape {
-	__u32 taken;   /* somebody changes it */
-	__u16 blocks;  /* 0: nothing is remembered */
-	__u16 size;    /* of the head that it was made from */
-	__u16 padding; /* bytes of the last block behind the head */
-	__u16 digits;  /* where the length's digits begin; 0: no length is read anew */
-	__u16 split;   /* what is behind the digits begins with this block */
-	__u16 status;
+	__u32 taken;  /* somebody changes it */
+	__u16 size;   /* of the bytes; 0: nothing is remembered */
+	__u16 digits; /* so many of them are before the digits; 0: no length is read anew */
 	__u64 body;
+	__u16 status;
 	__u8 flags; /* HTTP_HEAD_... */
 	/* How well it does; see http_shape_is_due(). */
 	__u8 patience;
 	__u16 hits;
-	__u32 wait;
-	/*
-	 * The head, of a request from the end of its first line on, in blocks. Of what must be
-	 * the same, all bits are in `same`; of what may differ, the highest ones of its bytes.
-	 */
-	__u64 words[HTTP_SHAPE_SIZE / 8];
-	__u64 same[HTTP_SHAPE_SIZE / 8];
+	__u16 wait;
+	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
+	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
 
-/* A head that may be like a shape. Blocks may begin before its end and go beyond. */
+/* A head that may be like a shape, with room for a block behind it. */
 struct http_sight {
 	__u64 zero; /* always: http_forget() */
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
@@ -67,18 +69,26 @@ static __always_inline __u64 http_word_departs(__u64 word, __u64 known, __u64 sa
 	return ((word ^ known) | plain) & same;
 }
 
-static __always_inline bool http_block_is_alike(const __u8 *bytes, const __u64 *known,
-						const __u64 *same)
+/* Are two blocks, which differ, alike all the same? */
+http_global int http_block_is_alike(const struct http_block *seen, const struct http_block *known,
+				    const struct http_block *same)
 {
-	__u64 first = http_load(bytes), second = http_load(bytes + 8),
-	      third = http_load(bytes + 16), fourth = http_load(bytes + 24);
+	__u64 departs = 0;
 
-	if (!((first ^ known[0]) | (second ^ known[1]) | (third ^ known[2]) | (fourth ^ known[3])))
-		return true;
-	return !(http_word_departs(first, known[0], same[0]) |
-		 http_word_departs(second, known[1], same[1]) |
-		 http_word_departs(third, known[2], same[2]) |
-		 http_word_departs(fourth, known[3], same[3]));
+	if (!seen || !known || !same)
+		return false;
+	for (int i = 0; i < HTTP_SHAPE_BLOCK; i += 8)
+		departs |=
+			http_word_departs(http_load(seen->bytes + i), http_load(known->bytes + i),
+					  http_load(same->bytes + i));
+	return !departs;
+}
+
+/* Not 0 where 32 bytes differ. */
+static __always_inline __u64 http_block_differs(const __u8 *a, const __u8 *b)
+{
+	return (http_load(a) ^ http_load(b)) | (http_load(a + 8) ^ http_load(b + 8)) |
+	       (http_load(a + 16) ^ http_load(b + 16)) | (http_load(a + 24) ^ http_load(b + 24));
 }
 
 #ifdef __bpf__
@@ -106,29 +116,61 @@ static __always_inline __u64 http_glance_at_length(struct http_head *head,
 	return at;
 }
 
+/* Is what is at `at` alike to what the shape has at `from`? */
+static __always_inline bool http_is_alike_here(const struct http_shape *shape,
+					       const struct http_sight *sight, __u64 at, __u64 from)
+{
+	if (http_is_out_of_sight(at) || http_is_out_of_sight(from))
+		return false;
+	if (!http_block_differs(sight->bytes + at, shape->bytes + from))
+		return true;
+	return http_block_is_alike((const void *)(sight->bytes + at),
+				   (const void *)(shape->bytes + from),
+				   (const void *)(shape->same + from));
+}
+
+/*
+ * The same of `size` bytes. The last block of them begins before the one before it has ended; where
+ * there is only one, what the shape has behind it must not matter.
+ */
+static __always_inline bool http_is_alike(const struct http_shape *shape,
+					  const struct http_sight *sight, __u64 at, __u64 from,
+					  __u64 size)
+{
+	__u64 end = http_forget(from + size, sight->zero);
+
+	at = http_forget(at, sight->zero);
+	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_BLOCK && from + HTTP_SHAPE_BLOCK <= end;
+	     i++) {
+		if (!http_is_alike_here(shape, sight, at, from))
+			return false;
+		at = http_forget(at + HTTP_SHAPE_BLOCK, sight->zero);
+		from = http_forget(from + HTTP_SHAPE_BLOCK, sight->zero);
+	}
+	if (from == end)
+		return true;
+	if (size >= HTTP_SHAPE_BLOCK) {
+		at -= HTTP_SHAPE_BLOCK - (end - from);
+		from = end - HTTP_SHAPE_BLOCK;
+	}
+	return http_is_alike_here(shape, sight, at, from);
+}
+
 /* From `start` on: returns where the head ends, or 0 where it is not like the shape. */
 static __always_inline __u64 http_follow_shape(struct http_head *head,
 					       const struct http_shape *shape,
 					       const struct http_sight *sight, __u64 start)
 {
-	__u64 at = start, digits;
+	__u64 digits = shape->digits, size = shape->size, at;
 
-	for (int i = 0; i < HTTP_SHAPE_BLOCKS; i++, at += HTTP_SHAPE_BLOCK) {
-		if (i == shape->blocks)
-			return at - shape->padding;
-		if (i && i == shape->split) {
-			digits = start + shape->digits;
-			at = http_glance_at_length(head, sight, digits);
-			if (at == digits)
-				return 0;
-		}
-		at = http_forget(at, sight->zero);
-		if (http_is_out_of_sight(at) ||
-		    !http_block_is_alike(sight->bytes + at, shape->words + 4 * i,
-					 shape->same + 4 * i))
-			return 0;
-	}
-	return shape->blocks == HTTP_SHAPE_BLOCKS ? at - shape->padding : 0;
+	if (!digits)
+		return http_is_alike(shape, sight, start, 0, size) ? start + size : 0;
+	if (!http_is_alike(shape, sight, start, 0, digits))
+		return 0;
+	at = http_glance_at_length(head, sight, start + digits);
+	if (at == start + digits || !http_is_alike(shape, sight, at, digits, size - digits))
+		return 0;
+	return at + size - digits;
 }
 
 /*
@@ -140,7 +182,7 @@ http_global int http_glance(struct http_head *head, const struct http_shape *sha
 {
 	__u64 start = 0, end;
 
-	if (!head || !shape || !sight || !shape->blocks)
+	if (!head || !shape || !sight || !shape->size)
 		return 0;
 	head->body = shape->body;
 	head->flags = (head->flags & HTTP_HEAD_REQUEST) | shape->flags;
@@ -210,11 +252,10 @@ static __always_inline void http_learn_line(struct http_learning *learning, __u6
 	learning->had_length |= learning->length;
 }
 
-/* The digits of the length begin here: what is behind them begins a block. */
+/* The digits of the length begin here, which are left out. */
 static __always_inline void http_learn_length(struct http_learning *learning, __u64 at)
 {
 	const __u8 *bytes = learning->sight->bytes;
-	struct http_shape *shape = learning->shape;
 	__u64 before = at - 1, end = at;
 
 	learning->length = false;
@@ -225,9 +266,8 @@ static __always_inline void http_learn_length(struct http_learning *learning, __
 			break;
 	if (end == at || http_is_out_of_sight(end) || bytes[end] != '\r')
 		return; /* it must be the same */
-	shape->digits = learning->to;
-	shape->split = (learning->to + HTTP_SHAPE_BLOCK - 1) / HTTP_SHAPE_BLOCK;
-	learning->to = shape->split * HTTP_SHAPE_BLOCK;
+	learning->shape->digits = learning->to;
+	learning->fails |= learning->to < HTTP_SHAPE_BLOCK; /* see http_is_alike() */
 	learning->at = end;
 }
 
@@ -250,8 +290,8 @@ static __always_inline long http_learn_byte(struct http_learning *learning)
 		return 1;
 	}
 	c = learning->sight->bytes[at];
-	((__u8 *)learning->shape->words)[to] = c;
-	((__u8 *)learning->shape->same)[to] =
+	learning->shape->bytes[to] = c;
+	learning->shape->same[to] =
 		learning->line < learning->fixed || c < ' ' || c >= 0x80 ? 0xff : 0x80;
 	learning->line++;
 	learning->at = at + 1;
@@ -289,10 +329,8 @@ static __always_inline void http_learn_begin(struct http_learning *learning,
 	__u64 start = 0;
 
 	__builtin_memset(shape->same, 0, sizeof(shape->same));
-	shape->blocks = 0;
+	shape->size = 0;
 	shape->digits = 0;
-	shape->split = 0;
-	shape->size = learning->size;
 	shape->flags = head->flags & (HTTP_HEAD_LENGTH | HTTP_HEAD_CHUNKED);
 	shape->body = head->body;
 	shape->status = head->status;
@@ -306,12 +344,8 @@ static __always_inline void http_learn_begin(struct http_learning *learning,
 
 static __always_inline void http_learn_end(struct http_learning *learning)
 {
-	struct http_shape *shape = learning->shape;
-
-	if (learning->fails || learning->at != learning->size)
-		return;
-	shape->blocks = (learning->to + HTTP_SHAPE_BLOCK - 1) / HTTP_SHAPE_BLOCK;
-	shape->padding = shape->blocks * HTTP_SHAPE_BLOCK - learning->to;
+	if (!learning->fails && learning->at == learning->size)
+		learning->shape->size = learning->to;
 }
 
 #endif

@@ -136,17 +136,31 @@ static void add_histogram(struct series_row *row, size_t family, const struct ht
 {
 	const __u32 *own_before = (const __u32 *)((const char *)before + slots);
 	const __u32 *own_now = (const __u32 *)((const char *)now + slots);
-	uint64_t counts[HTTP_SLOTS] = {0};
+	const struct series_family *shown = &families[family];
+	uint64_t counts[HTTP_SLOTS] = {0}, quick;
 
 	for (int i = 0; i < HTTP_SLOTS; i++)
-		counts[bucket_of(&families[family], i)] +=
-			(uint64_t)growth(own_before[i], own_now[i]) +
-			growth(before->at_once[i], now->at_once[i]);
-	series_add_histogram(row, family, counts, sum + now->at_once_sum - before->at_once_sum);
+		counts[bucket_of(shown, i)] += growth(own_before[i], own_now[i]);
+	for (int i = 0; i < HTTP_QUICK_SLOTS; i++) {
+		quick = now->quick[i] - before->quick[i];
+		counts[bucket_of(shown, i)] += quick >> HTTP_QUICK_COUNT;
+		sum += quick & ((1ULL << HTTP_QUICK_COUNT) - 1);
+	}
+	series_add_histogram(row, family, counts, sum);
 }
 
 #define GROWTH(member)	 ((int64_t)(now->member - before->member))
 #define SLOTS_OF(member) offsetof(struct http_counters, member)
+
+static void add_bytes(struct series_row *row, const struct http_counters *before,
+		      const struct http_counters *now)
+{
+	const uint64_t small = now->small_bytes - before->small_bytes;
+
+	series_add(row, REQUEST_BYTES, GROWTH(request_bytes) + (__u32)small);
+	series_add(row, RESPONSE_BYTES,
+		   GROWTH(response_bytes) + (int64_t)(small >> HTTP_SMALL_RESPONSE));
+}
 
 void http_row_add(struct series_row *row, const struct http_kind *kind,
 		  const struct http_counters *before, const struct http_counters *now)
@@ -155,8 +169,7 @@ void http_row_add(struct series_row *row, const struct http_kind *kind,
 		      now, SLOTS_OF(duration), now->duration_sum - before->duration_sum);
 	add_histogram(row, FIRST_BYTE, before, now, SLOTS_OF(wait),
 		      now->wait_sum - before->wait_sum);
-	series_add(row, REQUEST_BYTES, GROWTH(request_bytes));
-	series_add(row, RESPONSE_BYTES, GROWTH(response_bytes));
+	add_bytes(row, before, now);
 	series_add(row, ABORTED_BY_CLIENT,
 		   growth(before->aborted_by_client, now->aborted_by_client));
 	series_add(row, ABORTED_BY_SERVER,

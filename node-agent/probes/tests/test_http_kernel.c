@@ -128,6 +128,38 @@ static void test_edge_bears_peer_and_port(void **state)
 	assert_told(SERVER, SERVED, labels, 1);
 }
 
+/* Heads that look like those before, and are not: what differs is told all the same. */
+static void test_heads_like_ones_before(void **state)
+{
+	static const char *const like[] = {
+		"HTTP/1.1 200 OK\r\nServer: some one\r\nX-Name: 2\r\nContent-Length: 4\r\n\r\nbody",
+		"HTTP/1.1 200 OK\r\nServer: some two\r\nX-Name: 2\r\nContent-Length: 4\r\n\r\nBODY",
+		"HTTP/1.1 200 OK\r\nServer: some one\r\nX-Name: 2\r\nContent-Length: 12\r\n\r\n"
+		"twelve bytes",
+		"HTTP/1.1 200 OK\r\nServer: some one\r\nX-Name: 2\r\nContent-Length: 0\r\n\r\n",
+	};
+	static const char *const others[] = {
+		"HTTP/1.1 500 No\r\nServer: some one\r\nX-Name: 2\r\nContent-Length: 4\r\n\r\nbody",
+		"HTTP/1.1 500 No\r\nContent-Length: 51\r\n\r\n"
+		"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 0\r\n\r\n..",
+	};
+	const int rounds = 20;
+
+	scene_begin(state, &loopback, IPV4);
+	for (int i = 0; i < rounds; i++) {
+		for (size_t j = 0; j < sizeof(like) / sizeof(like[0]); j++)
+			exchange("GET /some/path HTTP/1.1\r\nHost: shop\r\n\r\n", like[j]);
+		exchange("GET /other HTTP/1.1\r\nHost: shop\r\n\r\n", others[0]);
+		exchange("PUT /some HTTP/1.1\r\nHost: shop\r\nContent-Length: 3\r\n\r\nPUT",
+			 others[1]);
+	}
+	assert_exchanged("", 6 * rounds);
+	assert_exchanged(KIND("GET", "200"), 4 * rounds);
+	assert_exchanged(KIND("GET", "500"), rounds);
+	assert_exchanged(KIND("PUT", "500"), rounds);
+	assert_nothing_odd();
+}
+
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 /* The data of the second chunk looks like an end and like another response. */
 #define CHUNKS                                                                                     \
@@ -718,6 +750,7 @@ int main(void)
 		TEST(test_keep_alive_ipv6),
 		TEST(test_keep_alive_mapped),
 		TEST(test_edge_bears_peer_and_port),
+		TEST(test_heads_like_ones_before),
 		TEST(test_chunked_cut_anywhere),
 		TEST(test_many_tiny_chunks),
 		TEST(test_heads_cut_anywhere),

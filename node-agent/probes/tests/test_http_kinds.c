@@ -143,7 +143,8 @@ static void test_kinds_keep_what_was_counted_and_no_more(void **state)
 {
 	struct world *world = *state;
 	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
-	struct http_counters read = {.at_once[2] = 3, .at_once_sum = 600, .request_bytes = 7};
+	struct http_counters read = {.small_bytes = 7,
+				     .quick[2] = (3ULL << HTTP_QUICK_COUNT) + 600};
 
 	take(world, entry, &read, false);
 	assert_int_equal(entry->read_size, 64);
@@ -160,19 +161,18 @@ static void test_kinds_keep_what_was_counted_and_no_more(void **state)
 	check_line(world, "skep_http_request_bytes_total" LABELS("web", "200", ""), "7");
 }
 
-/* What came in one packet is in both histograms; slots go round at 2^32. */
+/* What came in one packet is in both histograms; all that is short of bits goes round. */
 static void test_responses_at_once_count_twice(void **state)
 {
 	struct world *world = *state;
 	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
-	struct http_counters read = {.at_once[2] = 3,
-				     .at_once_sum = 600,
+	struct http_counters read = {.quick[2] = (3ULL << HTTP_QUICK_COUNT) + 600,
 				     .duration[5] = 1,
 				     .duration_sum = 2000,
 				     .wait[1] = 1,
 				     .wait_sum = 100};
 
-	set_read(entry, &(struct http_counters){.at_once[2] = UINT32_MAX,
+	set_read(entry, &(struct http_counters){.quick[2] = (uint64_t)-1 << HTTP_QUICK_COUNT,
 						.aborted_by_client = UINT32_MAX});
 	take(world, entry, &read, false);
 	check_line(world, SERVED LABELS("web", "200", ""), "5");
@@ -218,10 +218,25 @@ static void test_buckets_are_exact_sums_of_slots(void **state)
 static void test_a_row_takes_33_series(void **state)
 {
 	struct world *world = *state;
-	const struct http_counters read = {.at_once[0] = 1};
+	const struct http_counters read = {.quick[0] = 1ULL << HTTP_QUICK_COUNT};
 
 	take(world, make_kind(world, HTTP_SERVER, 200), &read, false);
 	assert_int_equal(series_count(world->store), 33);
+}
+
+/* The bytes of small messages are two numbers in one, of which the lower one may go over. */
+static void test_bytes_of_small_messages(void **state)
+{
+	struct world *world = *state;
+	struct http_read_kind *entry = make_kind(world, HTTP_SERVER, 200);
+	struct http_counters read = {.small_bytes = UINT32_MAX, .request_bytes = 5000};
+
+	take(world, entry, &read, false);
+	read.small_bytes += 8 + (16ULL << HTTP_SMALL_RESPONSE);
+	read.response_bytes = 2000;
+	take(world, entry, &read, false);
+	check_line(world, "skep_http_request_bytes_total" LABELS("web", "200", ""), "4294972303");
+	check_line(world, "skep_http_response_bytes_total" LABELS("web", "200", ""), "2016");
 }
 
 static void test_errors_are_told_by_role(void **state)
@@ -340,6 +355,7 @@ int main(void)
 		TEST(test_growth_is_added_once),
 		TEST(test_kinds_keep_what_was_counted_and_no_more),
 		TEST(test_responses_at_once_count_twice),
+		TEST(test_bytes_of_small_messages),
 		TEST(test_buckets_are_exact_sums_of_slots),
 		TEST(test_a_row_takes_33_series),
 		TEST(test_errors_are_told_by_role),
