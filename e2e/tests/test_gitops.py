@@ -13,6 +13,23 @@ WATCHED = {"app": "watched"}
 JUDGE = cluster.REPOSITORY / "deploy/gitops/argocd/judge"
 EDITS = 8
 
+FULL = {
+    "selector": {"matchLabels": {"app": "watched"}},
+    "nodeSelector": {"pool": "none"},
+    "containers": ["server"],
+    "budget": {"eventsPerSecond": 5, "series": 100},
+    "probes": [
+        {"type": "TCP"},
+        {"type": "Exec", "exec": {"failures": True}},
+        {"type": "DNS", "dns": {"failures": True}},
+        {"type": "HTTP", "http": {"ports": [80], "report": ["5xx"], "routes": ["/carts/{id}"]}},
+    ],
+}
+BARE = {
+    "selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+    "probes": [{"type": "Exec"}, {"type": "DNS"}, {"type": "HTTP"}],
+}
+
 
 def argocd(shown):
     """The health by which Argo CD goes."""
@@ -112,3 +129,15 @@ class GitOps(ClusterTest):
             if "f:spec" in entry["fieldsV1"]
         }
         self.assertEqual(owners, {"kubectl-client-side-apply"})
+
+    def test_server_side_apply(self):
+        """what an edit leaves out goes, all of it, also where Flux or kubectl applies on the server"""
+        manifest = policies.policy(self.namespace, "flux", WATCHED)
+        for spec in (FULL, BARE, FULL, BARE):
+            applied = json.dumps(manifest | {"spec": spec})
+            cluster.kubectl("apply", "--server-side", "-f", "-", stdin=applied)
+        spec = policies.get(self.namespace, "flux")["spec"]
+        self.assertEqual(set(spec), {"selector", "probes", "suspend", "mode"})
+        self.assertEqual(spec["selector"], BARE["selector"])
+        probes = sorted(spec["probes"], key=lambda probe: probe["type"])
+        self.assertEqual(probes, [{"type": "DNS"}, {"type": "Exec"}, {"type": "HTTP"}])

@@ -433,13 +433,15 @@ static void reads_any_status(void **state)
 
 static bool take_and_tell(void *context)
 {
+	static int map_kib = 1;
 	struct scene *scene = context;
 	cleanup_json cJSON *agent_facts = NULL, *object = NULL;
 	struct node_write write;
 
-	starve_on = false; /* what the agent says is there already */
-	agent_facts = facts_with(0, 1, 1);
-	starve_on = true;
+	starve_pause(); /* what the agent says is there already, and is news each time */
+	map_kib = 1001 - map_kib;
+	agent_facts = facts_with(0, map_kib, 1);
+	starve_resume();
 	if (node_book_take_facts(&scene->book, "n1", agent_facts) < 0)
 		return false;
 	scene->book.records->look_ms = 0;
