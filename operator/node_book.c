@@ -160,12 +160,16 @@ static cJSON *make_status(const struct node_record *record, const struct node_bo
 	return facts ? node_report_status(facts, &now, &record->told) : NULL;
 }
 
-/* How early a write may be, in ms: those that turn a condition go on credit. */
-static uint64_t credit_of(const cJSON *status, const struct node_told *told)
+/* From when on it may be written; a condition that turns goes on credit. */
+static uint64_t time_of(cJSON *status, const struct node_record *record)
 {
-	return node_report_turns(status, told)
-		       ? (uint64_t)NODE_TURNS_AT_ONCE * NODE_WRITE_INTERVAL_MS
-		       : 0;
+	const uint64_t credit = (uint64_t)NODE_TURNS_AT_ONCE * NODE_WRITE_INTERVAL_MS;
+
+	if (node_report_differs_by_revision(status, &record->told))
+		return record->budget_ms + NODE_REVISION_INTERVAL_MS - NODE_WRITE_INTERVAL_MS;
+	if (!node_report_turns(status, &record->told))
+		return record->budget_ms;
+	return record->budget_ms > credit ? record->budget_ms - credit : 0;
 }
 
 /* Looks at a record that is due. Returns whether it is to be written, with the status. */
@@ -173,7 +177,7 @@ static bool look_at(struct node_record *record, const struct node_book_view *vie
 		    cJSON **ret_status)
 {
 	cleanup_json cJSON *status = make_status(record, view);
-	uint64_t credit;
+	uint64_t from;
 
 	if (!status) {
 		*ret_status = NULL; /* the write fails, and is tried again */
@@ -183,9 +187,9 @@ static bool look_at(struct node_record *record, const struct node_book_view *vie
 		record->due = false;
 		return false;
 	}
-	credit = credit_of(status, &record->told);
-	if (view->now_ms + credit < record->budget_ms) {
-		record->look_ms = record->budget_ms - credit;
+	from = time_of(status, record);
+	if (view->now_ms < from) {
+		record->look_ms = from;
 		return false;
 	}
 	*ret_status = take_pointer(status);
