@@ -362,10 +362,10 @@ bool fleet_node_news(struct fleet_node *node, const char *uid)
 
 void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms)
 {
+	if (is_at_work(node))
+		node->heard_ms = now_ms;
 	if (connected)
 		report_free(&node->report); /* another process may have begun anew */
-	else if (is_at_work(node))
-		node->heard_ms = now_ms;
 	node->connected = connected;
 	mark_all(node);
 }
