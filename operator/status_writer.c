@@ -38,7 +38,7 @@ struct record {
 	struct kube_transfer *transfer; /* that writes it */
 	bool due;			/* to be computed again */
 	bool gone;			/* to be freed when the write under way is over */
-	uint64_t progressing_since_ms;	/* unsaid; 0 when it is not */
+	uint64_t passing_since_ms;	/* unsaid; 0 when it is not */
 	uint64_t written_ms;
 	cJSON *foreign;		/* a status that others have written; NULL: it is as we wrote it */
 	uint64_t repair_ms;	/* when that is to be put right, and was last */
@@ -268,14 +268,14 @@ static bool must_wait(struct record *record, const struct policy *policy, const 
 {
 	const struct status_writer *writer = record->writer;
 
-	if (status_is_ready(record->known, policy) && status_is_progressing(status)) {
-		if (record->progressing_since_ms == 0)
-			record->progressing_since_ms = now_ms;
-		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS ||
+	if (status_is_settled(record->known, policy) && status_is_passing(status, record->known)) {
+		if (record->passing_since_ms == 0)
+			record->passing_since_ms = now_ms;
+		if (now_ms - record->passing_since_ms < STATUS_PATIENCE_MS ||
 		    now_ms < writer->settled_ms)
 			return true;
 	} else {
-		record->progressing_since_ms = 0;
+		record->passing_since_ms = 0;
 	}
 	if (now_ms < record->not_before_ms)
 		return true;
@@ -307,7 +307,7 @@ static void look_at(struct status_writer *writer, struct record *record)
 	}
 	if (cJSON_Compare(status, record->known, true)) {
 		record->due = false;
-		record->progressing_since_ms = 0;
+		record->passing_since_ms = 0;
 		return;
 	}
 	if (must_wait(record, policy, status, now_ms) || !writer->may_write(writer->context))
@@ -356,7 +356,7 @@ static void rest_record(struct status_writer *writer, struct record *record)
 	cJSON_Delete(take_pointer(record->sent));
 	cJSON_Delete(take_pointer(record->foreign));
 	record->due = false;
-	record->progressing_since_ms = record->not_before_ms = 0;
+	record->passing_since_ms = record->not_before_ms = 0;
 	record->repairs = 0;
 	record->failures = 0;
 }
