@@ -26,6 +26,7 @@
 #define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
 #define REST_MS		  24	     /* after that */
 #define WRITES_LIMIT	  32	     /* under way at one time */
+#define NOT_FOUND	  404
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
@@ -141,7 +142,10 @@ static void look_soon(struct status_writer *writer, uint64_t delay_ms)
 	uv_timer_start(&writer->timer, on_timer, delay_ms, 0);
 }
 
-/* 404: the policy was deleted; the watch will say so. All else is tried again. */
+/*
+ * 404: the policy was deleted, as the watch will say; or the API server has only begun, and does
+ * not serve policies yet.
+ */
 static void write_failed(struct record *record, const struct kube_response *response)
 {
 	unsigned int shift =
@@ -149,14 +153,13 @@ static void write_failed(struct record *record, const struct kube_response *resp
 	uint64_t delay_ms = (uint64_t)RETRY_FIRST_MS << shift;
 
 	record->writer->stats.failures++;
-	if (response->status == 404)
-		return;
 	if (delay_ms > RETRY_LIMIT_MS)
 		delay_ms = RETRY_LIMIT_MS;
 	if (delay_ms < (uint64_t)response->retry_after_seconds * 1000)
 		delay_ms = (uint64_t)response->retry_after_seconds * 1000;
-	log_warn("status of policy %s: %s; trying again in %llu ms", record->id, response->reason,
-		 (unsigned long long)delay_ms);
+	if (response->status != NOT_FOUND)
+		log_warn("status of policy %s: %s; trying again in %llu ms", record->id,
+			 response->reason, (unsigned long long)delay_ms);
 	record->failures++;
 	record->not_before_ms = uv_now(record->writer->loop) + delay_ms;
 	record->due = true;

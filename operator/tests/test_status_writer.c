@@ -194,6 +194,24 @@ static void keeps_what_failed_until_agents_have_said(void **state)
 	world_close(&world);
 }
 
+/* An API server that has only begun may not know policies yet. */
+static void tries_again_where_policies_are_not_served(void **state)
+{
+	static const struct fake_step steps[] = {
+		{PATCH_STATUS, FAKE_WHOLE, 404, NULL, "{}"},
+		{PATCH_STATUS, FAKE_WHOLE, 200, NULL, "{}"},
+		{"POST /api/v1/namespaces/shop/events", FAKE_WHOLE, 201, NULL, "{}"},
+		{0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	status_writer_touch(world.writer, "shop/p");
+	wait_for_writes(&world, 2, 1);
+	wait_for_requests(&world, 3);
+	world_close(&world);
+}
+
 static void assert_holds(const char *status, bool holds)
 {
 	cJSON *written = json_of("{'pods': {'matched': 1}, 'failures': [], 'conditions': ["
@@ -232,6 +250,7 @@ int main(void)
 		cmocka_unit_test(puts_right_what_others_changed),
 		cmocka_unit_test(is_not_put_off_by_its_own_writes),
 		cmocka_unit_test(keeps_what_failed_until_agents_have_said),
+		cmocka_unit_test(tries_again_where_policies_are_not_served),
 		cmocka_unit_test(knows_its_own_words),
 	};
 
