@@ -444,13 +444,8 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 bool fleet_node_leaves_out(const struct fleet_node *node, const char *uid, const char *policy)
 {
 	const struct fleet_entry *entry = find_entry(node, uid);
-	struct selected_pod *pod = entry && entry->crowded ? read_entry(entry) : NULL;
-	bool named = !pod;
 
-	for (int type = 0; type < PROBE_TYPES && !named; type++)
-		named = strings_contain(&pod->probes[type].policies, policy);
-	selected_pod_free(pod);
-	return !named;
+	return entry && entry->crowded && !fleet_form_names(entry->form, policy);
 }
 
 const struct report_throttle *fleet_node_throttle(const struct fleet_node *node, const char *policy)
