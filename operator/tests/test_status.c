@@ -389,6 +389,8 @@ static void tells_of_a_crowded_pod(void **state)
 	assert_string_equal(json_text(json_find(status, "failures")->child, "reason"),
 			    "TooManyPolicies");
 	assert_says(message_of(status, "Degraded"), "256 policies that go before this one");
+	assert_says(message_of(status, "Stalled"), "join or delete some of them");
+	assert_string_equal(message_of(status, "Reconciling"), "nothing is under way");
 	cJSON_Delete(status);
 	scene.policy = first; /* which is named */
 	assert_int_equal(cluster_add_policy(&scene.cluster, first), 0);
