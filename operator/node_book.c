@@ -160,12 +160,16 @@ static cJSON *make_status(const struct node_record *record, const struct node_bo
 	return facts ? node_report_status(facts, &now, &record->told) : NULL;
 }
 
-/* How early a write may be, in ms: those that turn a condition go on credit. */
-static uint64_t credit_of(const cJSON *status, const struct node_told *told)
+/* From when on it may be written; a condition that turns goes on credit. */
+static uint64_t time_of(cJSON *status, const struct node_record *record)
 {
-	return node_report_turns(status, told)
-		       ? (uint64_t)NODE_TURNS_AT_ONCE * NODE_WRITE_INTERVAL_MS
-		       : 0;
+	const uint64_t credit = (uint64_t)NODE_TURNS_AT_ONCE * NODE_WRITE_INTERVAL_MS;
+
+	if (node_report_differs_by_revision(status, &record->told))
+		return record->budget_ms + NODE_REVISION_INTERVAL_MS - NODE_WRITE_INTERVAL_MS;
+	if (!node_report_turns(status, &record->told))
+		return record->budget_ms;
+	return record->budget_ms > credit ? record->budget_ms - credit : 0;
 }
 
 /* Looks at a record that is due. Returns whether it is to be written, with the status. */
@@ -173,7 +177,7 @@ static bool look_at(struct node_record *record, const struct node_book_view *vie
 		    cJSON **ret_status)
 {
 	cleanup_json cJSON *status = make_status(record, view);
-	uint64_t credit;
+	uint64_t from;
 
 	if (!status) {
 		*ret_status = NULL; /* the write fails, and is tried again */
@@ -183,9 +187,9 @@ static bool look_at(struct node_record *record, const struct node_book_view *vie
 		record->due = false;
 		return false;
 	}
-	credit = credit_of(status, &record->told);
-	if (view->now_ms + credit < record->budget_ms) {
-		record->look_ms = record->budget_ms - credit;
+	from = time_of(status, record);
+	if (view->now_ms < from) {
+		record->look_ms = from;
 		return false;
 	}
 	*ret_status = take_pointer(status);
@@ -236,22 +240,6 @@ static bool is_left_over(const struct node_record *record, const struct node_boo
 	       !fleet_find_node(view->fleet, record->name);
 }
 
-/*
- * To the end, so that all get their turn where not all can. Without memory for that the node is
- * forgotten, until its agent tells of it anew.
- */
-static bool move_to_end(struct node_book *book, struct node_record *record)
-{
-	if (!record->hh.next)
-		return true;
-	HASH_DEL(book->records, record);
-	HASH_ADD_KEYPTR(hh, book->records, record->name, strlen(record->name), record);
-	if (is_in_table(record))
-		return true;
-	free_record(record);
-	return false;
-}
-
 bool node_book_next(struct node_book *book, const struct node_book_view *view,
 		    struct node_write *ret_write)
 {
@@ -261,10 +249,9 @@ bool node_book_next(struct node_book *book, const struct node_book_view *view,
 		if (must_write(record, view, ret_write)) {
 			record->writing = true;
 			record->due = false;
-			if (move_to_end(book, record))
-				return true;
-			cJSON_Delete(take_pointer(ret_write->status));
-			return false;
+			/* So all get their turn where not all can. */
+			table_move_to_end(book->records, record);
+			return true;
 		}
 		if (is_left_over(record, view))
 			remove_record(book, record);

@@ -20,10 +20,12 @@
 
 /*
  * A report is written once in so many ms. When a condition turns, that is not waited for; each such
- * write uses up the time that it came too soon, of at most NODE_TURNS_AT_ONCE such times.
+ * write uses up the time that it came too soon, of at most NODE_TURNS_AT_ONCE such times. Another
+ * revision alone, which each change of a pod brings, waits for longer.
  */
-#define NODE_WRITE_INTERVAL_MS 60000
-#define NODE_TURNS_AT_ONCE     2
+#define NODE_WRITE_INTERVAL_MS	  60000
+#define NODE_REVISION_INTERVAL_MS 600000
+#define NODE_TURNS_AT_ONCE	  2
 
 struct node_record {
 	char *name;

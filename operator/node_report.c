@@ -314,6 +314,20 @@ bool node_report_differs(const cJSON *status, const struct node_told *told)
 	return !told->exists || json_digest(status) != told->digest;
 }
 
+bool node_report_differs_by_revision(cJSON *status, const struct node_told *told)
+{
+	cJSON *revision = cJSON_GetObjectItemCaseSensitive(status, "revision");
+	double now = cJSON_GetNumberValue(revision);
+	bool differs;
+
+	if (!told->exists || !revision || told->revision < 0)
+		return false;
+	cJSON_SetNumberValue(revision, (double)told->revision);
+	differs = node_report_differs(status, told);
+	cJSON_SetNumberValue(revision, now);
+	return !differs;
+}
+
 bool node_report_turns(const cJSON *status, const struct node_told *told)
 {
 	for (enum node_condition i = 0; i < NODE_CONDITIONS; i++)

@@ -73,8 +73,12 @@ struct node_now {
 cJSON *node_report_status(const cJSON *facts, const struct node_now *now,
 			  const struct node_told *told);
 
-/* Whether a status says anything that was not told; and whether a condition has turned by it. */
+/*
+ * Whether a status says anything that was not told; whether that is no more than another revision;
+ * and whether a condition has turned by it.
+ */
 bool node_report_differs(const cJSON *status, const struct node_told *told);
+bool node_report_differs_by_revision(cJSON *status, const struct node_told *told);
 bool node_report_turns(const cJSON *status, const struct node_told *told);
 
 /*

@@ -233,23 +233,42 @@ static void writes_figures_that_moved_by_a_tenth(void **state)
 	scene_close(scene);
 }
 
-static void writes_once_a_minute(void **state)
+/* How often the report is written in so many seconds, each with a revision; and losses, if any. */
+static int writes_within(struct scene *scene, int seconds, int lost_more)
 {
-	struct scene *scene = scene_with_report();
 	struct node_write write;
 	int writes = 0;
 
-	(void)state;
-	for (int second = 0; second < 600; second++) {
+	for (int second = 0; second < seconds; second++) {
 		pass(scene, 1000);
 		agent_reports(scene, "n1", 8 + (uint64_t)second);
+		agent_says(scene, "n1", facts_with(0, 1000, 100 + second * lost_more));
 		if (!node_book_next(&scene->book, &scene->view, &write))
 			continue;
+		assert_int_equal(json_integer(write.status, 0, "revision"), 8 + second);
 		node_book_written(write.record, write.status, scene->view.now_ms, 0);
 		cJSON_Delete(write.status);
 		writes++;
 	}
-	assert_in_range(writes, 9, 10);
+	return writes;
+}
+
+static void writes_once_a_minute(void **state)
+{
+	struct scene *scene = scene_with_report();
+
+	(void)state;
+	assert_in_range(writes_within(scene, 600, 100), 9, 10);
+	scene_close(scene);
+}
+
+/* Pods come and go all the time, and each makes another revision. */
+static void writes_of_revisions_alone_are_seldom(void **state)
+{
+	struct scene *scene = scene_with_report();
+
+	(void)state;
+	assert_in_range(writes_within(scene, 1900, 0), 3, 4);
 	scene_close(scene);
 }
 
@@ -314,7 +333,7 @@ static void leads_on_from_what_is_written(void **state)
 	cJSON *status;
 
 	(void)state;
-	pass(first, MINUTE_MS);
+	pass(first, NODE_REVISION_INTERVAL_MS);
 	agent_reports(first, "n1", 8);
 	object = cJSON_CreateObject();
 	cJSON_AddItemToObject(object, "status", written(first));
@@ -472,6 +491,7 @@ int main(void)
 		cmocka_unit_test(writes_nothing_where_nothing_moves),
 		cmocka_unit_test(writes_figures_that_moved_by_a_tenth),
 		cmocka_unit_test(writes_once_a_minute),
+		cmocka_unit_test(writes_of_revisions_alone_are_seldom),
 		cmocka_unit_test(tells_of_failed_probes_at_once_but_not_for_ever),
 		cmocka_unit_test(says_when_no_agent_is_there),
 		cmocka_unit_test(leads_on_from_what_is_written),

@@ -213,6 +213,8 @@ static struct controller *controller_bare(struct world *world)
 
 	assert_non_null(controller);
 	controller->loop = &world->loop;
+	uv_timer_init(controller->loop, &controller->compile_timer);
+	controller->compile_timer.data = controller;
 	controller->status_writer = &writer;
 	return controller;
 }
@@ -223,14 +225,23 @@ static void controller_end(struct controller *controller)
 	cluster_clear(&controller->cluster);
 	fleet_clear(&controller->fleet);
 	leader_free(controller->leader);
+	uv_close((uv_handle_t *)&controller->compile_timer, NULL);
+	uv_run(controller->loop, UV_RUN_NOWAIT);
 	free(controller);
 }
 
-static void tell_synced(struct controller *controller)
+static void begin_to_lead(struct controller *controller)
 {
 	for (int i = 0; i < WATCHES; i++)
 		controller_watches[i].handlers.synced(controller);
 	controller->leader->handlers.lead(controller->leader->context);
+	assert_true(controller->compiling);
+}
+
+static void compile_all(struct controller *controller)
+{
+	while (controller->compiling)
+		uv_run(controller->loop, UV_RUN_ONCE);
 }
 
 /* Objects. */
@@ -656,7 +667,8 @@ static struct controller *recompute(struct world *world)
 
 		controller_watches[object->kind].handlers.upsert(fresh, object->json);
 	}
-	tell_synced(fresh);
+	begin_to_lead(fresh);
+	compile_all(fresh);
 	return fresh;
 }
 
@@ -1005,10 +1017,14 @@ static void run_seed(uint64_t seed)
 	world.random = seed;
 	uv_loop_init(&world.loop);
 	world.controller = controller_bare(&world);
-	begin = chance(&world, 20); /* some objects are there before the lists are complete */
+	begin = chance(&world, 200); /* some objects are there before the lists are complete */
 	while (begin--)
 		step_objects(&world);
-	tell_synced(world.controller);
+	begin_to_lead(world.controller);
+	begin = chance(&world, 50); /* and some come while all are compiled */
+	while (begin--)
+		step_objects(&world);
+	compile_all(world.controller);
 	for (uint64_t i = 0; i < steps; i++)
 		step(&world);
 	world_end(&world);
