@@ -72,9 +72,9 @@ void http_routes_init(struct http_route_table *table, const struct http_route_ma
 
 /*
  * The set of a list, with its steps in the kernel, for a target of a namespace. `former` is the set
- * that the target is about to leave for it, NULL for none: it takes nothing of the namespace's room,
- * or a list of more than half of that could never change. Returns 0 with *ret_set, which the target
- * holds until http_routes_leave(), NULL for no list; or a negative errno.
+ * that the target is about to leave for it, NULL for none: it takes nothing of the namespace's
+ * room, or a list of more than half of that could never change. Returns 0 with *ret_set, which the
+ * target holds until http_routes_leave(), NULL for no list; or a negative errno.
  */
 int http_routes_join(struct http_route_table *table, struct http_routes *routes,
 		     const char *namespace, const struct http_route_set *former,

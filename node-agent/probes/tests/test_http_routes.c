@@ -194,7 +194,8 @@ static void says_when_there_is_no_room(void **state)
 	struct http_routes *routes = routes_of("[\"/a/b/c\"]");
 	struct error error = {""};
 
-	assert_int_equal(http_routes_join(&world->table, routes, "shop", NULL, &none, &error), -E2BIG);
+	assert_int_equal(http_routes_join(&world->table, routes, "shop", NULL, &none, &error),
+			 -E2BIG);
 	assert_non_null(strstr(error.message, "leave some out"));
 	assert_int_equal(count_steps(world), 2);
 	http_routes_leave(&world->table, set, "shop", START);
@@ -203,7 +204,8 @@ static void says_when_there_is_no_room(void **state)
 	http_routes_release(routes);
 }
 
-/* A list of as many steps as one may have, and each of other routes; NULL where there is no room. */
+/* A list of as many steps as one may have, and each of other routes; NULL where there is no room.
+ */
 static struct http_route_set *change_to_large(struct world *world, const char *namespace,
 					      const struct http_route_set *former, int number,
 					      struct error *error)
