@@ -89,10 +89,10 @@ static void add_failure(struct aggregate *aggregate, const struct pod *pod, enum
 
 static const char too_many[] = "TooManyPolicies";
 static const char too_many_says[] =
-	TEXT(SELECTION_POLICIES_LIMIT) " policies that go before this one observe the pod, which "
-				       "is as many as one can have "
-				       "(first those of the cluster, then the oldest); join or "
-				       "delete some of them";
+	"the policies that go before this one observe the pod, and there is no room for more: a "
+	"pod can have " TEXT(SELECTION_POLICIES_LIMIT) ", with names of " TEXT(
+		SELECTION_NAMES_LIMIT) " bytes together, first those of the cluster, then the "
+				       "oldest; join or delete some of them";
 
 /* A node that the fleet has not met yet has everything pending. */
 static struct standing pod_standing(const struct fleet_node *node, const struct policy *policy,

@@ -255,6 +255,7 @@ static void on_lead(void *context)
 	compile_all(controller);
 	controller_check_expiry(controller);
 	controller_judge_all(controller);
+	controller_tell_quotas(controller);
 	controller_touch_all(controller);
 	open_doors(controller);
 }

@@ -126,6 +126,9 @@ void controller_on_quota_gone(void *controller, const char *namespace, const cha
 bool controller_judge_namespace(struct controller *controller, const char *name);
 void controller_judge_all(struct controller *controller);
 
+/* Tells whoever wrote quotas that cannot be read, of all of these. */
+void controller_tell_quotas(const struct controller *controller);
+
 /* Ends the probes of policies whose time is over. */
 void controller_check_expiry(struct controller *controller);
 

@@ -388,7 +388,7 @@ static void tells_of_a_crowded_pod(void **state)
 	status = status_of(&scene, NULL, 0);
 	assert_string_equal(json_text(json_find(status, "failures")->child, "reason"),
 			    "TooManyPolicies");
-	assert_says(message_of(status, "Degraded"), "256 policies that go before this one");
+	assert_says(message_of(status, "Degraded"), "a pod can have 256, with names of 8192 bytes");
 	assert_says(message_of(status, "Stalled"), "join or delete some of them");
 	assert_string_equal(message_of(status, "Reconciling"), "nothing is under way");
 	cJSON_Delete(status);
