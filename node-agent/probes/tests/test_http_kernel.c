@@ -186,6 +186,7 @@ static void test_shapes_of_another_namespace(void **state)
 	assert_true(told(CLIENT, ASKED, KIND("GET", "500")) > 0);
 	serve_in("test");
 	assert_true(told(SERVER, SERVED, KIND("GET", "500")) > 0);
+	shapes_forget(scene.talk.cgroups[SERVER]);
 }
 
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
