@@ -47,6 +47,7 @@ struct http_shape {
 	__u8 patience;
 	__u16 hits;
 	__u16 wait;
+	__u8 reserved[4]; /* words of what follows are aligned */
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
