@@ -14,6 +14,7 @@ LABELS = {"app": "bench"}
 SERIES = 5000
 PORTS = 60  # an edge and its two ends each: more than SERIES in all
 SCRAPES = 30
+PAUSE = 0.3  # so that each is written anew, rather than what was written for another
 
 # A pod that talks with itself at many ports, and keeps all connections.
 TALK = f"""
@@ -35,6 +36,7 @@ time.sleep(3600)
 
 def scrape(connection):
     """Milliseconds until the whole answer was there, and the answer."""
+    time.sleep(PAUSE)
     begin = time.monotonic()
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()

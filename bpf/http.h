@@ -157,7 +157,7 @@ struct http_target {
 	__u32 level;	 /* depth of the cgroup */
 	__u32 templates; /* the set of its routes; 0: none */
 	__u32 root;	 /* which of them is "/"; 0: none */
-	__u32 reserved;
+	__u32 namespace; /* its number, which none had before it: see http_shape.h */
 	__u64 slow_ns;
 	__u64 sample_below;			     /* see http_sample_hash() */
 	__u64 report[HTTP_TARGET_STATUSES / 64 + 1]; /* a bit for each status */

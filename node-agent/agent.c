@@ -207,7 +207,7 @@ static void take_budgets(struct agent *agent)
 	budgets_begin(&agent->budgets);
 	HASH_ITER(hh, agent->desired.pods, entry, next)
 		if (budgets_add_pod(&agent->budgets, entry->pod) < 0)
-			log_error("out of memory: policies of pod %s/%s are without their bounds",
+			log_error("out of memory: new policies of pod %s/%s are without bounds",
 				  entry->pod->namespace, entry->pod->name);
 	budgets_end(&agent->budgets);
 }

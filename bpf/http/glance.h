@@ -47,7 +47,7 @@ static __always_inline __u32 head_glance(struct packet *packet, struct http_head
 		return 0;
 	shape = &glancing->shapes[place];
 	glance_begin(glancing, packet->skb);
-	if (*(volatile __u32 *)&shape->taken)
+	if (*(volatile __u32 *)&shape->taken || shape->namespace != packet->target->namespace)
 		return 0;
 	size = sight_load(packet, glancing, shape);
 	head->flags = packet->stream->head.flags & HTTP_HEAD_REQUEST;

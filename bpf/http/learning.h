@@ -3,8 +3,8 @@
 
 /*
  * Heads that have been read are remembered by their shapes (http_shape.h), on each CPU. Shapes have
- * places by their size, so that connections whose heads are alike share one; a connection remembers
- * the places of its last heads.
+ * places by their namespace and size, so that connections whose heads are alike share one, but not
+ * with those of another tenant; a connection remembers the places of its last heads.
  */
 #ifndef SKEP_BPF_HTTP_LEARNING_H
 #define SKEP_BPF_HTTP_LEARNING_H
@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http/connection.h"
+#include "bpf/http/target.h"
 #include "bpf/lib/http_shape.h"
 #include "bpf/lib/verifier.h"
 
@@ -73,10 +74,9 @@ static __always_inline void shape_learn(struct http_shape *shape, struct glancin
 }
 
 /* The place of a head's shape, which is not 0. */
-static __always_inline __u32 shape_place(const struct connection *connection, __u32 size,
-					 bool request)
+static __always_inline __u32 shape_place(__u32 namespace, __u32 size, bool request)
 {
-	__u32 key = connection->target << 1 | request;
+	__u32 key = namespace << 1 | request;
 
 	return 1 + (key * 31 + size) % (SHAPES - 1);
 }
@@ -85,6 +85,7 @@ static __always_inline __u32 shape_place(const struct connection *connection, __
 __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, __u32 offset,
 			  __u32 size, bool request)
 {
+	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
 	struct glancing *glancing = glancing_find();
 	struct http_shape *shape;
 	__u32 place;
@@ -92,7 +93,7 @@ __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, 
 	verifier_forget(size);
 	if (!connection || !glancing || size == 0 || size > HTTP_SHAPE_SIZE)
 		return 0;
-	place = shape_place(connection, size, request);
+	place = shape_place(target->namespace, size, request);
 	*(request ? &connection->request_shape : &connection->response_shape) = place;
 	verifier_forget(place);
 	if (place >= SHAPES)
@@ -102,6 +103,7 @@ __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, 
 		return 0;
 	glance_begin(glancing, skb);
 	shape->size = 0;
+	shape->namespace = target->namespace;
 	if (!bpf_skb_load_bytes(skb, offset, glancing->sight.bytes, size))
 		shape_learn(shape, glancing,
 			    request ? &connection->request.head : &connection->response.head, size);

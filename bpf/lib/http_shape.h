@@ -11,6 +11,9 @@
  * What may differ: the line of a request, which is judged anew; the digits of Content-Length, which
  * are read anew, however many they are; and the values of headers that are of no interest, as long
  * as they are as long as before, and nothing in them could end a line.
+ *
+ * A sender can change the bytes between the look at them and their being learned (MSG_ZEROCOPY,
+ * sendfile), so a shape may say what its head did not. It is for heads of its own namespace alone.
  */
 #ifndef SKEP_BPF_LIB_HTTP_SHAPE_H
 #define SKEP_BPF_LIB_HTTP_SHAPE_H
@@ -33,16 +36,18 @@ struct http_block {
  * its bytes. There is room for a block behind.
  */
 struct http_shape {
-	__u32 taken;  /* somebody changes it */
+	__u32 taken;	 /* somebody changes it */
+	__u32 namespace; /* as in struct http_target */
+	__u64 body;
 	__u16 size;   /* of the bytes; 0: nothing is remembered */
 	__u16 digits; /* so many of them are before the digits; 0: no length is read anew */
-	__u64 body;
 	__u16 status;
 	__u8 flags; /* HTTP_HEAD_... */
 	/* How well it does; see http_shape_is_due(). */
 	__u8 patience;
 	__u16 hits;
 	__u16 wait;
+	__u8 reserved[4]; /* words of what follows are aligned */
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };

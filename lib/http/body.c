@@ -4,6 +4,7 @@
 #include "lib/http/body.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define GZIP	     16 /* zlib: added to the size of the window, it means gzip's format */
@@ -84,6 +85,24 @@ void http_body_take(struct http_body *body, struct text *text)
 	*text = TEXT_EMPTY;
 }
 
+int http_body_share(struct http_body *body, struct http_body *other)
+{
+	if (!body->sharers) {
+		body->sharers = malloc(sizeof(*body->sharers));
+		if (!body->sharers)
+			return -ENOMEM;
+		*body->sharers = 1;
+	}
+	++*body->sharers;
+	*other = (struct http_body){
+		.bytes = body->bytes,
+		.length = body->length,
+		.packed = body->packed,
+		.sharers = body->sharers,
+	};
+	return 0;
+}
+
 size_t http_body_size(const struct http_body *body, bool packed)
 {
 	return packed ? body->bytes.length : body->length;
@@ -133,6 +152,9 @@ void http_body_free(struct http_body *body)
 {
 	if (body->unpacking)
 		inflateEnd(&body->unpacker);
-	text_free(&body->bytes);
+	if (!body->sharers || --*body->sharers == 0) {
+		text_free(&body->bytes);
+		free(body->sharers);
+	}
 	*body = (struct http_body){0};
 }

@@ -24,6 +24,7 @@ struct http_body {
 	bool packed;
 	bool unpacking; /* as it is read */
 	z_stream unpacker;
+	unsigned int *sharers; /* who has the bytes, this one included; NULL: nobody else */
 };
 
 /* Writes a text, and returns what is no error from 0 on. */
@@ -37,6 +38,12 @@ int http_body_fill(struct http_body *body, http_body_writer write, void *context
 
 /* Fills an empty body with a text that is there, whose contents it takes. */
 void http_body_take(struct http_body *body, struct text *text);
+
+/*
+ * Gives the bytes of a body to another one too, which is empty, and is read on its own; they go
+ * with the last of them. Returns 0, or -ENOMEM.
+ */
+int http_body_share(struct http_body *body, struct http_body *other);
 
 /* How many bytes a reader gets who takes it packed, or does not. */
 size_t http_body_size(const struct http_body *body, bool packed);

@@ -31,6 +31,9 @@
 /* Bytes of all bodies that wait for slow readers; a body of one piece is always answered. */
 #define BODIES_LIMIT (16 << 20)
 
+/* How long a long answer of a route is given to all who ask, ms: to write it takes its time. */
+#define ANSWER_KEPT_MS 200
+
 #define TOO_MANY_REQUESTS 429 /* RFC 6585, 4 */
 
 #define JSON_NOT_FOUND "{\"error\":\"nothing is served at this path\"}\n"
@@ -58,13 +61,20 @@ struct http_request {
 	char *authorization;
 };
 
+struct served_route {
+	struct http_route route;
+	struct http_body kept; /* what it answered last, where that is long */
+	int status;	       /* with it */
+	uint64_t kept_until;   /* loop's time in ms */
+};
+
 struct http_server {
 	uv_timer_t tick;
 	struct net_listener *listener;
 	struct lws_vhost *vhost;
 	SSL_CTX *tls_settings; /* the virtual host's, or NULL */
 	SSL_CTX *no_client;    /* of a virtual host with TLS, which dials nobody */
-	struct http_route *routes;
+	struct served_route *routes;
 	size_t route_count;
 	struct http_receiver *receivers;
 	size_t receiver_count;
@@ -76,9 +86,18 @@ struct http_server {
 	int holds; /* what still points here: the timer and the virtual host */
 };
 
+static void routes_free(struct http_server *server)
+{
+	for (size_t i = 0; i < server->route_count; i++)
+		http_body_free(&server->routes[i].kept);
+	free(server->routes);
+	server->routes = NULL;
+	server->route_count = 0;
+}
+
 static void server_free_memory(struct http_server *server)
 {
-	free(server->routes);
+	routes_free(server);
 	free(server->receivers);
 	SSL_CTX_free(server->no_client);
 	free(server);
@@ -180,10 +199,10 @@ static void server_arrived(void *context, int socket, const char *address)
 	server->arriving = NULL;
 }
 
-static const struct http_route *route_find(const struct http_server *server, const char *path)
+static struct served_route *route_find(const struct http_server *server, const char *path)
 {
 	for (size_t i = 0; i < server->route_count; i++)
-		if (!strcmp(server->routes[i].path, path))
+		if (!strcmp(server->routes[i].route.path, path))
 			return &server->routes[i];
 	return NULL;
 }
@@ -196,7 +215,7 @@ static const struct http_receiver *receiver_find(const struct http_server *serve
 	return NULL;
 }
 
-/* The memory of all bodies, this connection's included. */
+/* The memory of all bodies, this connection's included; what several share counts for each. */
 static size_t bodies_size(const struct http_server *server)
 {
 	const struct http_connection *connection;
@@ -218,8 +237,30 @@ static int respond_briefly(struct http_connection *connection, int status, const
 	return status;
 }
 
+/* Keeps a long answer: from now on, as writing it took a while. Without memory it is not kept. */
+static void route_keep(struct served_route *served, struct http_body *body, uv_loop_t *loop)
+{
+	if (!body->packed || http_body_share(body, &served->kept) < 0)
+		return;
+	uv_update_time(loop);
+	served->kept_until = uv_now(loop) + ANSWER_KEPT_MS;
+}
+
+/* Fills the body with what the route answers, or did just now. */
+static int route_respond(struct served_route *served, struct http_body *body, uv_loop_t *loop)
+{
+	const struct http_route *route = &served->route;
+
+	if (served->kept.packed && uv_now(loop) < served->kept_until)
+		return http_body_share(&served->kept, body) < 0 ? -ENOMEM : served->status;
+	http_body_free(&served->kept);
+	served->status = http_body_fill(body, route->respond, route->context);
+	route_keep(served, body, loop);
+	return served->status;
+}
+
 /* Fills the body and returns the status of the answer. */
-static int request_respond(struct http_connection *connection, const struct http_route *route)
+static int request_respond(struct http_connection *connection, struct served_route *route)
 {
 	int status;
 
@@ -227,7 +268,7 @@ static int request_respond(struct http_connection *connection, const struct http
 		return respond_briefly(connection, HTTP_STATUS_NOT_FOUND,
 				       connection->server->receiver_count ? JSON_NOT_FOUND
 									  : "not found\n");
-	status = http_body_fill(&connection->body, route->respond, route->context);
+	status = route_respond(route, &connection->body, connection->server->tick.loop);
 	if (connection->body.bytes.length > PIECE_LIMIT &&
 	    bodies_size(connection->server) > BODIES_LIMIT)
 		return respond_briefly(connection, HTTP_STATUS_SERVICE_UNAVAILABLE,
@@ -444,7 +485,7 @@ static int request_answer(struct http_connection *connection, const char *path)
 {
 	struct lws *wsi = connection->wsi;
 	const struct http_receiver *receiver;
-	const struct http_route *route;
+	struct served_route *route;
 
 	connection->deadline = 0;
 	connection->head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
@@ -455,7 +496,7 @@ static int request_answer(struct http_connection *connection, const char *path)
 	if (receiver)
 		return request_pass_on(connection, receiver);
 	route = route_find(connection->server, path);
-	connection->content_type = route				? route->content_type
+	connection->content_type = route				? route->route.content_type
 				   : connection->server->receiver_count ? HTTP_JSON
 									: "text/plain";
 	connection->status = request_respond(connection, route);
@@ -582,6 +623,21 @@ static void *array_copy(const void *array, size_t count, size_t size, int *ret_r
 	return copy;
 }
 
+static struct served_route *routes_copy(const struct http_server_settings *settings,
+					int *ret_result)
+{
+	struct served_route *routes;
+
+	if (!settings->route_count)
+		return NULL;
+	routes = calloc(settings->route_count, sizeof(*routes));
+	if (!routes)
+		*ret_result = -ENOMEM;
+	for (size_t i = 0; routes && i < settings->route_count; i++)
+		routes[i].route = settings->routes[i];
+	return routes;
+}
+
 static struct http_server *server_make(const struct http_server_settings *settings)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
@@ -589,11 +645,10 @@ static struct http_server *server_make(const struct http_server_settings *settin
 
 	if (!server)
 		return NULL;
-	server->routes = array_copy(settings->routes, settings->route_count,
-				    sizeof(*settings->routes), &result);
+	server->routes = routes_copy(settings, &result);
 	server->receivers = array_copy(settings->receivers, settings->receiver_count,
 				       sizeof(*settings->receivers), &result);
-	server->route_count = settings->route_count;
+	server->route_count = server->routes ? settings->route_count : 0;
 	server->receiver_count = settings->receiver_count;
 	server->certificate_pem = settings->certificate_pem;
 	server->key_pem = settings->key_pem;
@@ -683,7 +738,8 @@ struct http_server *http_server_free(struct http_server *server)
 	if (!server)
 		return NULL;
 	server->listener = net_listener_free(server->listener);
-	server->route_count = server->receiver_count = 0;
+	routes_free(server);
+	server->receiver_count = 0;
 	DL_FOREACH_SAFE(server->connections, connection, next)
 		net_connection_kill(connection->wsi);
 	uv_close((uv_handle_t *)&server->tick, tick_closed);

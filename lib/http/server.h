@@ -4,7 +4,8 @@
 /*
  * A small HTTP server for health, metrics and the like: GET only, answers made in memory, at once
  * or later; over TLS where it is given a certificate. Long answers are packed (body.h) for those
- * who take them so.
+ * who take them so; those of a route are kept for a moment for all who ask, so that however many
+ * ask, and however often, the loop is not always writing.
  */
 #ifndef SKEP_LIB_HTTP_SERVER_H
 #define SKEP_LIB_HTTP_SERVER_H
@@ -22,7 +23,7 @@ struct http_server;
 
 /*
  * What answers one path: appends to `body`, which may be drained meanwhile, and returns the HTTP
- * status, or a negative errno.
+ * status, or a negative errno. Not asked again within 200 ms after an answer of 16 KiB or more.
  */
 struct http_route {
 	const char *path;

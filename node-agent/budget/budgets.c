@@ -64,12 +64,14 @@ static int put(struct budgets *budgets, const struct selected_budget *selected)
 	return 0;
 }
 
+/* Goes on after a failure: what is known needs no memory, and must not be taken for gone. */
 int budgets_add_pod(struct budgets *budgets, const struct selected_pod *pod)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < pod->budget_count && result == 0; i++)
-		result = put(budgets, &pod->budgets[i]);
+	for (size_t i = 0; i < pod->budget_count; i++)
+		if (put(budgets, &pod->budgets[i]) < 0)
+			result = -ENOMEM;
 	return result;
 }
 

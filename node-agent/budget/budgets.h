@@ -34,7 +34,7 @@ struct budgets {
 /*
  * Takes over the budgets of a selection: begin, add each of its pods, end. A budget that changes
  * holds at once; its bucket of events goes on where it stood. Adding returns 0, or -ENOMEM: then
- * policies of the pod may be without their bounds until the next time.
+ * policies of the pod that had no bounds may be without until the next time; others have theirs.
  */
 void budgets_begin(struct budgets *budgets);
 int budgets_add_pod(struct budgets *budgets, const struct selected_pod *pod);

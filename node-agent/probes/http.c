@@ -16,6 +16,7 @@
 #include "node-agent/probes/http_event.h"
 #include "node-agent/probes/http_kernel.h"
 #include "node-agent/probes/http_kinds.h"
+#include "node-agent/probes/http_namespaces.h"
 #include "node-agent/probes/http_routes.h"
 #include "node-agent/probes/http_rows.h"
 #include "node-agent/probes/http_teller.h"
@@ -33,7 +34,7 @@ struct probe_attachment {
 	struct series_owner *series;
 	struct http_target row; /* as the kernel has it */
 	struct http_route_set *routes;
-	char *namespace; /* of the pod */
+	struct http_namespace *namespace; /* of the pod */
 	struct http_told_target told;
 	struct http_totals totals; /* when last read */
 	struct http_totals added;  /* of these, what the series have */
@@ -46,6 +47,7 @@ struct probe {
 	struct http_kernel kernel;
 	struct probe_attachment *attachments; /* by number */
 	uint32_t last_number;		      /* none is given twice */
+	struct http_namespaces namespaces;
 	struct http_kinds kinds;
 	struct http_route_table routes;
 	struct ring_reader *reader;
@@ -276,9 +278,9 @@ static void forget_kinds(struct probe *probe, uint32_t number)
 			http_kinds_remove(&probe->kinds, entry);
 }
 
-static void attachment_free(struct probe_attachment *attachment)
+static void attachment_free(struct probe *probe, struct probe_attachment *attachment)
 {
-	free(attachment->namespace);
+	http_namespaces_leave(&probe->namespaces, attachment->namespace);
 	free(attachment);
 }
 
@@ -295,12 +297,13 @@ static struct probe_attachment *http_detach(struct probe *probe,
 	http_read(probe);
 	http_teller_flush(&probe->teller, &attachment->told);
 	forget_kinds(probe, attachment->number);
-	http_routes_leave(&probe->routes, attachment->routes, attachment->namespace, now_ms(probe));
+	http_routes_leave(&probe->routes, attachment->routes, attachment->namespace->name,
+			  now_ms(probe));
 	if (attachment->row.wants & HTTP_WANTS_FOUND)
 		http_routes_forget_target(&probe->routes, attachment->number, now_ms(probe));
 	http_kernel_forget(&probe->kernel, attachment->told.cgroup_id, attachment->number);
 	HASH_DEL(probe->attachments, attachment);
-	attachment_free(attachment);
+	attachment_free(probe, attachment);
 	use_reader(probe);
 	return NULL;
 }
@@ -313,7 +316,7 @@ static struct probe_attachment *attachment_new(struct probe *probe,
 
 	if (!attachment)
 		return NULL;
-	attachment->namespace = strdup(target->pod->namespace);
+	attachment->namespace = http_namespaces_join(&probe->namespaces, target->pod->namespace);
 	if (!attachment->namespace) {
 		free(attachment);
 		return NULL;
@@ -322,6 +325,7 @@ static struct probe_attachment *attachment_new(struct probe *probe,
 	attachment->series = target->series;
 	attachment->row.target = attachment->number;
 	attachment->row.level = target->cgroup_level;
+	attachment->row.namespace = attachment->namespace->number;
 	http_wants_set(&attachment->row, settings);
 	attachment->told = (struct http_told_target){
 		.cgroup_id = target->cgroup_id,
@@ -344,11 +348,11 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
 	if (!is_in_table(attachment)) {
-		attachment_free(attachment);
+		attachment_free(probe, attachment);
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	}
-	result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
-				  NULL, &attachment->routes, error);
+	result = http_routes_join(&probe->routes, settings->http.routes,
+				  attachment->namespace->name, NULL, &attachment->routes, error);
 	http_routes_set(&attachment->row, attachment->routes);
 	if (result == 0)
 		result = http_kernel_attach(&probe->kernel, target, &attachment->row,
@@ -366,9 +370,10 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 static int http_configure(struct probe *probe, struct probe_attachment *attachment,
 			  const union probe_settings *settings, struct error *error)
 {
+	const char *namespace = attachment->namespace->name;
 	struct http_target row = attachment->row;
 	struct http_route_set *routes = NULL;
-	int result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
+	int result = http_routes_join(&probe->routes, settings->http.routes, namespace,
 				      attachment->routes, &routes, error);
 
 	if (result < 0)
@@ -378,8 +383,8 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 	ring_reader_read(probe->reader);
 	http_teller_flush(&probe->teller, &attachment->told);
 	result = http_kernel_configure(&probe->kernel, attachment->told.cgroup_id, &row, error);
-	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes,
-			  attachment->namespace, now_ms(probe));
+	http_routes_leave(&probe->routes, result < 0 ? routes : attachment->routes, namespace,
+			  now_ms(probe));
 	if (result < 0)
 		return result;
 	attachment->routes = routes;

@@ -74,7 +74,7 @@ void series_quota_refuse(const struct series_quotas *quotas, struct series_quota
 	size_t limit = limit_of(quotas, quota);
 
 	quota->refused++;
-	if (bounds->refused)
+	if (bounds->refused && *quota->policy)
 		bounds->refused(bounds->context, quota->policy,
 				quota->series + series > limit ? limit : SERIES_NODE_LIMIT);
 }

@@ -47,7 +47,10 @@ void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota
 bool series_quota_has_room(const struct series_quotas *quotas, const struct series_quota *quota,
 			   size_t series);
 
-/* Counts a row of so many series that had no room, and tells whose bound that is. */
+/*
+ * Counts a row of so many series that had no room, and tells whose bound that is; not of rows that
+ * no policy asks for (""), as there is nobody to tell.
+ */
 void series_quota_refuse(const struct series_quotas *quotas, struct series_quota *quota,
 			 size_t series);
 

@@ -88,7 +88,10 @@ void series_store_set_handlers(struct series_store *store,
 struct series_bounds {
 	/* Asked whenever a row is to be made, so that it may change. */
 	size_t (*limit)(void *context, const char *policy);
-	/* Figures went to an overflow row: `limit` is the policy's, or that of the node. */
+	/*
+	 * Figures of a policy went to an overflow row: `limit` is the policy's, or that of the
+	 * node. Not called for an owner without policies.
+	 */
 	void (*refused)(void *context, const char *policy, size_t limit);
 	void *context;
 };

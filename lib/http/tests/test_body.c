@@ -147,6 +147,28 @@ static void test_long_bodies_are_read_as_the_reader_takes_them(void **state)
 	}
 }
 
+/* Each of those who share it reads it whole, also when it has gone for the others. */
+static void test_shared_bodies_are_read_by_each(void **state)
+{
+	struct writer writer = {.lines = LINES};
+	struct http_body body = {0}, others[2];
+	struct text packed = TEXT_EMPTY, plain = TEXT_EMPTY;
+
+	(void)state;
+	assert_int_equal(http_body_fill(&body, write_lines, &writer), 200);
+	assert_int_equal(http_body_share(&body, &others[0]), 0);
+	assert_int_equal(http_body_share(&others[0], &others[1]), 0);
+	http_body_free(&body);
+	read_all(&others[0], true, &packed);
+	assert_packed_lines(&packed, LINES);
+	http_body_free(&others[0]);
+	read_all(&others[1], false, &plain);
+	assert_lines(plain.data, plain.length, LINES);
+	http_body_free(&others[1]);
+	text_free(&packed);
+	text_free(&plain);
+}
+
 static void test_what_could_not_be_written_is_no_body(void **state)
 {
 	(void)state;
@@ -184,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_empty_bodies),
 		cmocka_unit_test(test_long_bodies_never_lie_in_memory_whole),
 		cmocka_unit_test(test_long_bodies_are_read_as_the_reader_takes_them),
+		cmocka_unit_test(test_shared_bodies_are_read_by_each),
 		cmocka_unit_test(test_what_could_not_be_written_is_no_body),
 		cmocka_unit_test(test_who_takes_packed_bodies),
 	};

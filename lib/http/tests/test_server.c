@@ -39,6 +39,7 @@ struct fixture {
 	struct http_server *server;
 	int port;
 	unsigned int asked;
+	unsigned int large_written;
 };
 
 static int respond_health(void *context, struct text *body)
@@ -57,7 +58,7 @@ static int respond_sick(void *context, struct text *body)
 
 static int respond_large(void *context, struct text *body)
 {
-	(void)context;
+	((struct fixture *)context)->large_written++;
 	for (int i = 0; i < LARGE / 16; i++)
 		text_append_format(body, "%015d\n", i);
 	return 200;
@@ -355,6 +356,46 @@ static void test_packs_large_bodies_for_those_who_take_them(void **state)
 	text_free(&asker.answer);
 }
 
+#define FEW	 20 /* requests, which are answered in less than as many times 200 ms */
+#define HEAD	 "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+#define TEN_HEAD HEAD HEAD HEAD HEAD HEAD HEAD HEAD HEAD HEAD HEAD
+
+static void assert_large_at_the_end(const struct text *answer)
+{
+	const char *body = answer->data + answer->length - LARGE;
+
+	assert_true(answer->length > LARGE);
+	for (int i = 0; i < LARGE / 16; i++)
+		assert_int_equal(strtol(body + (size_t)i * 16, NULL, 10), i);
+}
+
+/* Whoever asks soon after another gets what that got, each in his own way; later, what is new. */
+static void test_writes_large_bodies_now_and_then(void **state)
+{
+	struct fixture *f = *state;
+	struct asker crowd = {.request = TEN_HEAD TEN_HEAD "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+							   "Connection: close\r\n\r\n"};
+	struct asker later = {.request = "GET /metrics HTTP/1.1\r\n" TAKES_PACKED};
+	uint64_t start = uv_now(&f->loop);
+	unsigned int written;
+	char *body;
+
+	ask(f, &crowd);
+	assert_in_range(f->large_written, 1, FEW - 1);
+	assert_large_at_the_end(&crowd.answer);
+	written = f->large_written;
+	while (f->large_written == written && uv_now(&f->loop) - start < PATIENCE_MS) {
+		atomic_store(&later.done, false);
+		ask(f, &later);
+		body = unpack(&later.answer);
+		assert_int_equal(strlen(body), LARGE);
+		free(body);
+		text_free(&later.answer);
+	}
+	assert_true(f->large_written > written);
+	text_free(&crowd.answer);
+}
+
 static void test_packs_nothing_else(void **state)
 {
 	struct fixture *f = *state;
@@ -514,6 +555,7 @@ int main(void)
 		test(test_keeps_connections_alive),
 		test(test_sends_large_bodies_whole),
 		test(test_packs_large_bodies_for_those_who_take_them),
+		test(test_writes_large_bodies_now_and_then),
 		test(test_packs_nothing_else),
 		test(test_closes_on_garbage),
 		test(test_does_not_upgrade),

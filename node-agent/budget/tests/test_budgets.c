@@ -23,6 +23,16 @@ static void select_budgets(struct budgets *budgets, uint32_t events_a, uint32_t 
 	budgets_end(budgets);
 }
 
+static void select_only_a(struct budgets *budgets, uint32_t events)
+{
+	struct selected_budget list[] = {{a, {{events, 0}}}};
+	const struct selected_pod pod = {.budgets = list, .budget_count = 1};
+
+	budgets_begin(budgets);
+	assert_int_equal(budgets_add_pod(budgets, &pod), 0);
+	budgets_end(budgets);
+}
+
 /* How many of `count` events at `now` are told at all. */
 static unsigned int admit(struct budgets *budgets, const struct strings *policies,
 			  unsigned int count, uint64_t now)
@@ -137,6 +147,27 @@ static bool take_over(void *context)
 	return result == 0;
 }
 
+/* The policy `a` has a bound, `b` is new: without memory for `b`, the bound of `a` is the new one.
+ */
+static bool take_over_more(void *context)
+{
+	struct selected_budget list[] = {{b, {{1, 0}}}, {a, {{2, 0}}}};
+	const struct selected_pod pod = {.budgets = list, .budget_count = 2};
+	struct budgets *budgets = context;
+	int result;
+
+	starve_pause();
+	budgets_free(budgets);
+	select_only_a(budgets, 1);
+	starve_resume();
+	budgets_begin(budgets);
+	result = budgets_add_pod(budgets, &pod);
+	budgets_end(budgets);
+	starve_pause();
+	assert_int_equal(admit(budgets, &only_a, 10, 0), 2);
+	return result == 0;
+}
+
 /* What cannot be counted as shed is told: nothing is lost without a count. */
 static bool shed_one(void *context)
 {
@@ -163,6 +194,15 @@ static void stays_whole_without_memory(void **state)
 	budgets_free(&budgets);
 }
 
+static void keeps_bounds_without_memory_for_others(void **state)
+{
+	struct budgets budgets = {0};
+
+	(void)state;
+	assert_true(starve(take_over_more, &budgets) > 1);
+	budgets_free(&budgets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +211,7 @@ int main(void)
 		cmocka_unit_test(bounds_each_policy_of_an_event),
 		cmocka_unit_test(takes_edits_over_at_once),
 		cmocka_unit_test(stays_whole_without_memory),
+		cmocka_unit_test(keeps_bounds_without_memory_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,7 @@ static int scene_end(void **state)
 	struct fixture *fixture = *state;
 
 	memset(asked_of, 0, sizeof(asked_of));
+	fixture->pod.namespace = "test";
 	network_leave(&wire);
 	leave_cgroups(fixture);
 	wire.drops[CLIENT]->bss->drop_every = wire.drops[SERVER]->bss->drop_every = 0;

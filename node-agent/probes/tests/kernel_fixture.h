@@ -55,6 +55,7 @@ struct fixture {
 	uv_loop_t loop;
 	struct probe_host host;
 	struct probe *probe;
+	struct selected_pod pod; /* of the next attachments */
 	struct series_store *store;
 	struct fixture_owner
 		owners[OWNERS_LIMIT]; /* of attachments, by the order in which they came */
@@ -137,9 +138,8 @@ static struct fixture_owner *fixture_add_owner(struct fixture *fixture)
 /* A target with an owner of its own. */
 static struct probe_target fixture_target(struct fixture *fixture, const char *path)
 {
-	static const struct selected_pod pod = {.namespace = "test"};
 	struct probe_target target = {
-		.path = path, .pod = &pod, .series = fixture_add_owner(fixture)->series};
+		.path = path, .pod = &fixture->pod, .series = fixture_add_owner(fixture)->series};
 	struct stat status;
 
 	assert_return_code(stat(path, &status), errno);
@@ -172,6 +172,7 @@ static int fixture_setup(void **state, const struct probe_kind *kind)
 
 	*state = fixture;
 	fixture->kind = kind;
+	fixture->pod.namespace = "test";
 	strcpy(fixture->mount, access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0
 				       ? "/sys/fs/cgroup"
 				       : "/sys/fs/cgroup/unified");

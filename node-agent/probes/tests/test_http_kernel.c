@@ -12,6 +12,7 @@
 
 #include "node-agent/probes/tests/conversation.c"
 #include "node-agent/probes/tests/http_scene.c"
+#include "node-agent/probes/tests/http_shapes.c"
 #include "node-agent/probes/tests/packet_relay.c"
 
 static struct network slow; /* holds packets */
@@ -158,6 +159,34 @@ static void test_heads_like_ones_before(void **state)
 	assert_exchanged(KIND("GET", "500"), rounds);
 	assert_exchanged(KIND("PUT", "500"), rounds);
 	assert_nothing_odd();
+}
+
+/* Attaches to the server anew, as to a pod of another namespace; what it says then counts. */
+static void serve_in(const char *namespace)
+{
+	scene_unwatch(SERVER);
+	scene.talk.fixture->pod.namespace = (char *)namespace;
+	scene_watch(SERVER);
+	for (int i = 0; i < 4; i++)
+		exchange(GET, OK);
+	assert_told(SERVER, SERVED, "", 4);
+}
+
+/* A shape that lies, as a sender may bring about: all of its namespace believe it, nobody else. */
+static void test_shapes_of_another_namespace(void **state)
+{
+	scene_begin(state, &loopback, IPV4);
+	shapes_forget(scene.talk.cgroups[SERVER]);
+	for (int i = 0; i < 4; i++)
+		exchange(GET, OK);
+	assert_exchanged(KIND("GET", "200"), 4);
+	shapes_spoil(scene.talk.cgroups[SERVER], "HTTP/1.1 200 OK", 500);
+	serve_in("other");
+	assert_told(SERVER, SERVED, KIND("GET", "500"), 0);
+	assert_true(told(CLIENT, ASKED, KIND("GET", "500")) > 0);
+	serve_in("test");
+	assert_true(told(SERVER, SERVED, KIND("GET", "500")) > 0);
+	shapes_forget(scene.talk.cgroups[SERVER]);
 }
 
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -776,6 +805,7 @@ int main(void)
 		TEST(test_keep_alive_mapped),
 		TEST(test_edge_bears_peer_and_port),
 		TEST(test_heads_like_ones_before),
+		TEST(test_shapes_of_another_namespace),
 		TEST(test_chunked_cut_anywhere),
 		TEST(test_many_tiny_chunks),
 		TEST(test_heads_cut_anywhere),

@@ -11,6 +11,7 @@
 #include "node-agent/probes/dns_stream.h"
 #include "node-agent/probes/dns_tracker.h"
 #include "node-agent/probes/http_kinds.h"
+#include "node-agent/probes/http_namespaces.h"
 #include "node-agent/probes/http_templates.h"
 #include "node-agent/probes/tcp_edges.h"
 
@@ -91,6 +92,20 @@ static bool ensure_kinds(void *context)
 	return done;
 }
 
+static bool join_namespaces(void *context)
+{
+	struct http_namespaces namespaces = {0};
+	struct http_namespace *shop = http_namespaces_join(&namespaces, "shop");
+	struct http_namespace *bank = http_namespaces_join(&namespaces, "bank");
+	bool done = shop && bank;
+
+	(void)context;
+	http_namespaces_leave(&namespaces, shop);
+	http_namespaces_leave(&namespaces, bank);
+	assert_null(namespaces.table);
+	return done;
+}
+
 static bool ensure_edges(void *context)
 {
 	struct tcp_edges edges = {0};
@@ -134,6 +149,7 @@ static void survives_without_memory(void **state)
 	assert_int_equal(starve(admit_names, NULL), 2);
 	assert_int_equal(starve(make_streams, NULL), 1);
 	assert_int_equal(starve(ensure_kinds, NULL), 4);
+	assert_int_equal(starve(join_namespaces, NULL), 6);
 	assert_int_equal(starve(ensure_edges, NULL), 4);
 	assert_true(starve_degrading(compile, routes) > 5);
 	http_routes_release(routes);

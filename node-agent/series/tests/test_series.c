@@ -373,6 +373,22 @@ static void test_a_policy_can_have_less(void **state)
 	series_owner_free(other, 0);
 }
 
+/* Whose owner has no policies is bounded as well, but nobody is told: no name of a policy is "". */
+static void test_without_a_policy_nobody_is_told(void **state)
+{
+	static const struct strings nobody = {0};
+	struct series_store *store = *state;
+	struct series_owner *owner = make_owner(store, "x", &nobody);
+	struct room room = {0};
+
+	series_store_set_bounds(store, &(struct series_bounds){limit_of, on_refused, &room});
+	fill(owner, SERIES_POLICY_LIMIT);
+	(void)row_of(owner, &plain, "more");
+	assert_true(is_written(store, "p_total{pod=\"x\",otel_metric_overflow=\"true\"} 0\n"));
+	assert_int_equal(room.told, 0);
+	series_owner_free(owner, 0);
+}
+
 static void test_shared_rows_count_once(void **state)
 {
 	struct series_store *store = *state;
@@ -486,6 +502,7 @@ int main(void)
 		store_test(test_all_policies_together_have_a_bound),
 		store_test(test_the_node_counts_what_is_shown),
 		store_test(test_a_policy_can_have_less),
+		store_test(test_without_a_policy_nobody_is_told),
 		store_test(test_shared_rows_count_once),
 		store_test(test_what_lingers_takes_room),
 		store_test(test_idle_rows_make_room),

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Skep Authors
+
+#include "node-agent/probes/http_namespaces.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void namespace_free(struct http_namespace *namespace)
+{
+	free(namespace->name);
+	free(namespace);
+}
+
+static struct http_namespace *namespace_add(struct http_namespaces *namespaces, const char *name)
+{
+	struct http_namespace *namespace = calloc(1, sizeof(*namespace));
+
+	if (!namespace)
+		return NULL;
+	namespace->name = strdup(name);
+	if (namespace->name)
+		HASH_ADD_KEYPTR(hh, namespaces->table, namespace->name, strlen(namespace->name),
+				namespace);
+	if (!is_in_table(namespace)) {
+		namespace_free(namespace);
+		return NULL;
+	}
+	namespace->number = ++namespaces->last_number;
+	return namespace;
+}
+
+struct http_namespace *http_namespaces_join(struct http_namespaces *namespaces, const char *name)
+{
+	struct http_namespace *namespace;
+
+	HASH_FIND_STR(namespaces->table, name, namespace);
+	if (!namespace)
+	namespace = namespace_add(namespaces, name);
+	if (namespace)
+	namespace->targets++;
+	return namespace;
+}
+
+void http_namespaces_leave(struct http_namespaces *namespaces, struct http_namespace *namespace)
+{
+	if (!namespace || --namespace->targets)
+		return;
+	HASH_DEL(namespaces->table, namespace);
+	namespace_free(namespace);
+}
