@@ -16,8 +16,6 @@
 #include "lib/link/report.h"
 #include "lib/net/context.h"
 
-#include "bench/fleet/api.h"
-
 #define SERVER_NAME "skep-operator.skep-system.svc"
 
 /*
@@ -26,6 +24,7 @@
  */
 #define CONTEXT_AGENTS 250
 
+#define UID_SIZE       37
 #define DIALLING_LIMIT 48 /* of the 64 that the operator has room for before they are let in */
 #define DIAL_MS	       5
 
@@ -35,6 +34,7 @@ struct observed {
 	uint32_t incarnation;
 	uint8_t setting; /* which of world_arguments() its Exec probe was told */
 	bool marked;	 /* is in the snapshot that is read */
+	char uid[UID_SIZE];
 	UT_hash_handle hh;
 };
 
@@ -110,11 +110,6 @@ static void on_disconnected(void *context, const char *why)
 	set_answered(agent, false);
 }
 
-static bool read_uid(const char *uid, uint32_t *ret_pod, uint32_t *ret_incarnation)
-{
-	return sscanf(uid, "%8x-7a1c-4c0e-9b5d-%12x", ret_pod, ret_incarnation) == 2;
-}
-
 /* Which of world_arguments() the Exec probe has; none of them where it has no such probe. */
 static uint8_t read_setting(const cJSON *item)
 {
@@ -143,8 +138,6 @@ static struct observed *find(const struct agent *agent, uint32_t pod)
 	struct observed *observed;
 
 	HASH_FIND(hh, agent->observed, &pod, sizeof(pod), observed);
-	if (!is_in_table(observed))
-		abort();
 	return observed;
 }
 
@@ -154,7 +147,7 @@ static void observe(struct agent *agent, const cJSON *item)
 	uint32_t pod, incarnation;
 
 	agent->agents->totals.upserts++;
-	if (!read_uid(json_text(item, "uid"), &pod, &incarnation))
+	if (!world_read_pod_name(json_text(item, "name"), &pod, &incarnation))
 		return;
 	observed = find(agent, pod);
 	if (!observed) {
@@ -163,8 +156,11 @@ static void observe(struct agent *agent, const cJSON *item)
 			abort();
 		observed->pod = pod;
 		HASH_ADD(hh, agent->observed, pod, sizeof(pod), observed);
+		if (!is_in_table(observed))
+			abort();
 		agent->agents->totals.pods++;
 	}
+	snprintf(observed->uid, sizeof(observed->uid), "%s", json_text(item, "uid"));
 	observed->incarnation = incarnation;
 	observed->setting = read_setting(item);
 	observed->marked = true;
@@ -173,11 +169,12 @@ static void observe(struct agent *agent, const cJSON *item)
 /* A pod that was replaced on its node may have come before its predecessor goes. */
 static void let_go(struct agent *agent, const char *uid)
 {
-	uint32_t pod, incarnation;
-	struct observed *observed = read_uid(uid, &pod, &incarnation) ? find(agent, pod) : NULL;
+	struct observed *observed, *next;
 
-	if (observed && observed->incarnation == incarnation)
-		forget(agent, observed);
+	HASH_ITER(hh, agent->observed, observed, next) {
+		if (strcmp(observed->uid, uid) == 0)
+			forget(agent, observed);
+	}
 }
 
 static void carry_out(struct agent *agent, const struct selection_change *change)
@@ -218,16 +215,6 @@ static void on_message(void *context, const cJSON *message)
 	set_answered(agent, true);
 	totals->last_ms = uv_now(agent->agents->loop);
 	say_report(agent);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file || fputs(text, file) < 0 || fclose(file) != 0) {
-		perror(path);
-		exit(EXIT_FAILURE);
-	}
 }
 
 static void dial(struct agent *agent)
@@ -303,21 +290,10 @@ static struct net_context *open_context(uv_loop_t *loop)
 	exit(EXIT_FAILURE);
 }
 
-static void write_token(const struct agents *agents, uint32_t node)
-{
-	char file[256], token[WORLD_NAME_SIZE];
-
-	snprintf(file, sizeof(file), "%s/token-%u", agents->folder, node);
-	api_token(node, token);
-	write_file(file, token);
-}
-
-struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *ca,
-			  const char *folder, int port)
+struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *folder, int port)
 {
 	uint32_t count = world->sizes.counts[WORLD_NODES];
 	struct agents *agents = calloc(1, sizeof(*agents) + count * sizeof(struct agent));
-	char ca_file[256];
 
 	if (!agents)
 		abort();
@@ -326,8 +302,6 @@ struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char
 	agents->count = count;
 	agents->port = port;
 	snprintf(agents->folder, sizeof(agents->folder), "%s", folder);
-	snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", folder);
-	write_file(ca_file, ca);
 	uv_timer_init(loop, &agents->dial);
 	agents->dial.data = agents;
 	for (uint32_t node = 0; node < count; node++) {
@@ -336,7 +310,6 @@ struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char
 		agent->agents = agents;
 		agent->node = node;
 		agent->net = node % CONTEXT_AGENTS ? agent[-1].net : open_context(loop);
-		write_token(agents, node);
 	}
 	return agents;
 }

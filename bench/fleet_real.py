@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Skep Authors
+"""The fleet against real servers: etcd and kube-apiserver of its own on loopback, which
+bench/fleet fills with nodes, pods, Services and policies by their API, and agents whose tokens the
+API server has issued. Words go on to bench/fleet, as in bench/fleet_real.py --nodes=200 --pods=5000.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "e2e/chaos"))
+sys.dont_write_bytecode = True
+
+from plane import Plane  # noqa: E402 (the path must be set first)
+
+
+def resident(process):
+    """MiB of memory, now and at most."""
+    with open(f"/proc/{process.pid}/status") as status:
+        fields = dict(line.split(":", 1) for line in status)
+    return [int(fields[name].split()[0]) // 1024 for name in ("VmRSS", "VmHWM")]
+
+
+def tell_load(when):
+    print(f"{'load of the machine, ' + when:58} %.1f, %.1f, %.1f" % os.getloadavg(), flush=True)
+
+
+def measure(words=()):
+    subprocess.run(["make", "-s", "all", "benches"], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory(prefix="skep-fleet-real-") as name:
+        plane = Plane(name)
+        os.environ.setdefault("GOGC", "400")  # memory for time: most of it goes into filling
+        try:
+            (plane.folder / "audit.log").touch()  # where the API server adds to it
+            tell_load("before")
+            plane.start()
+            plane.write_kubeconfig(plane.folder / "admin.kubeconfig", "admin-token")
+            operator = plane.token("skep-operator")
+            plane.write_kubeconfig(plane.folder / "operator.kubeconfig", operator)
+            fleet = [ROOT / "build/bench/fleet/fleet", f"--server={name}", *words]
+            subprocess.run(fleet, cwd=ROOT, check=True)
+            print()
+            for server, what in (plane.server, "API server"), (plane.etcd, "etcd"):
+                print(f"{'memory of the ' + what:58} %d MiB, at most %d MiB" % (*resident(server),))
+            tell_load("after")
+        finally:
+            plane.stop()
+
+
+if __name__ == "__main__":
+    measure(sys.argv[1:])
