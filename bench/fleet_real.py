@@ -34,7 +34,7 @@ def measure(words=()):
     subprocess.run(["make", "-s", "all", "benches"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="skep-fleet-real-") as name:
         plane = Plane(name)
-        os.environ.setdefault("GOGC", "400")  # memory for time: most of it goes into filling
+        os.environ.setdefault("GOGC", "200")  # memory for time: most of it goes into filling
         try:
             (plane.folder / "audit.log").touch()  # where the API server adds to it
             tell_load("before")

@@ -27,6 +27,7 @@
 #define UID_SIZE       37
 #define DIALLING_LIMIT 48 /* of the 64 that the operator has room for before they are let in */
 #define DIAL_MS	       5
+#define TELL_MS	       1000 /* a real agent waits that long after a change */
 
 /* One pod that an agent observes. */
 struct observed {
@@ -48,6 +49,7 @@ struct agent {
 	char epoch[32];
 	uint64_t revision;
 	bool answered;
+	int64_t told; /* how many pods it said that it observes, on this connection; -1: nothing */
 	struct observed *observed; /* by pod */
 };
 
@@ -57,6 +59,7 @@ struct agents {
 	uint32_t count;
 	struct agents_totals totals;
 	uv_timer_t dial;
+	uv_timer_t tell;
 	uint32_t dialling;
 	int port;
 	char folder[128];
@@ -84,6 +87,43 @@ static void say_report(struct agent *agent)
 	link_client_send(agent->client, report_encode(&report));
 }
 
+/* Says of the node what a real agent says, as far as the number of its pods is another one. */
+static void tell_node(struct agent *agent)
+{
+	unsigned int pods = HASH_COUNT(agent->observed);
+	cJSON *message;
+	char text[1024];
+
+	if (!agent->answered || agent->told == pods)
+		return;
+	agent->told = pods;
+	snprintf(text, sizeof(text),
+		 "{\"type\":\"node\",\"agent\":{\"version\":\"fleet\"},\"kernel\":{\"release\":\"6."
+		 "18.0\","
+		 "\"architecture\":\"x86_64\"},\"cgroup\":{\"mode\":\"V2\",\"path\":"
+		 "\"/host/cgroup\"},\"capabilities\":{\"available\":[\"Bpf\",\"RingBuffer\","
+		 "\"Tracefs\"],\"missing\":[]},\"pods\":{\"selected\":%u,\"attached\":%u,"
+		 "\"waiting\":0,\"failed\":0,\"unsupported\":0},\"probes\":[{\"type\":\"TCP\","
+		 "\"pods\":%u},{\"type\":\"Exec\",\"pods\":%u}],\"programs\":[{\"name\":\"tcp_"
+		 "sent\","
+		 "\"type\":\"cgroup_skb\",\"probe\":\"TCP\"}],\"kernelMemory\":{\"programs\":53248,"
+		 "\"maps\":4194304},\"lost\":{\"rateLimited\":0,\"ringFull\":0,\"tableFull\":0,"
+		 "\"decode\":0,\"export\":0}}",
+		 pods, pods, pods, pods);
+	message = cJSON_Parse(text);
+	if (!message)
+		abort();
+	link_client_send(agent->client, message);
+}
+
+static void on_tell(uv_timer_t *timer)
+{
+	struct agents *agents = timer->data;
+
+	for (uint32_t i = 0; i < agents->count; i++)
+		tell_node(&agents->agents[i]);
+}
+
 static void set_answered(struct agent *agent, bool answered)
 {
 	agent->agents->totals.answered += (unsigned int)answered - (unsigned int)agent->answered;
@@ -96,7 +136,10 @@ static void set_answered(struct agent *agent, bool answered)
 
 static void on_connected(void *context)
 {
-	say_hello(context);
+	struct agent *agent = context;
+
+	agent->told = -1;
+	say_hello(agent);
 }
 
 /* One that had its selection waits for its turn again; others try again by themselves. */
@@ -304,6 +347,9 @@ struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char
 	snprintf(agents->folder, sizeof(agents->folder), "%s", folder);
 	uv_timer_init(loop, &agents->dial);
 	agents->dial.data = agents;
+	uv_timer_init(loop, &agents->tell);
+	agents->tell.data = agents;
+	uv_timer_start(&agents->tell, on_tell, TELL_MS, TELL_MS);
 	for (uint32_t node = 0; node < count; node++) {
 		struct agent *agent = &agents->agents[node];
 

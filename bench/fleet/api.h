@@ -27,6 +27,7 @@ enum api_count {
 struct api {
 	uint64_t counts[API_COUNTS]; /* so far */
 	uint64_t last_status_ms;     /* when the last policy's status was written, by the loop */
+	uint64_t last_report_ms;     /* likewise, a NodeProbeReport */
 	uint64_t behind;	     /* changes of the world that it does not have yet */
 	bool has_ca; /* the operator has published its CA, and it lies in the folder */
 };

@@ -292,8 +292,11 @@ static void on_ca(void *context, const struct kube_response *response)
 static void on_tick(uv_timer_t *tick)
 {
 	struct real_api *api = tick->data;
+	uint64_t reports = api->api.counts[API_NODE_REPORTS];
 
 	audit_read(api->audit_log, api->api.counts);
+	if (api->api.counts[API_NODE_REPORTS] != reports)
+		api->api.last_report_ms = uv_now(tick->loop);
 	if (api->api.has_ca || api->asks_ca)
 		return;
 	api->asks_ca = true;

@@ -444,6 +444,8 @@ static void on_request(void *context, struct http_peer *peer, const struct http_
 		bool reports = strstr(request->path, "/nodeprobereports/");
 
 		api->api.counts[reports ? API_NODE_REPORTS : API_OTHERS]++;
+		if (reports)
+			api->api.last_report_ms = uv_now(api->door.tcp.loop);
 		store(api, peer, request->path, cJSON_Parse(request->body));
 	}
 }
