@@ -18,6 +18,8 @@ sys.dont_write_bytecode = True
 
 from plane import Plane  # noqa: E402 (the path must be set first)
 
+USUAL = ["--nodes=5000", "--pods=60000", "--policies=1000"]
+
 
 def resident(process):
     """MiB of memory, now and at most."""
@@ -30,7 +32,7 @@ def tell_load(when):
     print(f"{'load of the machine, ' + when:58} %.1f, %.1f, %.1f" % os.getloadavg(), flush=True)
 
 
-def measure(words=()):
+def measure(words=USUAL):
     subprocess.run(["make", "-s", "all", "benches"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="skep-fleet-real-") as name:
         plane = Plane(name)
@@ -53,4 +55,4 @@ def measure(words=()):
 
 
 if __name__ == "__main__":
-    measure(sys.argv[1:])
+    measure(sys.argv[1:] or USUAL)

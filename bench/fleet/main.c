@@ -490,7 +490,8 @@ static const struct option_row rows[OPTION_COUNT] = {
 };
 
 static const struct option_table table = {
-	.intro = "fleet: measures the operator with a cluster that exists on paper.\n\n",
+	.intro = "fleet: measures the operator with a cluster that exists on paper, or in an API "
+		 "server.\n\n",
 	.rows = rows,
 	.count = OPTION_COUNT,
 };
