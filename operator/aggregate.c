@@ -87,6 +87,13 @@ static void add_failure(struct aggregate *aggregate, const struct pod *pod, enum
 #define TEXT(number)	TEXT_OF(number)
 #define TEXT_OF(number) #number
 
+static const char too_many[] = "TooManyPolicies";
+static const char too_many_says[] =
+	"the policies that go before this one observe the pod, and there is no room for more: a "
+	"pod can have " TEXT(SELECTION_POLICIES_LIMIT) ", with names of " TEXT(
+		SELECTION_NAMES_LIMIT) " bytes together, first those of the cluster, then the "
+				       "oldest; join or delete some of them";
+
 /* A node that the fleet has not met yet has everything pending. */
 static struct standing pod_standing(const struct fleet_node *node, const struct policy *policy,
 				    const struct pod *pod, enum probe_type type, uint64_t now_ms)
@@ -94,14 +101,7 @@ static struct standing pod_standing(const struct fleet_node *node, const struct 
 	if (!node)
 		return (struct standing){STANDING_PENDING, "Progressing", ""};
 	if (fleet_node_leaves_out(node, pod_cgroup_uid(pod), policy->id))
-		return (struct standing){
-			STANDING_FAILED, "TooManyPolicies",
-			TEXT(SELECTION_POLICIES_LIMIT) " policies that go before this one observe "
-						       "the pod, which "
-						       "is as many as one can have (first those of "
-						       "the cluster, "
-						       "then the oldest); join or delete some of "
-						       "them"};
+		return (struct standing){STANDING_FAILED, too_many, too_many_says};
 	return fleet_node_standing(node, pod_cgroup_uid(pod), type, now_ms);
 }
 
@@ -121,6 +121,7 @@ static struct standing_counts add_pod(struct aggregate *aggregate, const struct 
 		if (!policy->probes[type].wanted)
 			continue;
 		standing = pod_standing(node, policy, pod, (enum probe_type)type, now_ms);
+		aggregate->crowded += standing.reason == too_many;
 		count_standing(&counts, standing.standing);
 		count_standing(&aggregate->probes[type], standing.standing);
 		if (standing.standing == STANDING_FAILED ||

@@ -63,6 +63,7 @@ struct aggregate {
 	struct aggregate_failure failures[AGGREGATE_FAILURES_LIMIT];
 	unsigned int failure_count; /* filled in */
 	unsigned int failure_total; /* in all */
+	unsigned int crowded;	    /* of these, for want of room on their pods */
 };
 
 /* The state of an accepted policy at `now_ms` (monotonic, the clock of the fleet). */

@@ -10,6 +10,7 @@
 #define SKEP_OPERATOR_CLUSTER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/table.h"
 
@@ -39,6 +40,7 @@ struct cluster_node {
 	struct ip_address *addresses; /* internal and external ones */
 	size_t address_count;
 	struct pod *pods; /* list, by node_next */
+	uint32_t turn;	  /* in which all of them were compiled, see on_compile() */
 	UT_hash_handle hh;
 };
 

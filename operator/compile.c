@@ -120,26 +120,42 @@ struct compilation {
 	const struct labels *node_labels;
 	struct selected_pod *selected; /* made for the first policy */
 	size_t policies;	       /* that are in it */
+	size_t names;		       /* bytes of theirs */
 };
+
+/* Whether there is room for one more, and with it for none that comes after. */
+static bool has_room(const struct compilation *compilation, const struct policy *policy)
+{
+	return compilation->policies < SELECTION_POLICIES_LIMIT &&
+	       compilation->names + strlen(policy->id) <= SELECTION_NAMES_LIMIT;
+}
+
+static bool is_crowded(const struct compilation *compilation)
+{
+	return compilation->selected && compilation->selected->crowded;
+}
 
 /* Adds what the policies of a list ask, as long as there is room for them. */
 static int merge_policies(struct compilation *compilation, const struct policy *policies)
 {
 	const struct pod *pod = compilation->pod;
+	const struct policy *policy = policies;
 
-	for (const struct policy *policy = policies; policy; policy = policy->scope_next) {
+	for (; policy && !is_crowded(compilation); policy = policy->scope_next) {
 		if (!policy_selects_pod(policy, pod) ||
 		    !policy_selects_node(policy, compilation->node_labels))
 			continue;
-		if (compilation->policies == SELECTION_POLICIES_LIMIT) {
-			compilation->selected->crowded = true;
-			return 0;
-		}
 		if (!compilation->selected)
 			compilation->selected = selected_pod_of(pod);
-		if (!compilation->selected || merge_policy(policy, pod, compilation->selected) < 0)
+		if (!compilation->selected)
+			return -ENOMEM;
+		compilation->selected->crowded = !has_room(compilation, policy);
+		if (is_crowded(compilation))
+			return 0;
+		if (merge_policy(policy, pod, compilation->selected) < 0)
 			return -ENOMEM;
 		compilation->policies++;
+		compilation->names += strlen(policy->id);
 	}
 	return 0;
 }

@@ -18,9 +18,10 @@ struct policy_lists {
 
 /*
  * The union of what policies ask of `pod`, which is on a node with `node_labels`: of the first
- * SELECTION_POLICIES_LIMIT, those of the cluster before those of the namespace; beyond, the result
- * is `crowded`. Returns 0 with *ret_pod, owned by the caller, NULL when nobody asks for anything;
- * or -ENOMEM.
+ * SELECTION_POLICIES_LIMIT, with names of SELECTION_NAMES_LIMIT bytes together, those of the
+ * cluster before those of the namespace; beyond, the result is `crowded`. So the pods of a node fit
+ * into a message, whatever the owners of one namespace write. Returns 0 with *ret_pod, owned by the
+ * caller, NULL when nobody asks for anything; or -ENOMEM.
  */
 int compile_pod(const struct policy_lists *policies, const struct pod *pod,
 		const struct labels *node_labels, struct selected_pod **ret_pod);

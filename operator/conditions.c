@@ -132,7 +132,7 @@ static void judge_failed(const struct aggregate *aggregate, const struct standin
 {
 	const struct aggregate_failure *first = &aggregate->failures[0];
 	struct verdict *ready = &verdicts[CONDITION_READY];
-	bool hopeless = counts->failed == 0 && counts->pending == 0;
+	bool hopeless = counts->failed == aggregate->crowded && counts->pending == 0;
 
 	judge(ready, false, first->reason,
 	      "%u of %u pods are observed in full; node %s, pod %s/%s, probe %s: %s",

@@ -14,8 +14,11 @@
 #include "operator/controller_internal.h"
 
 #define TICK_MS	  1000
-#define SETTLE_MS 35000	   /* in which agents notice that their leader is gone, and find the next */
-#define PUSH_NS	  30000000 /* then the rest of the loop has its turn */
+#define SETTLE_MS 35000 /* in which agents notice that their leader is gone, and find the next */
+
+/* Then the rest of the loop has its turn. */
+#define COMPILE_NS 30000000
+#define PUSH_NS	   30000000
 
 bool controller_is_at_work(const struct controller *controller)
 {
@@ -138,7 +141,7 @@ static void open_doors(struct controller *controller)
 {
 	if (!controller->leader || !controller->bundle)
 		return;
-	if (controller->leading && !controller->agents_open)
+	if (controller->leading && !controller->compiling && !controller->agents_open)
 		open_agents(controller);
 	if (!controller->api)
 		open_api(controller);
@@ -196,6 +199,44 @@ static int make_epoch(struct controller *controller, struct error *error)
 /* Leading, and standing by: then the picture of the cluster is kept, and nothing that builds on it.
  */
 
+/* Compiles all pods of nodes, as long as there is time. Returns whether all have had their turn. */
+static bool compile_some(struct controller *controller)
+{
+	uint64_t end = uv_hrtime() + COMPILE_NS;
+	struct cluster_node *node = controller->cluster.nodes;
+
+	for (; node; node = node->hh.next) {
+		if (node->turn == controller->compile_turn)
+			continue;
+		if (uv_hrtime() > end)
+			return false;
+		node->turn = controller->compile_turn;
+		controller_compile_node(controller, node->name);
+	}
+	return true;
+}
+
+/* All at once would take seconds, in which the lead runs out that has only begun. */
+static void on_compile(uv_timer_t *timer)
+{
+	struct controller *controller = timer->data;
+
+	if (!compile_some(controller)) {
+		/* Of 0 ms, libuv would call it again before anything else. */
+		uv_timer_start(timer, on_compile, 1, 0);
+		return;
+	}
+	controller->compiling = false;
+	open_doors(controller);
+}
+
+static void compile_all(struct controller *controller)
+{
+	controller->compiling = true;
+	controller->compile_turn++;
+	uv_timer_start(&controller->compile_timer, on_compile, 0, 0);
+}
+
 static void on_lead(void *context)
 {
 	struct controller *controller = context;
@@ -211,11 +252,10 @@ static void on_lead(void *context)
 	controller->settled = false;
 	status_writer_wake(controller->status_writer, controller->settled_ms);
 	node_book_begin(&controller->nodes);
+	compile_all(controller);
 	controller_check_expiry(controller);
 	controller_judge_all(controller);
-	for (size_t i = 0; i < controller->cluster.pods.capacity; i++)
-		if (controller->cluster.pods.slots[i])
-			controller_compile(controller, controller->cluster.pods.slots[i]);
+	controller_tell_quotas(controller);
 	controller_touch_all(controller);
 	open_doors(controller);
 }
@@ -227,6 +267,8 @@ static void on_stand_by(void *context)
 	controller->leading = false;
 	status_writer_rest(controller->status_writer);
 	node_writer_rest(controller->node_writer);
+	uv_timer_stop(&controller->compile_timer);
+	controller->compiling = false;
 	uv_timer_stop(&controller->push_timer);
 	if (controller->agents_open)
 		agents_shut(controller->agents, "another operator leads");
@@ -435,9 +477,10 @@ int controller_new(struct net_context *net, struct kube_client *client,
 	controller->loop = net_context_loop(net);
 	controller->addresses.changed = on_address_changed;
 	controller->addresses.context = controller;
+	uv_timer_init(controller->loop, &controller->compile_timer);
 	uv_timer_init(controller->loop, &controller->push_timer);
 	uv_timer_init(controller->loop, &controller->tick);
-	controller->push_timer.data = controller;
+	controller->compile_timer.data = controller->push_timer.data = controller;
 	controller->tick.data = controller;
 	uv_timer_start(&controller->tick, on_tick, TICK_MS, TICK_MS);
 	result = start(controller, settings, error);
@@ -496,7 +539,8 @@ struct controller *controller_free(struct controller *controller)
 	controller->certificate_files = certificate_files_free(controller->certificate_files);
 	controller->status_writer = status_writer_free(controller->status_writer);
 	controller->node_writer = node_writer_free(controller->node_writer);
-	controller->closing = 2;
+	controller->closing = 3;
+	uv_close((uv_handle_t *)&controller->compile_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&controller->push_timer, on_timer_closed);
 	uv_close((uv_handle_t *)&controller->tick, on_timer_closed);
 	return NULL;

@@ -23,6 +23,8 @@ void controller_compile(struct controller *controller, const struct pod *pod)
 
 	if (!controller_is_at_work(controller) || !namespace || !namespace->exists || !node)
 		return;
+	if (controller->compiling && node->turn != controller->compile_turn)
+		return;
 	controller->compiled++;
 	policies.of_namespace = namespace->policies;
 	result = compile_pod(&policies, pod, &node->labels, &selected);

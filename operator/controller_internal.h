@@ -48,7 +48,10 @@ struct controller {
 	struct kube_informer *informers[WATCHES];
 	unsigned int synced; /* informers whose first list is complete */
 
-	uint32_t push_turn; /* see struct fleet_node */
+	bool compiling;	       /* all pods, from when it leads: agents are not let in yet */
+	uint32_t compile_turn; /* see struct cluster_node */
+	uv_timer_t compile_timer;
+	uint32_t push_turn;    /* see struct fleet_node */
 	uv_timer_t push_timer; /* runs once after each burst of changes */
 	uv_timer_t tick;
 	uint64_t compiled; /* pods compiled, ever */
@@ -76,7 +79,10 @@ uint64_t controller_heard_ms(const struct controller *controller);
 /* Tells agents what changed for them, once this burst of changes is over. */
 void controller_push_soon(struct controller *controller);
 
-/* Compiling: a pod, or all pods of a namespace or node, whose selection may have changed. */
+/*
+ * Compiling: a pod, or all pods of a namespace or node, whose selection may have changed. While all
+ * are compiled, those of nodes whose turn has not come are left to it.
+ */
 void controller_compile(struct controller *controller, const struct pod *pod);
 void controller_compile_namespace(struct controller *controller, const char *name);
 void controller_compile_node(struct controller *controller, const char *name);
@@ -119,6 +125,9 @@ void controller_on_quota_gone(void *controller, const char *namespace, const cha
  */
 bool controller_judge_namespace(struct controller *controller, const char *name);
 void controller_judge_all(struct controller *controller);
+
+/* Tells whoever wrote quotas that cannot be read, of all of these. */
+void controller_tell_quotas(const struct controller *controller);
 
 /* Ends the probes of policies whose time is over. */
 void controller_check_expiry(struct controller *controller);

@@ -39,20 +39,28 @@ void controller_judge_all(struct controller *controller)
 			controller_compile_namespace(controller, namespace->name);
 }
 
-/* A quota that cannot be read binds more than it should: whoever wrote it is told. */
-static void tell_trouble(struct controller *controller, const struct quota *quota)
+/* A quota that cannot be read binds more than it should: the leader tells whoever wrote it. */
+static void tell_trouble(const struct controller *controller, const struct quota *quota)
 {
 	const struct kube_object_reference object = {.api_version = "skep.dev/v1alpha1",
 						     .kind = "ProbeQuota",
 						     .name = quota->name,
 						     .uid = quota->uid};
 
-	if (!*quota->trouble.message)
+	if (!*quota->trouble.message || !controller_is_at_work(controller))
 		return;
 	log_warn("ProbeQuota %s binds every namespace, as its selector cannot be read: %s",
 		 quota->name, quota->trouble.message);
 	kube_event_send(controller->client, &object, true, "InvalidSpec", quota->trouble.message,
 			"skep-operator");
+}
+
+void controller_tell_quotas(const struct controller *controller)
+{
+	const struct quota *quota = controller->cluster.quotas;
+
+	for (; quota; quota = quota->hh.next)
+		tell_trouble(controller, quota);
 }
 
 void controller_on_quota(void *context, const cJSON *object)

@@ -362,10 +362,10 @@ bool fleet_node_news(struct fleet_node *node, const char *uid)
 
 void fleet_node_connect(struct fleet_node *node, bool connected, uint64_t now_ms)
 {
+	if (is_at_work(node))
+		node->heard_ms = now_ms;
 	if (connected)
 		report_free(&node->report); /* another process may have begun anew */
-	else if (is_at_work(node))
-		node->heard_ms = now_ms;
 	node->connected = connected;
 	mark_all(node);
 }
@@ -444,13 +444,8 @@ struct standing fleet_node_standing(const struct fleet_node *node, const char *u
 bool fleet_node_leaves_out(const struct fleet_node *node, const char *uid, const char *policy)
 {
 	const struct fleet_entry *entry = find_entry(node, uid);
-	struct selected_pod *pod = entry && entry->crowded ? read_entry(entry) : NULL;
-	bool named = !pod;
 
-	for (int type = 0; type < PROBE_TYPES && !named; type++)
-		named = strings_contain(&pod->probes[type].policies, policy);
-	selected_pod_free(pod);
-	return !named;
+	return entry && entry->crowded && !fleet_form_names(entry->form, policy);
 }
 
 const struct report_throttle *fleet_node_throttle(const struct fleet_node *node, const char *policy)

@@ -3,6 +3,7 @@
 
 #include "operator/fleet_form.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,7 @@ static struct fleet_form *form_new(struct pointer_set *table, const char *text)
 		return NULL;
 	form->table = table;
 	form->holders = 0;
+	form->policies = (struct strings){0};
 	strcpy(form->text, text);
 	if (pointer_set_add(table, &forms_kind, form) < 0) {
 		free(form);
@@ -79,8 +81,41 @@ struct fleet_form *fleet_form_release(struct fleet_form *form)
 	if (!form || --form->holders)
 		return NULL;
 	pointer_set_remove(form->table, &forms_kind, form);
+	strings_free(&form->policies);
 	free(form);
 	return NULL;
+}
+
+static int add_policies(const cJSON *probe, struct strings *policies)
+{
+	const cJSON *policy;
+
+	cJSON_ArrayForEach(policy, json_find(probe, "policies"))
+		if (strings_add_unique(policies, json_text_of(policy)) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* Once for all pods that share the form: of policies that it names there are up to 256. */
+static int read_policies(struct fleet_form *form)
+{
+	cleanup_json cJSON *pod = cJSON_Parse(form->text);
+	int result = pod ? 0 : -ENOMEM;
+	const cJSON *probe;
+
+	cJSON_ArrayForEach(probe, json_find(pod, "probes"))
+		if (result == 0)
+			result = add_policies(probe, &form->policies);
+	if (result < 0)
+		strings_free(&form->policies);
+	return result;
+}
+
+bool fleet_form_names(struct fleet_form *form, const char *policy)
+{
+	if (!form->policies.count && read_policies(form) < 0)
+		return true;
+	return strings_contain(&form->policies, policy);
 }
 
 static void append_with_end(struct text *own, const char *string)

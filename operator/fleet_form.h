@@ -9,19 +9,22 @@
 #ifndef SKEP_OPERATOR_FLEET_FORM_H
 #define SKEP_OPERATOR_FLEET_FORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
 
 #include "lib/base/pointer_set.h"
+#include "lib/base/strings.h"
 #include "lib/base/text.h"
 #include "lib/link/selection.h"
 
 struct fleet_form {
 	struct pointer_set *table; /* that it is in */
 	uint32_t holders;
-	char text[]; /* JSON */
+	struct strings policies; /* that the text names; empty until they are asked for */
+	char text[];		 /* JSON */
 };
 
 /* The form of a pod, shared by way of `table`, held once more; NULL: no memory. */
@@ -29,6 +32,9 @@ struct fleet_form *fleet_form_of(struct pointer_set *table, const struct selecte
 
 /* Ends a hold; the last one frees it. Returns NULL, which it also takes. */
 struct fleet_form *fleet_form_release(struct fleet_form *form);
+
+/* Whether a policy is among those that ask for something; so it is without memory to look. */
+bool fleet_form_names(struct fleet_form *form, const char *policy);
 
 /*
  * Appends what is a pod's own, each with its NUL: UID, name, IDs of containers. Failure shows in

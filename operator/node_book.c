@@ -240,22 +240,6 @@ static bool is_left_over(const struct node_record *record, const struct node_boo
 	       !fleet_find_node(view->fleet, record->name);
 }
 
-/*
- * To the end, so that all get their turn where not all can. Without memory for that the node is
- * forgotten, until its agent tells of it anew.
- */
-static bool move_to_end(struct node_book *book, struct node_record *record)
-{
-	if (!record->hh.next)
-		return true;
-	HASH_DEL(book->records, record);
-	HASH_ADD_KEYPTR(hh, book->records, record->name, strlen(record->name), record);
-	if (is_in_table(record))
-		return true;
-	free_record(record);
-	return false;
-}
-
 bool node_book_next(struct node_book *book, const struct node_book_view *view,
 		    struct node_write *ret_write)
 {
@@ -265,10 +249,9 @@ bool node_book_next(struct node_book *book, const struct node_book_view *view,
 		if (must_write(record, view, ret_write)) {
 			record->writing = true;
 			record->due = false;
-			if (move_to_end(book, record))
-				return true;
-			cJSON_Delete(take_pointer(ret_write->status));
-			return false;
+			/* So all get their turn where not all can. */
+			table_move_to_end(book->records, record);
+			return true;
 		}
 		if (is_left_over(record, view))
 			remove_record(book, record);

@@ -46,7 +46,6 @@ static int names_join(const struct pki_names *names, struct text *joined, struct
 	return joined->failed ? error_set_errno(error, ENOMEM, "make certificates") : 0;
 }
 
-/* The four of a bundle, as OpenSSL has them. */
 /* Keys are wiped before their memory goes back. */
 static void secret_free(char *secret)
 {

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-/* When memory runs out for the table, the template stays out of it and is shared by nobody. */
-#define HASH_NONFATAL_OOM	     1
-#define uthash_nonfatal_oom(element) ((element)->table = NULL)
-
 #include "operator/pod_template.h"
 
 #include <stdlib.h>
@@ -108,7 +104,7 @@ struct pod_template *pod_template_share(struct pod_template **table, struct pod_
 		return known;
 	}
 	HASH_ADD_KEYPTR(hh, *table, own->key, own->key_size, own);
-	if (is_in_table(own))
+	if (is_in_table(own)) /* else it is shared by nobody */
 		own->table = table;
 	return own;
 }

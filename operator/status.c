@@ -144,21 +144,25 @@ cJSON *status_make(const struct policy *policy, const struct aggregate *aggregat
 	return NULL;
 }
 
-bool status_is_progressing(const cJSON *status)
+static bool says(const cJSON *status, const char *type, const char *word)
 {
-	const cJSON *reconciling = condition_find(json_find(status, "conditions"), "Reconciling");
-	const cJSON *degraded = condition_find(json_find(status, "conditions"), "Degraded");
+	const cJSON *condition = condition_find(json_find(status, "conditions"), type);
 
-	return strcmp(json_text(reconciling, "status"), "True") == 0 &&
-	       strcmp(json_text(degraded, "status"), "False") == 0;
+	return strcmp(json_text(condition, "status"), word) == 0;
 }
 
-bool status_is_ready(const cJSON *status, const struct policy *policy)
+bool status_is_passing(const cJSON *status, const cJSON *previous)
 {
-	const cJSON *ready = condition_find(json_find(status, "conditions"), "Ready");
+	if (!says(status, "Reconciling", "True"))
+		return false;
+	return says(status, "Degraded", "False") ||
+	       (says(previous, "Throttled", "True") && says(status, "Throttled", "False"));
+}
 
-	return strcmp(json_text(ready, "status"), "True") == 0 &&
-	       json_integer(ready, 0, "observedGeneration") == policy->generation;
+bool status_is_settled(const cJSON *status, const struct policy *policy)
+{
+	return json_integer(status, 0, "observedGeneration") == policy->generation &&
+	       (says(status, "Ready", "True") || says(status, "Degraded", "True"));
 }
 
 static bool holds_members(const cJSON *written, const cJSON *status)

@@ -35,11 +35,14 @@ struct status_transition {
 cJSON *status_make(const struct policy *policy, const struct aggregate *aggregate,
 		   const cJSON *previous, time_t now);
 
-/* Whether `status` only waits for agents to answer, with nothing failed. */
-bool status_is_progressing(const cJSON *status);
+/*
+ * Whether `status` may be over in moments, as agents have yet to say how things are: it only waits
+ * for them, or it has something failed and is Throttled no more, unlike `previous`.
+ */
+bool status_is_passing(const cJSON *status, const cJSON *previous);
 
-/* Whether it says Ready for this generation of the policy. */
-bool status_is_ready(const cJSON *status, const struct policy *policy);
+/* Whether it says how this generation of the policy fares: Ready, or Degraded. */
+bool status_is_settled(const cJSON *status, const struct policy *policy);
 
 /*
  * Whether `status` says all that `written` says, which it does not when somebody changed it. What

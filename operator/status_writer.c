@@ -26,6 +26,7 @@
 #define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
 #define REST_MS		  24	     /* after that */
 #define WRITES_LIMIT	  32	     /* under way at one time */
+#define NOT_FOUND	  404
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  10000
 #define RETRY_SHIFT_LIMIT 6
@@ -38,7 +39,7 @@ struct record {
 	struct kube_transfer *transfer; /* that writes it */
 	bool due;			/* to be computed again */
 	bool gone;			/* to be freed when the write under way is over */
-	uint64_t progressing_since_ms;	/* unsaid; 0 when it is not */
+	uint64_t passing_since_ms;	/* unsaid; 0 when it is not */
 	uint64_t written_ms;
 	cJSON *foreign;		/* a status that others have written; NULL: it is as we wrote it */
 	uint64_t repair_ms;	/* when that is to be put right, and was last */
@@ -141,7 +142,10 @@ static void look_soon(struct status_writer *writer, uint64_t delay_ms)
 	uv_timer_start(&writer->timer, on_timer, delay_ms, 0);
 }
 
-/* 404: the policy was deleted; the watch will say so. All else is tried again. */
+/*
+ * 404: the policy was deleted, as the watch will say; or the API server has only begun, and does
+ * not serve policies yet.
+ */
 static void write_failed(struct record *record, const struct kube_response *response)
 {
 	unsigned int shift =
@@ -149,14 +153,13 @@ static void write_failed(struct record *record, const struct kube_response *resp
 	uint64_t delay_ms = (uint64_t)RETRY_FIRST_MS << shift;
 
 	record->writer->stats.failures++;
-	if (response->status == 404)
-		return;
 	if (delay_ms > RETRY_LIMIT_MS)
 		delay_ms = RETRY_LIMIT_MS;
 	if (delay_ms < (uint64_t)response->retry_after_seconds * 1000)
 		delay_ms = (uint64_t)response->retry_after_seconds * 1000;
-	log_warn("status of policy %s: %s; trying again in %llu ms", record->id, response->reason,
-		 (unsigned long long)delay_ms);
+	if (response->status != NOT_FOUND)
+		log_warn("status of policy %s: %s; trying again in %llu ms", record->id,
+			 response->reason, (unsigned long long)delay_ms);
 	record->failures++;
 	record->not_before_ms = uv_now(record->writer->loop) + delay_ms;
 	record->due = true;
@@ -268,14 +271,14 @@ static bool must_wait(struct record *record, const struct policy *policy, const 
 {
 	const struct status_writer *writer = record->writer;
 
-	if (status_is_ready(record->known, policy) && status_is_progressing(status)) {
-		if (record->progressing_since_ms == 0)
-			record->progressing_since_ms = now_ms;
-		if (now_ms - record->progressing_since_ms < STATUS_PATIENCE_MS ||
+	if (status_is_settled(record->known, policy) && status_is_passing(status, record->known)) {
+		if (record->passing_since_ms == 0)
+			record->passing_since_ms = now_ms;
+		if (now_ms - record->passing_since_ms < STATUS_PATIENCE_MS ||
 		    now_ms < writer->settled_ms)
 			return true;
 	} else {
-		record->progressing_since_ms = 0;
+		record->passing_since_ms = 0;
 	}
 	if (now_ms < record->not_before_ms)
 		return true;
@@ -307,7 +310,7 @@ static void look_at(struct status_writer *writer, struct record *record)
 	}
 	if (cJSON_Compare(status, record->known, true)) {
 		record->due = false;
-		record->progressing_since_ms = 0;
+		record->passing_since_ms = 0;
 		return;
 	}
 	if (must_wait(record, policy, status, now_ms) || !writer->may_write(writer->context))
@@ -356,7 +359,7 @@ static void rest_record(struct status_writer *writer, struct record *record)
 	cJSON_Delete(take_pointer(record->sent));
 	cJSON_Delete(take_pointer(record->foreign));
 	record->due = false;
-	record->progressing_since_ms = record->not_before_ms = 0;
+	record->passing_since_ms = record->not_before_ms = 0;
 	record->repairs = 0;
 	record->failures = 0;
 }

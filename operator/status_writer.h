@@ -4,9 +4,9 @@
 /*
  * Writes the status of policies by server-side apply: only what changed, one write at a time for
  * each policy, at once when a condition changes and at most once a second when only counts do. A
- * policy that was Ready is not shown as progressing for what is over within moments (a pod that
- * came, an operator that was started anew). What others change in a status is put right again, ever
- * more seldom where they go on.
+ * policy that was Ready or Degraded is not shown as progressing for what is over within moments (a
+ * pod that came, an operator that was started anew). What others change in a status is put right
+ * again, ever more seldom where they go on.
  */
 #ifndef SKEP_OPERATOR_STATUS_WRITER_H
 #define SKEP_OPERATOR_STATUS_WRITER_H
@@ -18,7 +18,7 @@
 #include "operator/cluster.h"
 #include "operator/fleet.h"
 
-#define STATUS_PATIENCE_MS 8000 /* for which a Ready policy may be in progress unsaid */
+#define STATUS_PATIENCE_MS 8000 /* for which a settled policy may be in progress unsaid */
 #define STATUS_PACE_MS	   1000 /* between writes that change nothing but counts */
 
 /* A status that others changed is written again after the first; then after twice as long, … */
@@ -46,8 +46,8 @@ struct status_writer *status_writer_free(struct status_writer *writer);
 
 /*
  * Writes no more, not even what is under way; that is how it begins. While it rests, what others
- * write is learnt. And begins to write; until `settled_ms`, a Ready policy may be in progress
- * unsaid.
+ * write is learnt. And begins to write; until `settled_ms`, a settled policy may be in
+ * progress unsaid.
  */
 void status_writer_rest(struct status_writer *writer);
 void status_writer_wake(struct status_writer *writer, uint64_t settled_ms);

@@ -57,7 +57,8 @@ static __always_inline bool fin_is_early(struct packet *packet, __u32 begin, __u
 
 /*
  * True when all is there that is in front of a FIN that waits. Its own bytes may have passed while
- * it was not known yet what they are; then the last chunk was among them, if any.
+ * it was not known yet what they are; then the last chunk was among them, if any. Where a head was,
+ * nobody knows how the server has answered.
  */
 static __always_inline bool fin_is_due(struct packet *packet)
 {
@@ -70,7 +71,8 @@ static __always_inline bool fin_is_due(struct packet *packet)
 	connection->fin_waits = false;
 	if (missing <= 0)
 		return true;
-	packet_jump(packet, missing);
+	if (!packet_jump(packet, missing))
+		connection_lose(packet);
 	if (stream->head.state == HTTP_CHUNKED)
 		stream->head.state = HTTP_CLOSE;
 	if (stream->head.state == HTTP_CLOSE)

@@ -338,6 +338,9 @@ static __always_inline void http_learn_begin(struct http_learning *learning,
 	if (head->flags & HTTP_HEAD_REQUEST) {
 		start = http_seek_odd(learning->sight->bytes, 0);
 		learning->fails = http_is_outside(start);
+	} else {
+		/* Behind an empty line, the status would count as a header of no interest. */
+		learning->fails = learning->sight->bytes[0] < ' ';
 	}
 	learning->at = start;
 }

@@ -32,6 +32,7 @@ def requests(rows):
             (after["requests"] - before["requests"]) * 60 / (after["seconds"] - before["seconds"]),
         )
         for before, after in zip(marks, marks[1:])
+        if after["seconds"] - before["seconds"] > 30
     ]
 
 

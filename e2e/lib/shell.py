@@ -37,7 +37,7 @@ def run(*arguments, stdin=None, check=True, timeout=COMMAND_SECONDS, env=None):
     return result.stdout + result.stderr
 
 
-def wait_until(what, condition, seconds=10.0, interval=0.05):
+def wait_until(what, condition, seconds=20.0, interval=0.05):
     """Calls `condition` until it returns something true, and returns that.
 
     A failing assertion within it counts as "not yet" and is told if time runs out.

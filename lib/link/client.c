@@ -86,15 +86,16 @@ static bool machine_answers(const struct link_client *client)
 }
 
 /*
- * A tick of silence is one in which the loop looked for what has come: one that was held up has a
- * single tick for all that it missed, and the operator is not to blame for that.
+ * Pings go out whatever comes in: who is only spoken to would be silent for the operator. A tick of
+ * silence is one in which the loop looked for what has come: one that was held up has a single tick
+ * for all that it missed, and the operator is not to blame for that.
  */
 static void on_tick(uv_timer_t *timer)
 {
 	struct link_client *client = timer->data;
 
 	client->silent_ticks++;
-	if (client->silent_ticks == LINK_PING_TICKS) {
+	if (++client->ticks % LINK_PING_TICKS == 0) {
 		client->ping_due = true;
 		lws_callback_on_writable(client->wsi);
 	}

@@ -22,8 +22,8 @@ struct link_client;
 #define LINK_CONNECT_MS		  3000	     /* for the operator's machine to answer at all */
 #define LINK_SHOW_TOKEN_MS	  300000
 #define LINK_TICK_MS		  1000
-#define LINK_PING_TICKS		  5  /* of silence, then the operator is pinged */
-#define LINK_SILENCE_TICKS	  12 /* then the connection is cut, if its machine is silent, too */
+#define LINK_PING_TICKS		  5  /* from one ping to the next */
+#define LINK_SILENCE_TICKS	  12 /* then it is cut, if the operator's machine is silent, too */
 #define LINK_BUSY_TICKS		  24 /* then it is cut in any case */
 #define LINK_RETRY_FIRST_MS	  100
 #define LINK_RETRY_LIMIT_MS	  5000

@@ -35,7 +35,7 @@ struct link_client {
 	uv_timer_t pause;
 	uv_timer_t show; /* runs while it is connected */
 	uv_timer_t tick; /* likewise */
-	unsigned int silent_ticks;
+	unsigned int ticks, silent_ticks;
 	bool ping_due;
 	struct net_lookup *lookup;
 	struct net_probe *probe;

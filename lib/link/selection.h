@@ -18,9 +18,10 @@
 #include "lib/intent/budget.h"
 #include "lib/intent/intent.h"
 
-#define SELECTION_STRING_LIMIT	   253 /* bytes of a name, kind, UID or container ID */
-#define SELECTION_CONTAINERS_LIMIT 128 /* containers of one pod */
-#define SELECTION_POLICIES_LIMIT   256 /* policies on one pod */
+#define SELECTION_STRING_LIMIT	   253	/* bytes of a name, kind, UID or container ID */
+#define SELECTION_CONTAINERS_LIMIT 128	/* containers of one pod */
+#define SELECTION_POLICIES_LIMIT   256	/* policies on one pod */
+#define SELECTION_NAMES_LIMIT	   8192 /* bytes of their names together */
 #define SELECTION_BUDGETS_LIMIT	   SELECTION_POLICIES_LIMIT
 
 /* One probe on one pod: the union of what all policies ask of it. */

@@ -276,6 +276,12 @@ static void forget_kinds(struct probe *probe, uint32_t number)
 			http_kinds_remove(&probe->kinds, entry);
 }
 
+static void attachment_free(struct probe_attachment *attachment)
+{
+	free(attachment->namespace);
+	free(attachment);
+}
+
 /* Nothing is counted any more; what was, is read a last time. */
 static struct probe_attachment *http_detach(struct probe *probe,
 					    struct probe_attachment *attachment)
@@ -294,8 +300,7 @@ static struct probe_attachment *http_detach(struct probe *probe,
 		http_routes_forget_target(&probe->routes, attachment->number, now_ms(probe));
 	http_kernel_forget(&probe->kernel, attachment->told.cgroup_id, attachment->number);
 	HASH_DEL(probe->attachments, attachment);
-	free(attachment->namespace);
-	free(attachment);
+	attachment_free(attachment);
 	use_reader(probe);
 	return NULL;
 }
@@ -339,11 +344,11 @@ static int http_attach(struct probe *probe, const struct probe_target *target,
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
 	if (!is_in_table(attachment)) {
-		free(attachment);
+		attachment_free(attachment);
 		return error_set(error, ENOMEM, "attach HTTP: no memory");
 	}
 	result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
-				  &attachment->routes, error);
+				  NULL, &attachment->routes, error);
 	http_routes_set(&attachment->row, attachment->routes);
 	if (result == 0)
 		result = http_kernel_attach(&probe->kernel, target, &attachment->row,
@@ -364,7 +369,7 @@ static int http_configure(struct probe *probe, struct probe_attachment *attachme
 	struct http_target row = attachment->row;
 	struct http_route_set *routes = NULL;
 	int result = http_routes_join(&probe->routes, settings->http.routes, attachment->namespace,
-				      &routes, error);
+				      attachment->routes, &routes, error);
 
 	if (result < 0)
 		return result;

@@ -95,14 +95,15 @@ static struct http_route_user *user_ensure(struct http_route_set *set, const cha
 }
 
 /* The steps that a namespace has already; each set counts for each of its namespaces. */
-static size_t steps_of(const struct http_route_table *table, const char *namespace)
+static size_t steps_of(const struct http_route_table *table, const char *namespace,
+		       const struct http_route_set *former)
 {
 	const struct http_route_user *user;
 	const struct http_route_set *set;
 	size_t steps = 0;
 
 	DL_FOREACH(table->sets, set) {
-		user = user_find(set, namespace);
+		user = set == former ? NULL : user_find(set, namespace);
 		if (user && user->targets)
 			steps += set->steps;
 	}
@@ -110,10 +111,11 @@ static size_t steps_of(const struct http_route_table *table, const char *namespa
 }
 
 static int check_room(const struct http_route_table *table, const struct http_route_set *set,
-		      const struct http_route_user *user, struct error *error)
+		      const struct http_route_set *former, const struct http_route_user *user,
+		      struct error *error)
 {
 	if (user->targets ||
-	    steps_of(table, user->namespace) + set->steps <= HTTP_NAMESPACE_STEPS_LIMIT)
+	    steps_of(table, user->namespace, former) + set->steps <= HTTP_NAMESPACE_STEPS_LIMIT)
 		return 0;
 	return error_set(
 		error, E2BIG,
@@ -124,7 +126,8 @@ static int check_room(const struct http_route_table *table, const struct http_ro
 }
 
 static int set_write(const struct http_route_table *table, struct http_route_set *set,
-		     const struct http_route_user *user, struct error *error)
+		     const struct http_route_set *former, const struct http_route_user *user,
+		     struct error *error)
 {
 	struct http_templates templates;
 	int result = http_templates_compile(set->routes, set->first, &templates);
@@ -137,7 +140,7 @@ static int set_write(const struct http_route_table *table, struct http_route_set
 			 set->routes->items[0], set->routes->items[set->routes->count - 1]);
 	set->root = templates.root;
 	set->steps = templates.count;
-	result = check_room(table, set, user, error);
+	result = check_room(table, set, former, user, error);
 	if (result == 0)
 		result = http_route_maps_add(table->maps, set->number, &templates, error);
 	http_templates_free(&templates);
@@ -159,15 +162,15 @@ static void set_unwrite(const struct http_route_table *table, const struct http_
 
 /* One more target of a namespace. Where that fails, the set waits for the next sweep. */
 static int set_join(const struct http_route_table *table, struct http_route_set *set,
-		    const char *namespace, struct error *error)
+		    const struct http_route_set *former, const char *namespace, struct error *error)
 {
 	struct http_route_user *user = user_ensure(set, namespace);
 	int result;
 
 	if (!user)
 		return error_set(error, ENOMEM, "http.routes: out of memory");
-	result = set->targets ? check_room(table, set, user, error)
-			      : set_write(table, set, user, error);
+	result = set->targets ? check_room(table, set, former, user, error)
+			      : set_write(table, set, former, user, error);
 	if (result < 0) {
 		if (!user->targets)
 			user_free(set, user);
@@ -179,7 +182,8 @@ static int set_join(const struct http_route_table *table, struct http_route_set 
 }
 
 int http_routes_join(struct http_route_table *table, struct http_routes *routes,
-		     const char *namespace, struct http_route_set **ret_set, struct error *error)
+		     const char *namespace, const struct http_route_set *former,
+		     struct http_route_set **ret_set, struct error *error)
 {
 	struct http_route_set *set = routes ? set_find(table, routes) : NULL;
 	int result = 0;
@@ -189,7 +193,7 @@ int http_routes_join(struct http_route_table *table, struct http_routes *routes,
 	if (routes && !set)
 		return error_set(error, ENOMEM, "http.routes: out of memory");
 	if (set)
-		result = set_join(table, set, namespace, error);
+		result = set_join(table, set, former, namespace, error);
 	if (result < 0)
 		return result;
 	*ret_set = set;

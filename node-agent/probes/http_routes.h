@@ -24,7 +24,7 @@
 
 /*
  * Steps that the targets of one namespace may have in the kernel, of HTTP_STEPS_LIMIT on the node:
- * what one list can have at most.
+ * what one list can have at most; twice as many while they change from one list to another.
  */
 #define HTTP_NAMESPACE_STEPS_LIMIT HTTP_TEMPLATES_STEPS_LIMIT
 
@@ -71,12 +71,14 @@ struct http_route_table {
 void http_routes_init(struct http_route_table *table, const struct http_route_maps *maps);
 
 /*
- * The set of a list, with its steps in the kernel, for a target of a namespace. Returns 0 with
- * *ret_set, which the target holds until http_routes_leave(), NULL for no list; or a negative
- * errno.
+ * The set of a list, with its steps in the kernel, for a target of a namespace. `former` is the set
+ * that the target is about to leave for it, NULL for none: it takes nothing of the namespace's
+ * room, or a list of more than half of that could never change. Returns 0 with *ret_set, which the
+ * target holds until http_routes_leave(), NULL for no list; or a negative errno.
  */
 int http_routes_join(struct http_route_table *table, struct http_routes *routes,
-		     const char *namespace, struct http_route_set **ret_set, struct error *error);
+		     const char *namespace, const struct http_route_set *former,
+		     struct http_route_set **ret_set, struct error *error);
 
 /* Has the kernel follow the set, NULL for none, for a target. */
 void http_routes_set(struct http_target *row, const struct http_route_set *set);

@@ -34,7 +34,7 @@ struct series_quota {
 /* Those of all policies that have owners or rows. A zeroed struct has none. */
 struct series_quotas {
 	struct series_quota *by_policy;
-	size_t series; /* of the node; those of several policies count once */
+	size_t series; /* that the node shows; those of several policies count once */
 	struct series_bounds bounds;
 };
 

@@ -58,8 +58,6 @@ static int make_row(struct series_owner *owner, struct series_sheet *sheet, enum
 		series_sheet_remove(sheet, row);
 		return -ENOMEM;
 	}
-	if (kind == ROW_PLAIN)
-		owner->store->quotas.series += sheet->series_count;
 	*ret_row = row;
 	return 0;
 }

@@ -46,7 +46,8 @@ static void lay_out(struct series_sheet *sheet)
 	}
 }
 
-struct series_sheet *series_sheet_new(const struct series_layout *layout)
+struct series_sheet *series_sheet_new(const struct series_layout *layout,
+				      struct series_quotas *quotas)
 {
 	struct series_sheet *sheet = calloc(1, sizeof(*sheet));
 
@@ -54,6 +55,7 @@ struct series_sheet *series_sheet_new(const struct series_layout *layout)
 	if (!sheet)
 		return NULL;
 	sheet->layout = layout;
+	sheet->quotas = quotas;
 	sheet->bounds = calloc(count_bounds(layout) + 1, sizeof(*sheet->bounds));
 	if (!sheet->bounds) {
 		free(sheet);
@@ -194,6 +196,8 @@ void series_row_show(struct series_row *row, size_t family)
 		return;
 	row->touched |= UINT64_C(1) << family;
 	row->series += more;
+	if (!row->is_rest)
+		row->sheet->quotas->series += more;
 	for (struct series_charge *charge = row->charges; charge; charge = charge->next)
 		charge->quota->series += more;
 }

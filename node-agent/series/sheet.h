@@ -44,6 +44,7 @@ struct series_row {
 
 struct series_sheet {
 	const struct series_layout *layout;
+	struct series_quotas *quotas;	      /* of the node: count what rows show */
 	size_t starts[SERIES_FAMILIES_LIMIT]; /* where each family's values begin in a row */
 	size_t value_count;		      /* of one row */
 	size_t series_count;		      /* that one row can show */
@@ -58,8 +59,9 @@ struct series_sheet {
  */
 double series_scale(const struct series_family *family, int64_t value);
 
-/* NULL when memory ran out. */
-struct series_sheet *series_sheet_new(const struct series_layout *layout);
+/* `quotas` are borrowed. NULL when memory ran out. */
+struct series_sheet *series_sheet_new(const struct series_layout *layout,
+				      struct series_quotas *quotas);
 
 /* Frees the sheet and its rows. Returns NULL. */
 struct series_sheet *series_sheet_free(struct series_sheet *sheet);

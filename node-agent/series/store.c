@@ -45,7 +45,7 @@ static void remove_row(struct series_store *store, struct series_row *row)
 		series_hold_end(row->holds);
 	series_discharge_all(&store->quotas, row);
 	if (!row->is_rest)
-		store->quotas.series -= row->sheet->series_count;
+		store->quotas.series -= row->series;
 	series_sheet_remove(row->sheet, row);
 }
 
@@ -74,7 +74,7 @@ struct series_sheet *series_store_sheet(struct series_store *store,
 	LL_SEARCH_SCALAR(store->sheets, sheet, layout, layout);
 	if (sheet)
 		return sheet;
-	sheet = series_sheet_new(layout);
+	sheet = series_sheet_new(layout, &store->quotas);
 	if (sheet)
 		LL_APPEND(store->sheets, sheet);
 	return sheet;

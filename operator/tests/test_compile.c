@@ -270,6 +270,31 @@ static void unites_policies_of_both_scopes(void **state)
 	pod_free(pod);
 }
 
+/* However long the names are: the pods of a node must fit into one message. */
+static void bounds_the_names_of_policies(void **state)
+{
+	struct policy *policies = NULL;
+	struct selected_pod *selected;
+	char name[256], first[POLICY_ID_SIZE];
+	size_t bytes = 0;
+
+	(void)state;
+	add(&policies, "short", TCP("")); /* the last one */
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof(name), "p%02d%0200d", i, 0);
+		add(&policies, name, TCP(""));
+	}
+	snprintf(first, sizeof(first), "shop/p59%0200d", 0);
+	selected = compile(policies, "{}");
+	assert_true(selected->crowded);
+	for (size_t i = 0; i < selected->probes[PROBE_TCP].policies.count; i++)
+		bytes += strlen(selected->probes[PROBE_TCP].policies.items[i]);
+	assert_in_range(bytes, SELECTION_NAMES_LIMIT - 256, SELECTION_NAMES_LIMIT);
+	assert_true(strings_contain(&selected->probes[PROBE_TCP].policies, first));
+	assert_false(strings_contain(&selected->probes[PROBE_TCP].policies, "shop/short"));
+	selected_pod_free(selected);
+}
+
 /* Whoever runs the cluster is not crowded out by tenants. */
 static void prefers_policies_of_the_cluster(void **state)
 {
@@ -332,6 +357,7 @@ int main(void)
 		cmocka_unit_test(unites_policies_of_both_scopes),
 		cmocka_unit_test(does_not_hang_on_the_order_of_policies),
 		cmocka_unit_test(stays_within_what_the_link_carries),
+		cmocka_unit_test(bounds_the_names_of_policies),
 		cmocka_unit_test(prefers_policies_of_the_cluster),
 		cmocka_unit_test(asks_nothing_of_a_pod_without_the_containers),
 		cmocka_unit_test(names_a_static_pod_by_the_uid_of_its_cgroup),

@@ -230,6 +230,23 @@ static void trusts_the_last_word_for_a_while(void **state)
 	fleet_clear(&fleet);
 }
 
+/* The agent greets anew, while the operator still takes the connection before for a good one. */
+static void trusts_the_last_word_of_who_greets_again(void **state)
+{
+	struct fleet fleet = fleet_new();
+	struct fleet_node *node = fleet_ensure_node(&fleet, "n1", 0);
+
+	(void)state;
+	pick(node, "a", 0);
+	fleet_node_connect(node, true, 0);
+	cJSON_Delete(fleet_node_snapshot(&fleet, node));
+	report(&fleet, node, "{'epoch': 'e1', 'revision': 1, 'pods': []}");
+	fleet_node_connect(node, true, 90000);
+	assert_int_equal(stands(node, PROBE_TCP, 90000), STANDING_PENDING);
+	assert_int_equal(stands(node, PROBE_TCP, 90000 + FLEET_AGENT_GRACE_MS), STANDING_FAILED);
+	fleet_clear(&fleet);
+}
+
 static void trusts_no_agent_that_only_comes_and_goes(void **state)
 {
 	struct fleet fleet = fleet_new();
@@ -248,6 +265,34 @@ static void trusts_no_agent_that_only_comes_and_goes(void **state)
 		fleet_node_connect(node, false, now_ms);
 	}
 	assert_int_equal(stands(node, PROBE_TCP, now_ms), STANDING_FAILED);
+	fleet_clear(&fleet);
+}
+
+static void select_crowded(struct fleet_node *node, const char *uid, int variant)
+{
+	struct selected_pod *pod = selected_of(uid, variant);
+
+	pod->crowded = true;
+	assert_int_equal(fleet_node_select(node, uid, pod), true);
+}
+
+static void knows_whom_a_crowded_pod_leaves_out(void **state)
+{
+	struct fleet fleet = fleet_new();
+	struct fleet_node *node = fleet_ensure_node(&fleet, "n1", 0);
+
+	(void)state;
+	pick(node, "roomy", 0);
+	assert_false(fleet_node_leaves_out(node, "roomy", "s/q"));
+	assert_false(fleet_node_leaves_out(node, "unknown", "s/q"));
+	select_crowded(node, "a", 0);
+	select_crowded(node, "b", 0); /* of the same form */
+	assert_false(fleet_node_leaves_out(node, "a", "s/p"));
+	assert_true(fleet_node_leaves_out(node, "a", "s/q"));
+	assert_true(fleet_node_leaves_out(node, "b", "s/q"));
+	select_crowded(node, "a", 1);
+	assert_false(fleet_node_leaves_out(node, "a", "s/q"));
+	assert_true(fleet_node_leaves_out(node, "b", "s/q"));
 	fleet_clear(&fleet);
 }
 
@@ -378,7 +423,9 @@ int main(void)
 		cmocka_unit_test(waits_for_the_revision_of_each_probe),
 		cmocka_unit_test(stands_as_the_agent_says),
 		cmocka_unit_test(trusts_the_last_word_for_a_while),
+		cmocka_unit_test(trusts_the_last_word_of_who_greets_again),
 		cmocka_unit_test(trusts_no_agent_that_only_comes_and_goes),
+		cmocka_unit_test(knows_whom_a_crowded_pod_leaves_out),
 		cmocka_unit_test(keeps_agents_in_step),
 	};
 

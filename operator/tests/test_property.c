@@ -16,6 +16,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/log.h"
+#include "lib/kube/event.h"
 #include "lib/link/message.h"
 #include "operator/aggregate.h"
 #include "operator/compile.h"
@@ -213,6 +214,8 @@ static struct controller *controller_bare(struct world *world)
 
 	assert_non_null(controller);
 	controller->loop = &world->loop;
+	uv_timer_init(controller->loop, &controller->compile_timer);
+	controller->compile_timer.data = controller;
 	controller->status_writer = &writer;
 	return controller;
 }
@@ -223,14 +226,51 @@ static void controller_end(struct controller *controller)
 	cluster_clear(&controller->cluster);
 	fleet_clear(&controller->fleet);
 	leader_free(controller->leader);
+	uv_close((uv_handle_t *)&controller->compile_timer, NULL);
+	uv_run(controller->loop, UV_RUN_NOWAIT);
 	free(controller);
 }
 
-static void tell_synced(struct controller *controller)
+/* Of quotas that cannot be read. */
+static unsigned int events_sent;
+
+void kube_event_send(struct kube_client *client, const struct kube_object_reference *object,
+		     bool warning, const char *reason, const char *message, const char *component)
 {
+	(void)client;
+	(void)warning;
+	(void)message;
+	(void)component;
+	assert_string_equal(object->kind, "ProbeQuota");
+	assert_string_equal(reason, "InvalidSpec");
+	events_sent++;
+}
+
+static unsigned int count_unreadable(const struct controller *controller)
+{
+	const struct quota *quota = controller->cluster.quotas;
+	unsigned int count = 0;
+
+	for (; quota; quota = quota->hh.next)
+		count += *quota->trouble.message != '\0';
+	return count;
+}
+
+/* Who stands by tells nobody of anything. */
+static void begin_to_lead(struct controller *controller, unsigned int sent_before)
+{
+	assert_int_equal(events_sent, sent_before);
 	for (int i = 0; i < WATCHES; i++)
 		controller_watches[i].handlers.synced(controller);
 	controller->leader->handlers.lead(controller->leader->context);
+	assert_int_equal(events_sent, sent_before + count_unreadable(controller));
+	assert_true(controller->compiling);
+}
+
+static void compile_all(struct controller *controller)
+{
+	while (controller->compiling)
+		uv_run(controller->loop, UV_RUN_ONCE);
 }
 
 /* Objects. */
@@ -388,6 +428,7 @@ static void put_quota(struct world *world)
 		"{'allowedProbes': ['TCP', 'DNS']}",
 		"{'text': 'None'}",
 		"{'eventsPerSecond': 5}",
+		"{'namespaceSelector': {'matchExpressions': [{'key': 'env', 'operator': '?'}]}}",
 		"{'eventsPerSecond': 50, 'seriesPerPolicy': 70}",
 		"{'namespaceSelector': {'matchLabels': {'env': 'x'}}, 'policiesPerNamespace': 2}"};
 
@@ -650,13 +691,15 @@ static struct controller *recompute(struct world *world)
 {
 	struct controller *fresh = controller_bare(world);
 	size_t start = world->count ? chance(world, (uint32_t)world->count) : 0;
+	unsigned int sent = events_sent;
 
 	for (size_t i = 0; i < world->count; i++) {
 		const struct object *object = &world->objects[(start + i) % world->count];
 
 		controller_watches[object->kind].handlers.upsert(fresh, object->json);
 	}
-	tell_synced(fresh);
+	begin_to_lead(fresh, sent);
+	compile_all(fresh);
 	return fresh;
 }
 
@@ -999,16 +1042,21 @@ static void world_end(struct world *world)
 static void run_seed(uint64_t seed)
 {
 	static struct world world;
+	unsigned int sent = events_sent;
 	uint64_t begin;
 
 	memset(&world, 0, sizeof(world));
 	world.random = seed;
 	uv_loop_init(&world.loop);
 	world.controller = controller_bare(&world);
-	begin = chance(&world, 20); /* some objects are there before the lists are complete */
+	begin = chance(&world, 200); /* some objects are there before the lists are complete */
 	while (begin--)
 		step_objects(&world);
-	tell_synced(world.controller);
+	begin_to_lead(world.controller, sent);
+	begin = chance(&world, 50); /* and some come while all are compiled */
+	while (begin--)
+		step_objects(&world);
+	compile_all(world.controller);
 	for (uint64_t i = 0; i < steps; i++)
 		step(&world);
 	world_end(&world);
@@ -1031,7 +1079,7 @@ int main(int argc, char *argv[])
 		cmocka_unit_test(arrives_where_a_fresh_start_does),
 	};
 
-	log_set_level(LOG_LEVEL_WARN);
+	log_set_level(LOG_LEVEL_ERROR);
 	if (argc > 1)
 		first_seed = strtoull(argv[1], NULL, 10);
 	if (argc > 2)

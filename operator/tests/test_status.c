@@ -388,12 +388,14 @@ static void tells_of_a_crowded_pod(void **state)
 	status = status_of(&scene, NULL, 0);
 	assert_string_equal(json_text(json_find(status, "failures")->child, "reason"),
 			    "TooManyPolicies");
-	assert_says(message_of(status, "Degraded"), "256 policies that go before this one");
+	assert_says(message_of(status, "Degraded"), "a pod can have 256, with names of 8192 bytes");
+	assert_says(message_of(status, "Stalled"), "join or delete some of them");
+	assert_string_equal(message_of(status, "Reconciling"), "nothing is under way");
 	cJSON_Delete(status);
 	scene.policy = first; /* which is named */
 	assert_int_equal(cluster_add_policy(&scene.cluster, first), 0);
 	status = status_of(&scene, NULL, 0);
-	assert_true(status_is_ready(status, first));
+	assert_says(message_of(status, "Ready"), "1 pod on 1 node is observed");
 	cJSON_Delete(status);
 	scene_end(&scene);
 }
@@ -638,7 +640,7 @@ static void keeps_the_time_of_the_last_change(void **state)
 	scene_end(&scene);
 }
 
-static void knows_progress_and_readiness(void **state)
+static void knows_what_passes_and_what_settles(void **state)
 {
 	struct scene scene = scene_of(TCP);
 	cJSON *status;
@@ -646,23 +648,40 @@ static void knows_progress_and_readiness(void **state)
 	(void)state;
 	add_pod(&scene, "a", "n1");
 	status = status_of(&scene, NULL, 0);
-	assert_true(status_is_progressing(status));
-	assert_false(status_is_ready(status, scene.policy));
+	assert_true(status_is_passing(status, NULL));
+	assert_false(status_is_settled(status, scene.policy));
 	cJSON_Delete(status);
 	answer(&scene, "n1", "");
 	status = status_of(&scene, NULL, 0);
-	assert_false(status_is_progressing(status));
-	assert_true(status_is_ready(status, scene.policy));
+	assert_false(status_is_passing(status, NULL));
+	assert_true(status_is_settled(status, scene.policy));
 	scene.policy->generation++;
-	assert_false(status_is_ready(status, scene.policy));
+	assert_false(status_is_settled(status, scene.policy));
 	cJSON_Delete(status);
 	answer(&scene, "n1", EXCEPTION("a", "Failed"));
 	status = status_of(&scene, NULL, 0);
-	assert_false(status_is_progressing(status));
+	assert_false(status_is_passing(status, NULL));
+	assert_true(status_is_settled(status, scene.policy));
 	cJSON_Delete(status);
-	assert_false(status_is_progressing(NULL));
-	assert_false(status_is_ready(NULL, scene.policy));
+	assert_false(status_is_passing(NULL, NULL));
+	assert_false(status_is_settled(NULL, scene.policy));
 	scene_end(&scene);
+}
+
+/* One node says that it failed, the one that said Throttled has not spoken again yet. */
+static void takes_no_bound_for_kept_too_soon(void **state)
+{
+	cJSON *throttled = json_of("{'conditions': [{'type': 'Throttled', 'status': 'True'}]}");
+	cJSON *failed = json_of("{'conditions': [{'type': 'Reconciling', 'status': 'True'},"
+				" {'type': 'Degraded', 'status': 'True'},"
+				" {'type': 'Throttled', 'status': 'False'}]}");
+
+	(void)state;
+	assert_true(status_is_passing(failed, throttled));
+	assert_false(status_is_passing(failed, failed));
+	assert_false(status_is_passing(throttled, throttled));
+	cJSON_Delete(throttled);
+	cJSON_Delete(failed);
 }
 
 /* "Ready- Degraded-" and so on: what would become an Event. */
@@ -753,7 +772,8 @@ int main(void)
 		cmocka_unit_test(tells_ten_failures_at_most),
 		cmocka_unit_test(names_the_field_of_a_refusal),
 		cmocka_unit_test(keeps_the_time_of_the_last_change),
-		cmocka_unit_test(knows_progress_and_readiness),
+		cmocka_unit_test(knows_what_passes_and_what_settles),
+		cmocka_unit_test(takes_no_bound_for_kept_too_soon),
 		cmocka_unit_test(tells_changes_and_nothing_else),
 		cmocka_unit_test(passes_on_only_printable_words),
 	};

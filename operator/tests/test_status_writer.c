@@ -161,6 +161,57 @@ static void is_not_put_off_by_its_own_writes(void **state)
 	world_close(&world);
 }
 
+/* Of a policy that was Degraded, another operator begins to lead: agents are on their way. */
+static void keeps_what_failed_until_agents_have_said(void **state)
+{
+	static const struct fake_step steps[] = {{PATCH_STATUS, FAKE_WHOLE, 200, NULL, "{}"}, {0}};
+	cJSON *known = json_of("{'observedGeneration': 3, 'conditions': ["
+			       "{'type': 'Degraded', 'status': 'True', 'reason': 'OpenFailed'}]}");
+	struct fleet_node *node;
+	struct world world;
+	struct labels none = {0};
+	bool changed;
+
+	(void)state;
+	world_open(&world, steps);
+	assert_int_equal(cluster_set_node(&world.cluster, "n1", &none, &changed), 0);
+	assert_int_equal(cluster_add_pod(&world.cluster, pod_of("a", "n1", "{}")), 0);
+	status_writer_rest(world.writer);
+	status_writer_learn(world.writer, "shop/p", known);
+	cJSON_Delete(known);
+	status_writer_wake(world.writer, uv_now(&world.loop) + 500);
+	status_writer_touch(world.writer, "shop/p");
+	for (uint64_t since = uv_now(&world.loop); uv_now(&world.loop) - since < 300;)
+		pass_moment(&world);
+	assert_int_equal(world.server.requests, 0);
+	node = fleet_ensure_node(&world.fleet, "n1", 0); /* whose agent has been away for long */
+	assert_non_null(node);
+	status_writer_touch(world.writer, "shop/p");
+	wait_for_writes(&world, 1, 1);
+	assert_string_equal(json_text(json_find(world.written, "failures")->child, "reason"),
+			    "AgentNotConnected");
+	fleet_clear(&world.fleet);
+	world_close(&world);
+}
+
+/* An API server that has only begun may not know policies yet. */
+static void tries_again_where_policies_are_not_served(void **state)
+{
+	static const struct fake_step steps[] = {
+		{PATCH_STATUS, FAKE_WHOLE, 404, NULL, "{}"},
+		{PATCH_STATUS, FAKE_WHOLE, 200, NULL, "{}"},
+		{"POST /api/v1/namespaces/shop/events", FAKE_WHOLE, 201, NULL, "{}"},
+		{0}};
+	struct world world;
+
+	(void)state;
+	world_open(&world, steps);
+	status_writer_touch(world.writer, "shop/p");
+	wait_for_writes(&world, 2, 1);
+	wait_for_requests(&world, 3);
+	world_close(&world);
+}
+
 static void assert_holds(const char *status, bool holds)
 {
 	cJSON *written = json_of("{'pods': {'matched': 1}, 'failures': [], 'conditions': ["
@@ -198,6 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(puts_right_what_others_changed),
 		cmocka_unit_test(is_not_put_off_by_its_own_writes),
+		cmocka_unit_test(keeps_what_failed_until_agents_have_said),
+		cmocka_unit_test(tries_again_where_policies_are_not_served),
 		cmocka_unit_test(knows_its_own_words),
 	};
 

@@ -1131,6 +1131,24 @@ static void test_an_agent_that_pings_stays(void **state)
 	assert_int_equal(f->closed + f->disconnected, 0);
 }
 
+/* Who is told something all the time, and has nothing to say. */
+static void test_an_agent_that_listens_stays(void **state)
+{
+	struct fixture *f = *state;
+
+	server_start(f);
+	link_server_set_silence(f->server, 4000);
+	f->tick_ms = 200;
+	client_start(f);
+	run_until(f, f->connected == 1);
+	for (int i = 0; i < 110; i++) { /* two looks at who is silent */
+		if (f->peer)
+			link_peer_send(f->peer, cJSON_CreateObject());
+		wait_ms(f, 100);
+	}
+	assert_int_equal(f->closed + f->disconnected, 0);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A listener whose queue is full: the kernel drops what comes, as nobody's address does. */
@@ -1248,6 +1266,7 @@ int main(void)
 		test(test_who_was_held_up_cuts_nobody),
 		test(test_a_silent_agent_is_cut),
 		test(test_an_agent_that_pings_stays),
+		test(test_an_agent_that_listens_stays),
 		test(test_cuts_off_who_does_not_read),
 		test(test_frees_in_a_handler),
 		test(test_says_what_is_wrong_with_settings),

@@ -601,6 +601,31 @@ static void test_fin_that_overtakes_the_head(void **state)
 	scene_begin(state, &slow, IPV4);
 }
 
+/*
+ * What comes with the FIN is a head, or a part of one. Where it is not sent again, nobody knows how
+ * the server has answered, and that is no abort.
+ */
+static void check_fin_overtakes_with_a_head(void **state, const char *requests, const char *late,
+					    const char *last)
+{
+	scene_begin(state, &slow, IPV4);
+	exchange(requests, "");
+	close_before_the_rest(late, last);
+	assert_told(CLIENT, BY_SERVER, "", 0);
+	assert_told(CLIENT, ASKED, KIND("GET", ""), 0);
+	scene_end(state);
+}
+
+static void test_fin_that_overtakes_with_a_head(void **state)
+{
+	check_fin_overtakes_with_a_head(state, GET, "HTTP/1.1 200 OK\r\nX-Rest: " REST,
+					"\r\nContent-Length: 4\r\n\r\nbody");
+	check_fin_overtakes_with_a_head(
+		state, GET GET, "HTTP/1.1 200 OK\r\nContent-Length: " REST_SIZE "\r\n\r\n" REST,
+		"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+	scene_begin(state, &slow, IPV4);
+}
+
 /* A response that a FIN cuts short is cut short, also when the FIN comes first. */
 static void test_fin_that_overtakes_part_of_a_body(void **state)
 {
@@ -776,6 +801,7 @@ int main(void)
 		TEST(test_client_that_only_sends_no_more),
 		TEST(test_fin_that_overtakes_the_end),
 		TEST(test_fin_that_overtakes_the_head),
+		TEST(test_fin_that_overtakes_with_a_head),
 		TEST(test_fin_that_overtakes_part_of_a_body),
 		TEST(test_tls_is_opaque),
 		TEST(test_http2_is_opaque),

@@ -90,7 +90,7 @@ static struct http_route_set *join(struct world *world, const char *json)
 	struct http_route_set *set;
 	struct error error;
 
-	if (http_routes_join(&world->table, routes, "shop", &set, &error) < 0)
+	if (http_routes_join(&world->table, routes, "shop", NULL, &set, &error) < 0)
 		fail_msg("%s", error.message);
 	http_routes_release(routes);
 	return set;
@@ -194,18 +194,21 @@ static void says_when_there_is_no_room(void **state)
 	struct http_routes *routes = routes_of("[\"/a/b/c\"]");
 	struct error error = {""};
 
-	assert_int_equal(http_routes_join(&world->table, routes, "shop", &none, &error), -E2BIG);
+	assert_int_equal(http_routes_join(&world->table, routes, "shop", NULL, &none, &error),
+			 -E2BIG);
 	assert_non_null(strstr(error.message, "leave some out"));
 	assert_int_equal(count_steps(world), 2);
 	http_routes_leave(&world->table, set, "shop", START);
-	assert_int_equal(http_routes_join(&world->table, routes, "shop", &none, &error), 0);
+	assert_int_equal(http_routes_join(&world->table, routes, "shop", NULL, &none, &error), 0);
 	assert_int_equal(count_steps(world), 3);
 	http_routes_release(routes);
 }
 
-/* A list of as many steps as one may have, and each of other routes. */
-static struct http_route_set *join_large(struct world *world, const char *namespace, int number,
-					 struct error *error)
+/* A list of as many steps as one may have, and each of other routes; NULL where there is no room.
+ */
+static struct http_route_set *change_to_large(struct world *world, const char *namespace,
+					      const struct http_route_set *former, int number,
+					      struct error *error)
 {
 	struct http_route_set *set = NULL;
 	struct http_routes *routes;
@@ -220,9 +223,15 @@ static struct http_route_set *join_large(struct world *world, const char *namesp
 	}
 	strcat(json, "]");
 	routes = routes_of(json);
-	(void)http_routes_join(&world->table, routes, namespace, &set, error);
+	(void)http_routes_join(&world->table, routes, namespace, former, &set, error);
 	http_routes_release(routes);
 	return set;
+}
+
+static struct http_route_set *join_large(struct world *world, const char *namespace, int number,
+					 struct error *error)
+{
+	return change_to_large(world, namespace, NULL, number, error);
 }
 
 /* One namespace cannot take the room of all; lists that are equal count once. */
@@ -250,6 +259,28 @@ static void each_namespace_has_a_share(void **state)
 	assert_null(join_large(world, "shop", 98, &error));
 	http_routes_leave(&world->table, sets[0], "shop", START);
 	assert_non_null(join_large(world, "shop", 98, &error));
+}
+
+/* A namespace whose share is used up can change its lists, target by target, and take no more. */
+static void lists_change_in_a_full_share(void **state)
+{
+	struct world *world = *state;
+	struct http_route_set *old, *other, *new;
+	struct error error = {""};
+	int number = 0;
+
+	do
+		old = join_large(world, "shop", number++, &error);
+	while (old && (other = old));
+	old = join_large(world, "shop", 0, &error);
+	assert_non_null(old);
+	new = change_to_large(world, "shop", old, 100, &error);
+	assert_non_null(new);
+	http_routes_leave(&world->table, old, "shop", START);
+	assert_null(change_to_large(world, "shop", other, 101, &error));
+	assert_ptr_equal(change_to_large(world, "shop", old, 100, &error), new);
+	http_routes_leave(&world->table, old, "shop", START);
+	assert_true(count_steps(world) <= HTTP_NAMESPACE_STEPS_LIMIT);
 }
 
 /* As the kernel half does. */
@@ -333,6 +364,8 @@ int main(void)
 		TEST(a_set_comes_back),
 		cmocka_unit_test_setup_teardown(says_when_there_is_no_room, setup_small, teardown),
 		cmocka_unit_test_setup_teardown(each_namespace_has_a_share, setup_large, teardown),
+		cmocka_unit_test_setup_teardown(lists_change_in_a_full_share, setup_large,
+						teardown),
 		TEST(found_routes_have_names),
 		TEST(found_routes_without_a_name_do_not_stay),
 		TEST(found_routes_are_forgotten_when_idle),

@@ -42,6 +42,7 @@ static const struct message messages[] = {
 	 "HTTP/1.1 200 OK\r\nXontent-Length: 5\r\nContent-Xength: 5\r\nContent-Length; 5\r\n\r\n"},
 	{0, "HTTP/1.1 200 OK\r\nXransfer-Encoding: chunked\r\nTransfer-Encodin: chunked\r\n\r\n"},
 	{0, "HTTP/1.1 200 OK\r\n\r\n"},
+	{0, "\r\nHTTP/1.1 200 OK\r\nServer: some one\r\nContent-Length: 17\r\n\r\n"},
 	{0, "HTTP/1.1 200 OK\r\nA: \r\rcontent\r\ncontent\r\nlength: 5\r\n\r\n"},
 	{REQUEST, "GET / HTTP/1.1\r\n\r\n"},
 	{REQUEST, "GET /index.html HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench\r\n"

@@ -303,6 +303,22 @@ static void test_all_policies_together_have_a_bound(void **state)
 	series_owner_free(late, 0);
 }
 
+/* As for a policy, what a row could show and does not takes nothing of the node's room. */
+static void test_the_node_counts_what_is_shown(void **state)
+{
+	struct series_store *store = *state;
+	struct series_owner *owner = make_owner(store, "x", &policy_a);
+	char edge[32];
+
+	for (size_t i = 0; i < SERIES_POLICY_LIMIT - 100; i++) {
+		snprintf(edge, sizeof(edge), "%zu", i);
+		(void)row_of(owner, &layout, edge);
+	}
+	assert_int_equal(series_count(store), SERIES_POLICY_LIMIT - 100);
+	assert_false(is_written(store, SERIES_OVERFLOW_LABEL));
+	series_owner_free(owner, 0);
+}
+
 /* What a policy may have, and who was told that it has no more. */
 struct room {
 	size_t limit;
@@ -468,6 +484,7 @@ int main(void)
 		store_test(test_a_row_counts_as_its_lines),
 		store_test(test_room_of_any_policy_is_room),
 		store_test(test_all_policies_together_have_a_bound),
+		store_test(test_the_node_counts_what_is_shown),
 		store_test(test_a_policy_can_have_less),
 		store_test(test_shared_rows_count_once),
 		store_test(test_what_lingers_takes_room),
