@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""The fleet against real servers: etcd and kube-apiserver of its own on loopback, which
-bench/fleet fills with nodes, pods, Services and policies by their API, and agents whose tokens the
-API server has issued. Words go on to bench/fleet, as in bench/fleet_real.py --nodes=200 --pods=5000.
+"""The fleet in a real API server: bench/fleet_real.py [WORD]...
+
+Starts etcd and kube-apiserver on loopback. bench/fleet fills them with nodes, pods, Services
+and policies, and plays the agents, with tokens that the API server has issued. Words go on to
+it, as --nodes=200 --pods=5000 --policies=40.
 """
 
 import os
