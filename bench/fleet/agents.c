@@ -16,8 +16,6 @@
 #include "lib/link/report.h"
 #include "lib/net/context.h"
 
-#include "bench/fleet/api.h"
-
 #define SERVER_NAME "skep-operator.skep-system.svc"
 
 /*
@@ -26,8 +24,10 @@
  */
 #define CONTEXT_AGENTS 250
 
+#define UID_SIZE       37
 #define DIALLING_LIMIT 48 /* of the 64 that the operator has room for before they are let in */
 #define DIAL_MS	       5
+#define TELL_MS	       1000 /* a real agent waits that long after a change */
 
 /* One pod that an agent observes. */
 struct observed {
@@ -35,6 +35,7 @@ struct observed {
 	uint32_t incarnation;
 	uint8_t setting; /* which of world_arguments() its Exec probe was told */
 	bool marked;	 /* is in the snapshot that is read */
+	char uid[UID_SIZE];
 	UT_hash_handle hh;
 };
 
@@ -48,6 +49,7 @@ struct agent {
 	char epoch[32];
 	uint64_t revision;
 	bool answered;
+	int64_t told; /* how many pods it said that it observes, on this connection; -1: nothing */
 	struct observed *observed; /* by pod */
 };
 
@@ -57,6 +59,7 @@ struct agents {
 	uint32_t count;
 	struct agents_totals totals;
 	uv_timer_t dial;
+	uv_timer_t tell;
 	uint32_t dialling;
 	int port;
 	char folder[128];
@@ -84,6 +87,43 @@ static void say_report(struct agent *agent)
 	link_client_send(agent->client, report_encode(&report));
 }
 
+/* Says of the node what a real agent says, as far as the number of its pods is another one. */
+static void tell_node(struct agent *agent)
+{
+	unsigned int pods = HASH_COUNT(agent->observed);
+	cJSON *message;
+	char text[1024];
+
+	if (!agent->answered || agent->told == pods)
+		return;
+	agent->told = pods;
+	snprintf(text, sizeof(text),
+		 "{\"type\":\"node\",\"agent\":{\"version\":\"fleet\"},\"kernel\":{\"release\":\"6."
+		 "18.0\","
+		 "\"architecture\":\"x86_64\"},\"cgroup\":{\"mode\":\"V2\",\"path\":"
+		 "\"/host/cgroup\"},\"capabilities\":{\"available\":[\"Bpf\",\"RingBuffer\","
+		 "\"Tracefs\"],\"missing\":[]},\"pods\":{\"selected\":%u,\"attached\":%u,"
+		 "\"waiting\":0,\"failed\":0,\"unsupported\":0},\"probes\":[{\"type\":\"TCP\","
+		 "\"pods\":%u},{\"type\":\"Exec\",\"pods\":%u}],\"programs\":[{\"name\":\"tcp_"
+		 "sent\","
+		 "\"type\":\"cgroup_skb\",\"probe\":\"TCP\"}],\"kernelMemory\":{\"programs\":53248,"
+		 "\"maps\":4194304},\"lost\":{\"rateLimited\":0,\"ringFull\":0,\"tableFull\":0,"
+		 "\"decode\":0,\"export\":0}}",
+		 pods, pods, pods, pods);
+	message = cJSON_Parse(text);
+	if (!message)
+		abort();
+	link_client_send(agent->client, message);
+}
+
+static void on_tell(uv_timer_t *timer)
+{
+	struct agents *agents = timer->data;
+
+	for (uint32_t i = 0; i < agents->count; i++)
+		tell_node(&agents->agents[i]);
+}
+
 static void set_answered(struct agent *agent, bool answered)
 {
 	agent->agents->totals.answered += (unsigned int)answered - (unsigned int)agent->answered;
@@ -96,7 +136,10 @@ static void set_answered(struct agent *agent, bool answered)
 
 static void on_connected(void *context)
 {
-	say_hello(context);
+	struct agent *agent = context;
+
+	agent->told = -1;
+	say_hello(agent);
 }
 
 /* One that had its selection waits for its turn again; others try again by themselves. */
@@ -108,11 +151,6 @@ static void on_disconnected(void *context, const char *why)
 		fprintf(stderr, "fleet: agent %u lost its connection: %s\n", agent->node, why);
 	agent->queued |= agent->answered;
 	set_answered(agent, false);
-}
-
-static bool read_uid(const char *uid, uint32_t *ret_pod, uint32_t *ret_incarnation)
-{
-	return sscanf(uid, "%8x-7a1c-4c0e-9b5d-%12x", ret_pod, ret_incarnation) == 2;
 }
 
 /* Which of world_arguments() the Exec probe has; none of them where it has no such probe. */
@@ -143,8 +181,6 @@ static struct observed *find(const struct agent *agent, uint32_t pod)
 	struct observed *observed;
 
 	HASH_FIND(hh, agent->observed, &pod, sizeof(pod), observed);
-	if (!is_in_table(observed))
-		abort();
 	return observed;
 }
 
@@ -154,7 +190,7 @@ static void observe(struct agent *agent, const cJSON *item)
 	uint32_t pod, incarnation;
 
 	agent->agents->totals.upserts++;
-	if (!read_uid(json_text(item, "uid"), &pod, &incarnation))
+	if (!world_read_pod_name(json_text(item, "name"), &pod, &incarnation))
 		return;
 	observed = find(agent, pod);
 	if (!observed) {
@@ -163,8 +199,11 @@ static void observe(struct agent *agent, const cJSON *item)
 			abort();
 		observed->pod = pod;
 		HASH_ADD(hh, agent->observed, pod, sizeof(pod), observed);
+		if (!is_in_table(observed))
+			abort();
 		agent->agents->totals.pods++;
 	}
+	snprintf(observed->uid, sizeof(observed->uid), "%s", json_text(item, "uid"));
 	observed->incarnation = incarnation;
 	observed->setting = read_setting(item);
 	observed->marked = true;
@@ -173,11 +212,12 @@ static void observe(struct agent *agent, const cJSON *item)
 /* A pod that was replaced on its node may have come before its predecessor goes. */
 static void let_go(struct agent *agent, const char *uid)
 {
-	uint32_t pod, incarnation;
-	struct observed *observed = read_uid(uid, &pod, &incarnation) ? find(agent, pod) : NULL;
+	struct observed *observed, *next;
 
-	if (observed && observed->incarnation == incarnation)
-		forget(agent, observed);
+	HASH_ITER(hh, agent->observed, observed, next) {
+		if (strcmp(observed->uid, uid) == 0)
+			forget(agent, observed);
+	}
 }
 
 static void carry_out(struct agent *agent, const struct selection_change *change)
@@ -218,16 +258,6 @@ static void on_message(void *context, const cJSON *message)
 	set_answered(agent, true);
 	totals->last_ms = uv_now(agent->agents->loop);
 	say_report(agent);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file || fputs(text, file) < 0 || fclose(file) != 0) {
-		perror(path);
-		exit(EXIT_FAILURE);
-	}
 }
 
 static void dial(struct agent *agent)
@@ -303,21 +333,10 @@ static struct net_context *open_context(uv_loop_t *loop)
 	exit(EXIT_FAILURE);
 }
 
-static void write_token(const struct agents *agents, uint32_t node)
-{
-	char file[256], token[WORLD_NAME_SIZE];
-
-	snprintf(file, sizeof(file), "%s/token-%u", agents->folder, node);
-	api_token(node, token);
-	write_file(file, token);
-}
-
-struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *ca,
-			  const char *folder, int port)
+struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *folder, int port)
 {
 	uint32_t count = world->sizes.counts[WORLD_NODES];
 	struct agents *agents = calloc(1, sizeof(*agents) + count * sizeof(struct agent));
-	char ca_file[256];
 
 	if (!agents)
 		abort();
@@ -326,17 +345,17 @@ struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char
 	agents->count = count;
 	agents->port = port;
 	snprintf(agents->folder, sizeof(agents->folder), "%s", folder);
-	snprintf(ca_file, sizeof(ca_file), "%s/ca.crt", folder);
-	write_file(ca_file, ca);
 	uv_timer_init(loop, &agents->dial);
 	agents->dial.data = agents;
+	uv_timer_init(loop, &agents->tell);
+	agents->tell.data = agents;
+	uv_timer_start(&agents->tell, on_tell, TELL_MS, TELL_MS);
 	for (uint32_t node = 0; node < count; node++) {
 		struct agent *agent = &agents->agents[node];
 
 		agent->agents = agents;
 		agent->node = node;
 		agent->net = node % CONTEXT_AGENTS ? agent[-1].net : open_context(loop);
-		write_token(agents, node);
 	}
 	return agents;
 }

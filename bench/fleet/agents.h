@@ -25,11 +25,10 @@ struct agents_totals {
 };
 
 /*
- * Makes an agent for each node; `folder` holds their tokens and the CA from now on. They rest at
- * first.
+ * Makes an agent for each node; `folder` holds their tokens (token-<node>) and the CA (ca.crt).
+ * They rest at first.
  */
-struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *ca,
-			  const char *folder, int port);
+struct agents *agents_new(uv_loop_t *loop, const struct world *world, const char *folder, int port);
 
 /*
  * Has all of them dial, a few at one time: as fast as the operator lets them in. Thousands that try

@@ -39,26 +39,13 @@ static int free_port(void)
 	return ntohs(address.sin_port);
 }
 
-static void write_kubeconfig(const char *path, int api_port)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file)
-		fail(path);
-	fprintf(file,
-		"apiVersion: v1\nkind: Config\ncurrent-context: fleet\n"
-		"clusters: [{name: fleet, cluster: {server: 'http://127.0.0.1:%d'}}]\n"
-		"users: [{name: fleet, user: {token: fleet}}]\n"
-		"contexts: [{name: fleet, context: {cluster: fleet, user: fleet}}]\n",
-		api_port);
-	fclose(file);
-}
-
 static void run_child(char *arguments[], const char *log)
 {
 	int descriptor = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it must not outlive the benchmark */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);	  /* it must not outlive the benchmark */
+	setenv("POD_NAME", "skep-operator-0", 1); /* a container of the pod that it was in before */
+	setenv("POD_UID", "0", 1);
 	if (descriptor < 0)
 		_exit(126);
 	dup2(descriptor, STDOUT_FILENO);
@@ -67,15 +54,14 @@ static void run_child(char *arguments[], const char *log)
 	_exit(127);
 }
 
-void process_start(struct process *process, const char *program, const char *folder, int api_port)
+void process_start(struct process *process, const char *program, const char *folder,
+		   const char *kubeconfig)
 {
-	char kubeconfig[256], log[256], options[5][320];
+	char log[256], options[5][320];
 	char *arguments[] = {(char *)program, options[0], options[1], options[2],
 			     options[3],      options[4], NULL};
 
-	snprintf(kubeconfig, sizeof(kubeconfig), "%s/kubeconfig", folder);
 	snprintf(log, sizeof(log), "%s/operator.log", folder);
-	write_kubeconfig(kubeconfig, api_port);
 	if (!process->agent_port) {
 		process->agent_port = free_port();
 		process->http_port = free_port();

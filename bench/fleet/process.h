@@ -16,10 +16,11 @@ struct process {
 };
 
 /*
- * Starts `program` against the API server on `api_port`; its log goes to `folder`/operator.log.
+ * Starts `program` by a kubeconfig; its log goes to `folder`/operator.log.
  * Ends the whole benchmark where that fails, as do the others below.
  */
-void process_start(struct process *process, const char *program, const char *folder, int api_port);
+void process_start(struct process *process, const char *program, const char *folder,
+		   const char *kubeconfig);
 
 /* Kills it (SIGKILL) and waits for its end. */
 void process_kill(struct process *process);

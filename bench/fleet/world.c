@@ -37,6 +37,7 @@ void world_make(struct world *world, const struct world_sizes *sizes)
 	for (int kind = 0; kind < WORLD_KINDS; kind++) {
 		uint32_t count = world->sizes.counts[kind];
 
+		world->hidden[kind] = true;
 		world->objects[kind] = calloc(count, sizeof(struct world_object));
 		if (!world->objects[kind])
 			abort();
@@ -101,6 +102,19 @@ uint32_t world_selected(const struct world *world, uint32_t policy)
 }
 
 /* Names. */
+
+const char *world_kind_name(enum world_kind kind)
+{
+	static const char *const names[WORLD_KINDS] = {
+		[WORLD_POLICIES] = "observabilitypolicies",
+		[WORLD_PODS] = "pods",
+		[WORLD_NODES] = "nodes",
+		[WORLD_SERVICES] = "services",
+		[WORLD_NAMESPACES] = "namespaces",
+	};
+
+	return names[kind];
+}
 
 void world_node_name(uint32_t node, char name[WORLD_NAME_SIZE])
 {
@@ -171,6 +185,20 @@ static void log_change(struct world *world, enum world_kind kind, uint32_t index
 		world->changed(world->context);
 }
 
+void world_reveal(struct world *world, enum world_kind kind)
+{
+	world->hidden[kind] = false;
+	for (uint32_t i = 0; i < count_of(world, kind); i++) {
+		if (kind != WORLD_PODS) {
+			log_change(world, kind, i, CHANGE_ADDED);
+			continue;
+		}
+		world->objects[kind][i].stage = STAGE_SCHEDULED;
+		log_change(world, kind, i, CHANGE_ADDED);
+		world_move_pod(world, i, STAGE_RUNNING);
+	}
+}
+
 void world_edit_policy(struct world *world, uint32_t policy)
 {
 	world->objects[WORLD_POLICIES][policy].incarnation++;
@@ -184,17 +212,26 @@ const char *world_arguments(uint32_t generation)
 	return words[generation % WORLD_SETTINGS];
 }
 
-void world_set_status(struct world *world, const char *namespace, const char *name,
+bool world_set_status(struct world *world, const char *namespace, const char *name,
 		      const char *status)
 {
 	uint32_t policy = policy_find(world, namespace, name);
 	struct world_object *object = &world->objects[WORLD_POLICIES][policy];
 
-	if (policy == count_of(world, WORLD_POLICIES))
-		return;
+	if (policy == count_of(world, WORLD_POLICIES) ||
+	    (object->status && strcmp(object->status, status) == 0))
+		return false;
 	free(object->status);
 	object->status = strdup(status);
-	log_change(world, WORLD_POLICIES, policy, CHANGE_MODIFIED);
+	return true;
+}
+
+void world_tell_policy(struct world *world, const char *namespace, const char *name)
+{
+	uint32_t policy = policy_find(world, namespace, name);
+
+	if (policy < count_of(world, WORLD_POLICIES))
+		log_change(world, WORLD_POLICIES, policy, CHANGE_MODIFIED);
 }
 
 bool world_policy_is_ready(const struct world *world, uint32_t policy)
@@ -279,12 +316,18 @@ static void write_pod_name(const struct world *world, uint32_t pod, uint32_t inc
 	snprintf(app, sizeof(app), "%.*s", (int)sizeof(app) - 1, whole);
 	if (policy >= deployments_of(world)) {
 		snprintf(owner, WORLD_NAME_SIZE, "%s", app);
-		snprintf(name, WORLD_NAME_SIZE, "%s-%05u-%x", app, world_node_of(world, pod),
-			 incarnation);
+		snprintf(name, WORLD_NAME_SIZE, "%s-%05x%x", app, pod, incarnation);
 		return;
 	}
 	snprintf(owner, WORLD_NAME_SIZE, "%s-%010u", app, policy);
 	snprintf(name, WORLD_NAME_SIZE, "%s-%010u-%05x%x", app, policy, pod, incarnation);
+}
+
+bool world_read_pod_name(const char *name, uint32_t *ret_pod, uint32_t *ret_incarnation)
+{
+	const char *end = strrchr(name, '-');
+
+	return end && sscanf(end, "-%5x%x", ret_pod, ret_incarnation) == 2;
 }
 
 static void write_pod_metadata(const struct world *world, uint32_t pod,
@@ -355,10 +398,12 @@ static void write_pod_spec(const struct world *world, uint32_t pod, bool schedul
 		"\"failureThreshold\":3},\"terminationMessagePath\":\"/dev/termination-log\","
 		"\"imagePullPolicy\":\"IfNotPresent\"}],\"restartPolicy\":\"Always\","
 		"\"terminationGracePeriodSeconds\":30,\"dnsPolicy\":\"ClusterFirst\","
-		"\"serviceAccountName\":\"default\",\"securityContext\":{},\"schedulerName\":"
+		"\"securityContext\":{},\"schedulerName\":"
 		"\"default-scheduler\",\"tolerations\":[{\"key\":"
 		"\"node.kubernetes.io/not-ready\",\"operator\":\"Exists\",\"effect\":\"NoExecute\","
-		"\"tolerationSeconds\":300}],\"priority\":0,\"enableServiceLinks\":true}");
+		"\"tolerationSeconds\":300}],\"priority\":0,\"enableServiceLinks\":true,");
+	text_append_format(out, "\"serviceAccountName\":\"%s\"}",
+			   pod < count_of(world, WORLD_NODES) ? "skep-node-agent" : "default");
 }
 
 static void write_container_status(uint32_t pod, uint32_t incarnation, struct text *out)

@@ -59,7 +59,7 @@ struct world_change {
 
 struct world {
 	struct world_sizes sizes;
-	bool hidden[WORLD_KINDS]; /* lists are empty, for measuring without */
+	bool hidden[WORLD_KINDS]; /* there are none yet, for measuring without */
 	struct world_object *objects[WORLD_KINDS];
 	uint64_t version; /* of the last change */
 	struct world_change *changes;
@@ -68,6 +68,7 @@ struct world {
 	void *context;
 };
 
+/* All of it is hidden at first. */
 void world_make(struct world *world, const struct world_sizes *sizes);
 void world_free(struct world *world);
 
@@ -78,15 +79,25 @@ void world_write(const struct world *world, enum world_kind kind, uint32_t index
 /* Whether an object is there for lists. */
 bool world_has(const struct world *world, enum world_kind kind, uint32_t index);
 
+/*
+ * Ends the hiding of a kind, which world_make() began. Each object of it is a change: it is added,
+ * and a pod goes on to run.
+ */
+void world_reveal(struct world *world, enum world_kind kind);
+
 /* Edits a policy: its Exec probe now has the arguments that world_arguments() tells. */
 void world_edit_policy(struct world *world, uint32_t policy);
 
 /* The word that stands in a policy of this generation. */
 const char *world_arguments(uint32_t generation);
 
-/* Keeps the status (JSON) that was written for the policy of this namespace and name. */
-void world_set_status(struct world *world, const char *namespace, const char *name,
+/*
+ * Keeps the status (JSON) of the policy of this namespace and name. Says whether it is another one
+ * than before; that it changed is to be told by world_tell_policy() where the world is the truth.
+ */
+bool world_set_status(struct world *world, const char *namespace, const char *name,
 		      const char *status);
+void world_tell_policy(struct world *world, const char *namespace, const char *name);
 
 /* Whether the status of a policy says that it is Ready in its present generation. */
 bool world_policy_is_ready(const struct world *world, uint32_t policy);
@@ -107,7 +118,13 @@ uint32_t world_policy_of(const struct world *world, uint32_t pod);
 /* How many pods a policy selects, all of which are on different nodes. */
 uint32_t world_selected(const struct world *world, uint32_t policy);
 
-/* Names of objects as agents and statuses tell them. */
+/* Reads whose pod's name it is, and which of those that were there in turn. */
+bool world_read_pod_name(const char *name, uint32_t *ret_pod, uint32_t *ret_incarnation);
+
+/* "pods" and the like, as they stand in paths. */
+const char *world_kind_name(enum world_kind kind);
+
+/* Names of objects, and the UIDs that pods have where nobody else gives them. */
 void world_node_name(uint32_t node, char name[WORLD_NAME_SIZE]);
 void world_pod_uid(uint32_t pod, uint32_t incarnation, char uid[WORLD_NAME_SIZE]);
 

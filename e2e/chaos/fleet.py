@@ -34,23 +34,8 @@ class Operator:
             "POD_IP": self.address,
         }
         self.environment |= self.clock.environment()
-        self._write_kubeconfig(api_port)
-
-    def _write_kubeconfig(self, api_port):
-        self.kubeconfig = self.plane.folder / f"kubeconfig-{self.number}"
-        server = f"https://127.0.0.1:{api_port}"
-        authority = str(self.plane.folder / "tls.crt")
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "x",
-            "clusters": [
-                {"name": "x", "cluster": {"server": server, "certificate-authority": authority}}
-            ],
-            "users": [{"name": "x", "user": {"token": self.plane.token("skep-operator")}}],
-            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        }
-        self.kubeconfig.write_text(json.dumps(content))
+        self.kubeconfig = plane.folder / f"kubeconfig-{number}"
+        plane.write_kubeconfig(self.kubeconfig, plane.token("skep-operator"), api_port)
 
     def start(self, as_new_pod=False):
         """Starts it, in the pod that it was in, as a kubelet does, or in another one."""

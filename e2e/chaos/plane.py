@@ -38,6 +38,16 @@ AUDIT = {
 }
 
 
+def kubernetes():
+    """The folder of Kubernetes' programs, which are built where nobody has said where they are."""
+    if "SKEP_KUBERNETES" not in os.environ:
+        build = subprocess.run(
+            [ROOT / "e2e/cluster/build-kubernetes"], check=True, stdout=subprocess.PIPE, text=True
+        )
+        os.environ["SKEP_KUBERNETES"] = build.stdout.strip()
+    return pathlib.Path(os.environ["SKEP_KUBERNETES"])
+
+
 class Refused(Exception):
     """The API server said no; the message says why."""
 
@@ -49,7 +59,7 @@ class Refused(Exception):
 class Plane:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.programs = pathlib.Path(os.environ["SKEP_KUBERNETES"])
+        self.programs = kubernetes()
         self.etcd_port, self.port = free_port(), free_port()
         self.etcd = self.server = None
         self.local = threading.local()
@@ -76,7 +86,7 @@ class Plane:
         arguments = ["etcd", f"--data-dir={self.folder}/etcd", "--unsafe-no-fsync"]
         arguments += [f"--listen-client-urls={client}", f"--advertise-client-urls={client}"]
         arguments += [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"]
-        arguments += [f"--initial-cluster=default={peer}"]
+        arguments += [f"--initial-cluster=default={peer}", "--quota-backend-bytes=8589934592"]
         self.etcd = start(arguments, self.folder / "etcd.log")
 
     def start_server(self):
@@ -93,7 +103,7 @@ class Plane:
                 "--tls-private-key-file=tls.key",
                 "--client-ca-file=tls.crt",
                 f"--cert-dir={self.folder}",
-                "--service-cluster-ip-range=10.96.0.0/24",
+                "--service-cluster-ip-range=10.96.0.0/16",
                 f"--service-account-issuer={AUDIENCE}",
                 "--service-account-key-file=tls.key",
                 "--service-account-signing-key-file=tls.key",
@@ -173,6 +183,22 @@ class Plane:
         path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/{account}/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         return self.call("POST", path, request)["status"]["token"]
+
+    def write_kubeconfig(self, path, token, port=None):
+        """By which somebody who has this token finds the API server, or a relay to it."""
+        server = f"https://127.0.0.1:{port or self.port}"
+        authority = str(self.folder / "tls.crt")
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "x",
+            "clusters": [
+                {"name": "x", "cluster": {"server": server, "certificate-authority": authority}}
+            ],
+            "users": [{"name": "x", "user": {"token": token}}],
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        }
+        path.write_text(json.dumps(content))
 
     def kubectl(self, *words):
         options = [f"--server=https://127.0.0.1:{self.port}", "--token=admin-token"]

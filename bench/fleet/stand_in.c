@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "bench/fleet/api.h"
+#include "bench/fleet/stand_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "lib/base/table.h"
 #include <utlist.h>
 
+#include "bench/fleet/folder.h"
 #include "bench/fleet/http.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
@@ -36,16 +37,15 @@ struct stored {
 	UT_hash_handle hh;
 };
 
-struct api {
+struct stand_in {
+	struct api api;
 	struct http_door door;
 	uv_timer_t tick;
 	struct world *world;
 	struct watch *watches;
 	struct stored *stored;
-	char *ca;
-	uint64_t counts[API_COUNTS];
+	const char *folder;
 	uint64_t versions; /* of stored objects */
-	uint64_t last_status_ms;
 };
 
 static const struct {
@@ -120,7 +120,7 @@ static void on_ready(void *context, struct http_peer *peer)
 
 static void on_gone(void *context, struct http_peer *peer)
 {
-	struct api *api = context;
+	struct stand_in *api = context;
 	struct watch *watch = http_data(peer);
 
 	if (!watch)
@@ -133,7 +133,7 @@ static void on_gone(void *context, struct http_peer *peer)
 /* Watches end when the client wished them to. */
 static void on_tick(uv_timer_t *tick)
 {
-	struct api *api = tick->data;
+	struct stand_in *api = tick->data;
 	struct watch *watch, *next;
 
 	DL_FOREACH_SAFE2(api->watches, watch, next, following) {
@@ -148,7 +148,7 @@ static void on_tick(uv_timer_t *tick)
 
 static void on_world_changed(void *context)
 {
-	struct api *api = context;
+	struct stand_in *api = context;
 	struct watch *watch, *next;
 
 	DL_FOREACH_SAFE2(api->watches, watch, next, following) {
@@ -172,11 +172,11 @@ static size_t change_after(const struct world *world, uint64_t version)
 	return low;
 }
 
-static void start_watch(struct api *api, struct http_peer *peer, const char *query, int kind)
+static void start_watch(struct stand_in *api, struct http_peer *peer, const char *query, int kind)
 {
 	struct watch *watch;
 
-	api->counts[API_WATCHES]++;
+	api->api.counts[API_WATCHES]++;
 	http_stream(peer);
 	watch = calloc(1, sizeof(*watch));
 	if (!watch)
@@ -196,7 +196,7 @@ static void start_watch(struct api *api, struct http_peer *peer, const char *que
 
 /* Lists. */
 
-static void list(struct api *api, struct http_peer *peer, const char *query, int kind)
+static void list(struct stand_in *api, struct http_peer *peer, const char *query, int kind)
 {
 	const struct world *world = api->world;
 	uint32_t at = (uint32_t)query_number(query, "continue", 0), count = 0;
@@ -204,7 +204,7 @@ static void list(struct api *api, struct http_peer *peer, const char *query, int
 	uint32_t limit = (uint32_t)query_number(query, "limit", UINT32_MAX);
 	struct text body = TEXT_EMPTY;
 
-	api->counts[API_PAGES]++;
+	api->api.counts[API_PAGES]++;
 	text_append_format(&body, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"items\":[",
 			   kind < 0 ? "List" : collections[kind].list_kind,
 			   kind < 0 ? "v1" : collections[kind].version);
@@ -222,7 +222,7 @@ static void list(struct api *api, struct http_peer *peer, const char *query, int
 	http_answer(peer, 200, &body);
 }
 
-static void get_collection(struct api *api, struct http_peer *peer,
+static void get_collection(struct stand_in *api, struct http_peer *peer,
 			   const struct http_request *request)
 {
 	int kind = WORLD_KINDS - 1;
@@ -237,19 +237,25 @@ static void get_collection(struct api *api, struct http_peer *peer,
 
 /* Reviews of tokens: "agent-<node>" is the agent of that node. */
 
-void api_token(uint32_t node, char token[WORLD_NAME_SIZE])
+static void write_tokens(const struct stand_in *api)
 {
-	snprintf(token, WORLD_NAME_SIZE, "agent-%u", node);
+	char name[WORLD_NAME_SIZE], token[WORLD_NAME_SIZE];
+
+	for (uint32_t node = 0; node < api->world->sizes.counts[WORLD_NODES]; node++) {
+		snprintf(name, sizeof(name), "token-%u", node);
+		snprintf(token, sizeof(token), "agent-%u", node);
+		folder_write(api->folder, name, token);
+	}
 }
 
-static void review(struct api *api, struct http_peer *peer, const struct http_request *request)
+static void review(struct stand_in *api, struct http_peer *peer, const struct http_request *request)
 {
 	cleanup_json cJSON *asked = cJSON_Parse(request->body);
 	char uid[WORLD_NAME_SIZE];
 	struct text body = TEXT_EMPTY;
 	unsigned int node = UINT32_MAX;
 
-	api->counts[API_REVIEWS]++;
+	api->api.counts[API_REVIEWS]++;
 	sscanf(json_text(asked, "spec", "token"), "agent-%u", &node);
 	if (node < api->world->sizes.counts[WORLD_NODES]) {
 		uint32_t pod = world_agent_pod(api->world, node);
@@ -292,7 +298,7 @@ static void encode_secret(cJSON *object)
 	cJSON_DeleteItemFromObject(object, "stringData");
 }
 
-static struct stored *stored_find(const struct api *api, const char *path)
+static struct stored *stored_find(const struct stand_in *api, const char *path)
 {
 	struct stored *stored;
 
@@ -300,7 +306,7 @@ static struct stored *stored_find(const struct api *api, const char *path)
 	return stored;
 }
 
-static struct stored *stored_ensure(struct api *api, const char *path)
+static struct stored *stored_ensure(struct stand_in *api, const char *path)
 {
 	struct stored *stored = stored_find(api, path);
 
@@ -317,7 +323,7 @@ static struct stored *stored_ensure(struct api *api, const char *path)
 	return stored;
 }
 
-static void stamp(struct api *api, cJSON *object)
+static void stamp(struct stand_in *api, cJSON *object)
 {
 	cJSON *metadata = cJSON_GetObjectItem(object, "metadata");
 	char version[24];
@@ -339,15 +345,15 @@ static void answer_object(struct http_peer *peer, int status, const cJSON *objec
 }
 
 /* A write of one object; `path` names it. */
-static void store(struct api *api, struct http_peer *peer, const char *path, cJSON *object)
+static void store(struct stand_in *api, struct http_peer *peer, const char *path, cJSON *object)
 {
 	struct stored *stored = stored_ensure(api, path);
 
 	encode_secret(object);
 	stamp(api, object);
 	if (json_string(object, "data", "ca.crt") && strstr(path, "/configmaps/")) {
-		free(api->ca);
-		api->ca = strdup(json_string(object, "data", "ca.crt"));
+		folder_write(api->folder, "ca.crt", json_text(object, "data", "ca.crt"));
+		api->api.has_ca = true;
 	}
 	cJSON_Delete(stored->object);
 	stored->object = object;
@@ -364,16 +370,19 @@ static void refuse_missing(struct http_peer *peer)
 }
 
 /* A status that was written. One of a policy becomes part of the world. */
-static void take_status(struct api *api, struct http_peer *peer, const struct http_request *request)
+static void take_status(struct stand_in *api, struct http_peer *peer,
+			const struct http_request *request)
 {
 	cleanup_json cJSON *object = cJSON_Parse(request->body);
 	cleanup_free char *status = cJSON_PrintUnformatted(json_find(object, "status"));
+	const char *namespace = json_text(object, "metadata", "namespace");
+	const char *name = json_text(object, "metadata", "name");
 
-	api->counts[API_STATUSES]++;
-	api->last_status_ms = uv_now(api->door.tcp.loop);
-	if (status && strstr(request->path, "/observabilitypolicies/"))
-		world_set_status(api->world, json_text(object, "metadata", "namespace"),
-				 json_text(object, "metadata", "name"), status);
+	api->api.counts[API_STATUSES]++;
+	api->api.last_status_ms = uv_now(api->door.tcp.loop);
+	if (status && strstr(request->path, "/observabilitypolicies/") &&
+	    world_set_status(api->world, namespace, name, status))
+		world_tell_policy(api->world, namespace, name);
 	stamp(api, object);
 	answer_object(peer, 200, object);
 }
@@ -386,16 +395,16 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* What is asked for one by one: Secrets, ConfigMaps, Leases, and what is written by name. */
-static void get(struct api *api, struct http_peer *peer, const struct http_request *request)
+static void get(struct stand_in *api, struct http_peer *peer, const struct http_request *request)
 {
 	const struct stored *stored = stored_find(api, request->path);
 
 	if (stored) {
-		api->counts[API_OTHERS]++;
+		api->api.counts[API_OTHERS]++;
 		answer_object(peer, 200, stored->object);
 	} else if (strstr(request->path, "/secrets/") || strstr(request->path, "/configmaps/") ||
 		   strstr(request->path, "/leases/")) {
-		api->counts[API_OTHERS]++;
+		api->api.counts[API_OTHERS]++;
 		refuse_missing(peer);
 	} else {
 		get_collection(api, peer, request);
@@ -403,25 +412,25 @@ static void get(struct api *api, struct http_peer *peer, const struct http_reque
 }
 
 /* A POST names the collection, and the object itself. */
-static void create(struct api *api, struct http_peer *peer, const struct http_request *request)
+static void create(struct stand_in *api, struct http_peer *peer, const struct http_request *request)
 {
 	cJSON *object = cJSON_Parse(request->body);
 	char path[512];
 
 	if (ends_with(request->path, "/events")) {
-		api->counts[API_EVENTS]++;
+		api->api.counts[API_EVENTS]++;
 		answer_object(peer, 201, object);
 		cJSON_Delete(object);
 		return;
 	}
-	api->counts[API_OTHERS]++;
+	api->api.counts[API_OTHERS]++;
 	snprintf(path, sizeof(path), "%s/%s", request->path, json_text(object, "metadata", "name"));
 	store(api, peer, path, object);
 }
 
 static void on_request(void *context, struct http_peer *peer, const struct http_request *request)
 {
-	struct api *api = context;
+	struct stand_in *api = context;
 
 	if (strcmp(request->method, "GET") == 0) {
 		get(api, peer, request);
@@ -432,18 +441,37 @@ static void on_request(void *context, struct http_peer *peer, const struct http_
 	} else if (strcmp(request->method, "POST") == 0) {
 		create(api, peer, request);
 	} else {
-		api->counts[API_OTHERS]++;
+		bool reports = strstr(request->path, "/nodeprobereports/");
+
+		api->api.counts[reports ? API_NODE_REPORTS : API_OTHERS]++;
+		if (reports)
+			api->api.last_report_ms = uv_now(api->door.tcp.loop);
 		store(api, peer, request->path, cJSON_Parse(request->body));
 	}
 }
 
-struct api *api_open(uv_loop_t *loop, struct world *world, int *ret_port)
+static void write_kubeconfig(const char *folder, int port)
 {
-	struct api *api = calloc(1, sizeof(*api));
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "apiVersion: v1\nkind: Config\ncurrent-context: fleet\n"
+		 "clusters: [{name: fleet, cluster: {server: 'http://127.0.0.1:%d'}}]\n"
+		 "users: [{name: fleet, user: {token: fleet}}]\n"
+		 "contexts: [{name: fleet, context: {cluster: fleet, user: fleet}}]\n",
+		 port);
+	folder_write(folder, "kubeconfig", text);
+}
+
+struct api *stand_in_open(uv_loop_t *loop, struct world *world, const char *folder)
+{
+	struct stand_in *api = calloc(1, sizeof(*api));
+	int port;
 
 	if (!api)
 		abort();
 	api->world = world;
+	api->folder = folder;
 	api->door = (struct http_door){
 		.requested = on_request, .ready = on_ready, .closed = on_gone, .context = api};
 	uv_timer_init(loop, &api->tick);
@@ -451,25 +479,12 @@ struct api *api_open(uv_loop_t *loop, struct world *world, int *ret_port)
 	uv_timer_start(&api->tick, on_tick, TICK_MS, TICK_MS);
 	world->changed = on_world_changed;
 	world->context = api;
-	*ret_port = http_door_open(&api->door, loop);
-	if (*ret_port < 0) {
-		fprintf(stderr, "fleet: cannot listen on loopback: %s\n", uv_strerror(*ret_port));
+	port = http_door_open(&api->door, loop);
+	if (port < 0) {
+		fprintf(stderr, "fleet: cannot listen on loopback: %s\n", uv_strerror(port));
 		exit(EXIT_FAILURE);
 	}
-	return api;
-}
-
-void api_counts(const struct api *api, uint64_t ret_counts[API_COUNTS])
-{
-	memcpy(ret_counts, api->counts, sizeof(api->counts));
-}
-
-const char *api_ca(const struct api *api)
-{
-	return api->ca;
-}
-
-uint64_t api_last_status_ms(const struct api *api)
-{
-	return api->last_status_ms;
+	write_kubeconfig(folder, port);
+	write_tokens(api);
+	return &api->api;
 }
