@@ -25,7 +25,7 @@
 #define LOOK_AGAIN_MS	  100	     /* at what had to wait */
 #define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
 #define REST_MS		  24	     /* after that */
-#define WRITES_LIMIT	  32	     /* under way at one time */
+#define WRITES_LIMIT	  8	     /* under way at one time; the Lease goes among them */
 #define NOT_FOUND	  404
 #define RETRY_FIRST_MS	  500
 #define RETRY_LIMIT_MS	  10000

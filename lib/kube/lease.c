@@ -131,6 +131,15 @@ static void hold(struct kube_lease *lease)
 		lease->handlers.acquired(lease->context);
 }
 
+/* Renewals keep their pace however long answers take, lest a slow one costs the next one's time. */
+static uint32_t left_of_retry_ms(const struct kube_lease *lease)
+{
+	uint64_t passed_ms = clock_ms() - lease->sent_ms;
+
+	return passed_ms < lease->settings.retry_ms ? lease->settings.retry_ms - (uint32_t)passed_ms
+						    : 0;
+}
+
 static void give_back(struct kube_lease *lease);
 
 static void on_written(void *context, const struct kube_response *response)
@@ -149,7 +158,7 @@ static void on_written(void *context, const struct kube_response *response)
 		give_back(lease);
 		return;
 	}
-	turn_after(lease, lease->settings.retry_ms);
+	turn_after(lease, response->reason ? lease->settings.retry_ms : left_of_retry_ms(lease));
 	if (!response->reason)
 		hold(lease);
 }
