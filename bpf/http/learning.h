@@ -3,8 +3,9 @@
 
 /*
  * Heads that have been read are remembered by their shapes (http_shape.h), on each CPU. Shapes have
- * places by their namespace and size, so that connections whose heads are alike share one, but not
- * with those of another tenant; a connection remembers the places of its last heads.
+ * places by their namespace and size, so that connections whose heads are alike share one; where
+ * two namespaces have the same place, the shape is for one of them. A connection remembers the
+ * places of its last heads.
  */
 #ifndef SKEP_BPF_HTTP_LEARNING_H
 #define SKEP_BPF_HTTP_LEARNING_H
