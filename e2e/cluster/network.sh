@@ -29,6 +29,9 @@ make_bridge() {
 	local bridge=$1 address=$2
 	ip link show "$bridge" >/dev/null 2>&1 && return
 	ip link add "$bridge" type bridge
+	# Set, it stays: else it is the lowest of the pods', and each new pod that has a lower one cuts
+	# the others off for seconds.
+	ip link set "$bridge" address "$(<"/sys/class/net/$bridge/address")"
 	ip address add "$address/24" dev "$bridge"
 	ip link set "$bridge" up
 }
