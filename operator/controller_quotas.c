@@ -7,6 +7,7 @@
 
 #include "lib/base/log.h"
 #include "lib/kube/event.h"
+#include "operator/api_group.h"
 #include "operator/controller_internal.h"
 #include "operator/quota.h"
 
@@ -42,7 +43,7 @@ void controller_judge_all(struct controller *controller)
 /* A quota that cannot be read binds more than it should: the leader tells whoever wrote it. */
 static void tell_trouble(const struct controller *controller, const struct quota *quota)
 {
-	const struct kube_object_reference object = {.api_version = "skep.dev/v1alpha1",
+	const struct kube_object_reference object = {.api_version = API_VERSION,
 						     .kind = "ProbeQuota",
 						     .name = quota->name,
 						     .uid = quota->uid};

@@ -11,6 +11,7 @@
 
 #include "lib/base/json.h"
 #include "lib/base/log.h"
+#include "operator/api_group.h"
 #include "operator/controller_internal.h"
 
 /* Pods. */
@@ -270,15 +271,15 @@ static void on_synced(void *context)
 }
 
 const struct controller_watch controller_watches[WATCHES] = {
-	[WATCH_POLICIES] = {"/apis/skep.dev/v1alpha1/observabilitypolicies",
+	[WATCH_POLICIES] = {API_PATH "/observabilitypolicies",
 			    {.upsert = controller_on_policy,
 			     .remove = controller_on_policy_gone,
 			     .synced = on_synced}},
-	[WATCH_CLUSTER_POLICIES] = {"/apis/skep.dev/v1alpha1/clusterobservabilitypolicies",
+	[WATCH_CLUSTER_POLICIES] = {API_PATH "/clusterobservabilitypolicies",
 				    {.upsert = controller_on_cluster_policy,
 				     .remove = controller_on_policy_gone,
 				     .synced = on_synced}},
-	[WATCH_QUOTAS] = {"/apis/skep.dev/v1alpha1/probequotas",
+	[WATCH_QUOTAS] = {API_PATH "/probequotas",
 			  {.upsert = controller_on_quota,
 			   .remove = controller_on_quota_gone,
 			   .synced = on_synced}},
@@ -292,7 +293,7 @@ const struct controller_watch controller_watches[WATCHES] = {
 			 {.upsert = on_node, .remove = on_node_gone, .synced = on_synced}},
 	[WATCH_SERVICES] = {"/api/v1/services",
 			    {.upsert = on_service, .remove = on_service_gone, .synced = on_synced}},
-	[WATCH_NODE_REPORTS] = {"/apis/skep.dev/v1alpha1/nodeprobereports",
+	[WATCH_NODE_REPORTS] = {API_PATH "/nodeprobereports",
 				{.upsert = on_node_report,
 				 .remove = on_node_report_gone,
 				 .synced = on_synced}},

@@ -9,6 +9,7 @@
 
 #include "lib/base/cleanup.h"
 #include "lib/base/json.h"
+#include "operator/api_group.h"
 #include "operator/timestamp.h"
 
 #define MESSAGE_SIZE 768
@@ -355,7 +356,7 @@ cJSON *node_report_object(const char *node, const char *node_uid, cJSON *status)
 	cJSON *metadata;
 
 	if (!json_add_item(object, "status", status) ||
-	    !cJSON_AddStringToObject(object, "apiVersion", "skep.dev/v1alpha1") ||
+	    !cJSON_AddStringToObject(object, "apiVersion", API_VERSION) ||
 	    !cJSON_AddStringToObject(object, "kind", "NodeProbeReport"))
 		return NULL;
 	metadata = cJSON_AddObjectToObject(object, "metadata");

@@ -12,8 +12,8 @@
 #include "lib/base/json.h"
 #include "lib/base/log.h"
 #include "lib/kube/transfer.h"
+#include "operator/api_group.h"
 
-#define FIELD_MANAGER	  "skep-operator"
 #define RETRY_FIRST_MS	  2000
 #define RETRY_LIMIT_MS	  60000
 #define RETRY_SHIFT_LIMIT 5
@@ -89,8 +89,7 @@ static int start_transfer(struct sending *sending, const cJSON *body, struct err
 	};
 
 	snprintf(path, sizeof(path),
-		 "/apis/skep.dev/v1alpha1/nodeprobereports/%s?fieldManager=" FIELD_MANAGER
-		 "&force=true",
+		 API_PATH "/nodeprobereports/%s?fieldManager=" FIELD_MANAGER "&force=true",
 		 sending->record->name);
 	return kube_transfer_start(sending->writer->client, &request, &sending->transfer, error);
 }

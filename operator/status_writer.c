@@ -18,10 +18,9 @@
 #include "lib/kube/event.h"
 #include "lib/kube/transfer.h"
 #include "operator/aggregate.h"
+#include "operator/api_group.h"
 #include "operator/status.h"
 
-#define API_VERSION	  "skep.dev/v1alpha1"
-#define FIELD_MANAGER	  "skep-operator"
 #define LOOK_AGAIN_MS	  100	     /* at what had to wait */
 #define WORK_NS		  8000000ULL /* of computing at one time; agents wait meanwhile */
 #define REST_MS		  24	     /* after that */
@@ -229,8 +228,7 @@ static void format_path(const struct policy *policy, char *path, size_t size)
 	bool namespaced = policy->scope == POLICY_NAMESPACED;
 
 	snprintf(path, size,
-		 "/apis/" API_VERSION "/%s%s%s%s/%s/status?fieldManager=" FIELD_MANAGER
-		 "&force=true",
+		 API_PATH "/%s%s%s%s/%s/status?fieldManager=" FIELD_MANAGER "&force=true",
 		 namespaced ? "namespaces/" : "", namespaced ? policy->namespace : "",
 		 namespaced ? "/" : "", policy_kinds[policy->scope].resource, policy->name);
 }

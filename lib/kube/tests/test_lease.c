@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -169,7 +170,8 @@ static void on_patience(uv_timer_t *timer)
 	((struct world *)timer->data)->late = true;
 }
 
-static void world_open(struct world *world, const struct fake_step *steps, uint32_t deadline_ms)
+static void world_open_at_pace(struct world *world, const struct fake_step *steps,
+			       uint32_t deadline_ms, uint32_t retry_ms)
 {
 	static const struct kube_lease_handlers handlers = {.acquired = on_acquired,
 							    .lost = on_lost};
@@ -179,7 +181,7 @@ static void world_open(struct world *world, const struct fake_step *steps, uint3
 		.identity = "a",
 		.duration_ms = 30000,
 		.deadline_ms = deadline_ms,
-		.retry_ms = 20,
+		.retry_ms = retry_ms,
 	};
 	struct kube_config config = {.token = (char *)"secret"};
 	char server[64];
@@ -196,6 +198,11 @@ static void world_open(struct world *world, const struct fake_step *steps, uint3
 	assert_int_equal(kube_lease_new(world->client, &world->loop, &settings, &handlers, world,
 					&world->lease, NULL),
 			 0);
+}
+
+static void world_open(struct world *world, const struct fake_step *steps, uint32_t deadline_ms)
+{
+	world_open_at_pace(world, steps, deadline_ms, 20);
 }
 
 static void world_close(struct world *world)
@@ -240,6 +247,31 @@ static void makes_it_and_renews_it(void **state)
 	assert_int_equal(world.acquired, 1);
 	assert_int_equal(world.lost, 0);
 	assert_string_equal(kube_lease_holder(world.lease), "a");
+	world_close(&world);
+}
+
+/* An answer took as long as the pause would: the next renewal goes out at once. */
+static void keeps_its_pace(void **state)
+{
+	enum { RETRY_MS = 3000 };
+	static const struct fake_step steps[] = {
+		{.expect = "GET", .status = 200, .body = LEASE("", "1")},
+		{.expect = "PUT", .status = 200, .body = LEASE("a", "2")},
+		{.expect = "PUT", .status = 200, .body = LEASE("a", "3")},
+		{0},
+	};
+	struct world world;
+	uint64_t since;
+
+	(void)state;
+	world_open_at_pace(&world, steps, 20000, RETRY_MS);
+	run_until(&world, world.server.requests == 2);
+	assert_int_equal(world.acquired, 0); /* the answer is on its way */
+	usleep(RETRY_MS * 1000);
+	run_until(&world, world.acquired == 1);
+	since = uv_now(&world.loop);
+	run_until(&world, world.server.requests == 3);
+	assert_true(uv_now(&world.loop) - since < RETRY_MS - 500);
 	world_close(&world);
 }
 
@@ -392,6 +424,7 @@ int main(void)
 		cmocka_unit_test(renews_and_changes_nothing_else),
 		cmocka_unit_test(says_that_it_is_another),
 		cmocka_unit_test(makes_it_and_renews_it),
+		cmocka_unit_test(keeps_its_pace),
 		cmocka_unit_test(yields_to_who_is_faster),
 		cmocka_unit_test(gives_up_in_time),
 		cmocka_unit_test(goes_on_after_a_mishap),
