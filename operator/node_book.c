@@ -270,10 +270,11 @@ void node_book_written(struct node_record *record, const cJSON *status, uint64_t
 		return;
 	}
 	record->failures = 0;
-	record->told = node_told_read(status);
 	if (record->budget_ms < now_ms)
 		record->budget_ms = now_ms;
-	record->budget_ms += NODE_WRITE_INTERVAL_MS;
+	if (record->told.exists)
+		record->budget_ms += NODE_WRITE_INTERVAL_MS;
+	record->told = node_told_read(status);
 }
 
 void node_book_begin(struct node_book *book)

@@ -20,8 +20,9 @@
 
 /*
  * A report is written once in so many ms. When a condition turns, that is not waited for; each such
- * write uses up the time that it came too soon, of at most NODE_TURNS_AT_ONCE such times. Another
- * revision alone, which each change of a pod brings, waits for longer.
+ * write uses up the time that it came too soon, of at most NODE_TURNS_AT_ONCE such times. A new
+ * report is written before its agent has attached anything, so what comes next may come at once.
+ * Another revision alone, which each change of a pod brings, waits for longer.
  */
 #define NODE_WRITE_INTERVAL_MS	  60000
 #define NODE_REVISION_INTERVAL_MS 600000

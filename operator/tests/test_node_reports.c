@@ -262,6 +262,23 @@ static void writes_once_a_minute(void **state)
 	scene_close(scene);
 }
 
+/* The first report is written before anything is attached; what is then is not old for a minute. */
+static void follows_the_first_report_at_once(void **state)
+{
+	struct scene *scene = scene_with_report();
+
+	(void)state;
+	pass(scene, 1000);
+	agent_says(scene, "n1", facts_with(0, 2000, 100));
+	write_one(scene);
+	pass(scene, 1000);
+	agent_says(scene, "n1", facts_with(0, 4000, 100));
+	assert_true(nothing_to_write(scene));
+	pass(scene, MINUTE_MS);
+	write_one(scene);
+	scene_close(scene);
+}
+
 /* Pods come and go all the time, and each makes another revision. */
 static void writes_of_revisions_alone_are_seldom(void **state)
 {
@@ -491,6 +508,7 @@ int main(void)
 		cmocka_unit_test(writes_nothing_where_nothing_moves),
 		cmocka_unit_test(writes_figures_that_moved_by_a_tenth),
 		cmocka_unit_test(writes_once_a_minute),
+		cmocka_unit_test(follows_the_first_report_at_once),
 		cmocka_unit_test(writes_of_revisions_alone_are_seldom),
 		cmocka_unit_test(tells_of_failed_probes_at_once_but_not_for_ever),
 		cmocka_unit_test(says_when_no_agent_is_there),
