@@ -19,6 +19,7 @@
 #include "bpf/http/packet.h"
 #include "bpf/http/pieces.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/tcp_segment.h"
 
 #define PASS 1
@@ -30,9 +31,9 @@ static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
 
 	packet->request = packet->sent == (connection->role == HTTP_CLIENT);
 	packet->stream = packet->request ? &connection->request : &connection->response;
-	if (packet->size)
+	if (likely(packet->size))
 		packet_read(packet, sequence);
-	if (packet_may_end(packet))
+	if (unlikely(packet_may_end(packet)))
 		packet_end(packet, sequence, end);
 }
 
@@ -42,12 +43,12 @@ static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 	struct packet packet = {.skb = skb, .target = target, .sent = sent, .sk = skb->sk};
 	struct tcp_segment segment;
 
-	if (!packet.sk || !target->target || !tcp_segment_parse(skb, &segment))
+	if (unlikely(!packet.sk || !target->target || !tcp_segment_parse(skb, &segment)))
 		return PASS;
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
 	packet.connection = connection_ensure(&packet, &segment);
-	if (!packet.connection)
+	if (unlikely(!packet.connection))
 		return PASS;
 	packet.flags = segment.flags;
 	packet.offset = skb->len - segment.payload;

@@ -15,6 +15,7 @@
 #include "bpf/http/connection.h"
 #include "bpf/http/target.h"
 #include "bpf/lib/histogram.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/verifier.h"
 
@@ -133,9 +134,10 @@ static __always_inline __u32 answer_find(struct connection *connection,
 {
 	struct answer *answer = &connection->answer;
 
-	if (answer->status != exchange->status || answer->method != exchange->request.method ||
-	    answer->route != exchange->route ||
-	    exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS) {
+	if (unlikely(answer->status != exchange->status ||
+		     answer->method != exchange->request.method ||
+		     answer->route != exchange->route ||
+		     exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS)) {
 		answer->index = kind_find(connection, target, exchange);
 		answer->route = exchange->route;
 		answer->status = exchange->status;
@@ -152,7 +154,7 @@ static __always_inline struct http_counters *counters_find(struct connection *co
 	struct http_kind others = {.target = connection->target, .role = connection->role};
 	__u32 index = answer_find(connection, target, exchange);
 
-	if (!index)
+	if (unlikely(!index))
 		return bpf_map_lookup_elem(&http_others, &others);
 	index--;
 	return bpf_map_lookup_elem(&http_counters, &index);
@@ -161,7 +163,7 @@ static __always_inline struct http_counters *counters_find(struct connection *co
 /* A division of 64 bits takes longer than all the rest of counting: (2^38 / 1000 + 1) >> 38. */
 static __always_inline __u32 microseconds(__u64 ns)
 {
-	__u64 us = ns >> 32 ? ns / 1000 : ns * 274877907 >> 38;
+	__u64 us = unlikely(ns >> 32) ? ns / 1000 : ns * 274877907 >> 38;
 
 	return us < 0xffffffff ? us : 0xffffffff;
 }
@@ -204,8 +206,8 @@ static __always_inline void exchange_observe(struct http_counters *counters,
 	__u64 began_ns = exchange->request.began_ns;
 	__u32 duration = microseconds(ns_between(began_ns, exchange->ended_ns));
 
-	if (exchange->status && exchange->answered_ns == exchange->ended_ns &&
-	    duration <= HTTP_QUICK_US) {
+	if (likely(exchange->status && exchange->answered_ns == exchange->ended_ns &&
+		   duration <= HTTP_QUICK_US)) {
 		observe_quick(counters, duration);
 		return;
 	}
@@ -234,13 +236,13 @@ static __always_inline void exchange_count(struct connection *connection,
 {
 	struct http_counters *counters = counters_find(connection, target, exchange);
 
-	if (!counters)
+	if (unlikely(!counters))
 		return;
 	exchange_count_bytes(counters, exchange);
 	exchange_observe(counters, exchange);
-	if (exchange->end == HTTP_ABORTED_BY_CLIENT)
+	if (unlikely(exchange->end == HTTP_ABORTED_BY_CLIENT))
 		__sync_fetch_and_add(&counters->aborted_by_client, 1);
-	else if (exchange->end == HTTP_ABORTED_BY_SERVER)
+	else if (unlikely(exchange->end == HTTP_ABORTED_BY_SERVER))
 		__sync_fetch_and_add(&counters->aborted_by_server, 1);
 }
 

@@ -14,6 +14,7 @@
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 
 /* A request begins while the one before it still waits. */
 static __always_inline void request_set_aside(struct connection *connection)
@@ -59,7 +60,7 @@ static __always_inline struct request request_oldest(const struct connection *co
 
 	barrier();
 	behind = *(volatile __u32 *)&connection->set_aside - connection->answered - 1;
-	return behind < PIPELINE ? request_aside(connection, connection->answered) : request;
+	return unlikely(behind < PIPELINE) ? request_aside(connection, connection->answered) : request;
 }
 
 /*
@@ -80,14 +81,14 @@ __noinline int exchange_end(struct __sk_buff *skb, struct connection *connection
 	exchange.status = response->head.status;
 	response->bytes = 0;
 	response->head.status = 0;
-	if (!connection_waiting(connection))
+	if (unlikely(!connection_waiting(connection)))
 		return 0; /* nobody has asked for it: the next one has another */
 	exchange.request = request_oldest(connection);
-	if (target->wants & HTTP_WANTS_ROUTES)
+	if (unlikely(target->wants & HTTP_WANTS_ROUTES))
 		exchange.route = exchange_route(skb, connection);
 	exchange.number = ++connection->answered;
 	exchange_count(connection, target, &exchange);
-	if (target->wants & HTTP_WANTS_RECORDS)
+	if (unlikely(target->wants & HTTP_WANTS_RECORDS))
 		exchange_tell(skb, target, &exchange);
 	return 0;
 }
@@ -111,7 +112,7 @@ static __always_inline void stream_restart(struct stream *stream)
 /*
  * Bytes were missed where a message could have begun: begins anew with the next one that is seen.
  */
-static __always_inline void connection_lose(struct packet *packet)
+static __noinline void connection_lose(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 
@@ -123,7 +124,7 @@ static __always_inline void connection_lose(struct packet *packet)
 }
 
 /* A response whose end no byte told of is over when the next request begins. */
-static __always_inline void end_by_next_request(struct packet *packet)
+static __noinline void end_by_next_request(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 	struct stream *response = &connection->response;
@@ -141,17 +142,17 @@ static __always_inline void message_begin(struct packet *packet)
 	struct connection *connection = packet->connection;
 	struct stream *stream = packet->stream;
 
-	if (packet->request && connection->open_ended)
+	if (unlikely(packet->request && connection->open_ended))
 		end_by_next_request(packet);
-	if (packet->request && connection_waiting(connection) &&
-	    connection->set_aside != connection->asked)
+	if (unlikely(packet->request && connection_waiting(connection) &&
+		     connection->set_aside != connection->asked))
 		request_set_aside(connection);
 	stream->began_ns = packet_time(packet);
 	stream->bytes = 0;
 }
 
 /* HTTP has been recognised. */
-static __always_inline void connection_recognise(struct packet *packet)
+static __noinline void connection_recognise(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 
@@ -169,11 +170,11 @@ static __always_inline void request_began(struct packet *packet)
 	struct connection *connection = packet->connection;
 
 	http_finish_request(&connection->request.head);
-	if (connection_waiting(connection) >= PIPELINE) {
+	if (unlikely(connection_waiting(connection) >= PIPELINE)) {
 		connection_lose(packet);
 		return;
 	}
-	if (!connection->counted)
+	if (unlikely(!connection->counted))
 		connection_recognise(packet);
 	connection->asked++;
 }
@@ -199,13 +200,13 @@ static __always_inline void response_began(struct packet *packet)
 	if (connection_waiting(connection))
 		method = request_oldest(connection).method;
 	http_finish_response(head, method);
-	if (!connection->counted)
+	if (unlikely(!connection->counted))
 		connection_recognise(packet);
-	if (head->status < 200 && head->status != 101) {
+	if (unlikely(head->status < 200 && head->status != 101)) {
 		head->status = 0; /* the response itself is still to come */
 		return;
 	}
-	if (head->state == HTTP_OPAQUE || method == HTTP_METHOD_CONNECT)
+	if (unlikely(head->state == HTTP_OPAQUE || method == HTTP_METHOD_CONNECT))
 		end_negotiation(connection, method);
 	if (head->state == HTTP_START || head->state == HTTP_OPAQUE)
 		packet_end_exchange(packet, HTTP_COMPLETE, packet_time(packet));

@@ -16,8 +16,10 @@
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
+#include "bpf/lib/verifier.h"
 
 #define AF_INET 2
 
@@ -73,8 +75,11 @@ static __always_inline void connection_begin(struct connection *connection,
 					     const struct tcp_sock *tcp,
 					     const struct opening *opening)
 {
-	__u32 sent = packet->sent ? segment->sequence : tcp->snd_nxt;
+	__u32 sent = tcp->snd_nxt;
 
+	verifier_forget(sent); /* no instruction may read from one of two kinds of pointers */
+	if (packet->sent)
+		sent = segment->sequence;
 	connection->fresh = opening->fresh;
 	connection->role = opening->role;
 	connection->port = opening->port;
@@ -100,7 +105,7 @@ static __always_inline void connection_drop(struct bpf_sock *sk)
 static __always_inline struct connection *connection_check(struct packet *packet,
 							   struct connection *connection)
 {
-	if (connection->target != packet->target->target)
+	if (unlikely(connection->target != packet->target->target))
 		return NULL;
 	if (target_wants_port(packet->target, connection->port))
 		return connection;
@@ -108,24 +113,22 @@ static __always_inline struct connection *connection_check(struct packet *packet
 	return NULL;
 }
 
-static __always_inline struct connection *connection_ensure(struct packet *packet,
-							    const struct tcp_segment *segment)
+/* The first packet of a connection, as far as this target is concerned. */
+static __noinline struct connection *connection_open(struct packet *packet,
+						     const struct tcp_segment *segment)
 {
 	struct connection *connection;
 	struct bpf_sock *sk = packet->sk;
 	struct opening opening;
 	struct tcp_sock *tcp;
 
-	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
-	if (connection && connection->target >= packet->target->target)
-		return connection_check(packet, connection);
 	if (!segment->payload ||
 	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
 		return NULL;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return NULL;
-	if (connection) /* of a target that has gone */
+	if (packet->connection) /* of a target that has gone */
 		connection_drop(sk);
 	opening = opening_of(packet, segment, tcp);
 	if (!target_wants_port(packet->target, opening.port))
@@ -134,6 +137,19 @@ static __always_inline struct connection *connection_ensure(struct packet *packe
 	if (connection)
 		connection_begin(connection, packet, segment, tcp, &opening);
 	return connection;
+}
+
+/* Finds the packet's connection; NULL where this target is not to look at it. */
+static __always_inline struct connection *connection_ensure(struct packet *packet,
+							    const struct tcp_segment *segment)
+{
+	struct connection *connection =
+		bpf_sk_storage_get(&http_connections, packet->sk, NULL, 0);
+
+	if (likely(connection && connection->target >= packet->target->target))
+		return connection_check(packet, connection);
+	packet->connection = connection;
+	return connection_open(packet, segment);
 }
 
 #endif

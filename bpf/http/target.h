@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/lib/likely.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
@@ -51,7 +52,7 @@ static __always_inline bool target_wants_port(const struct http_target *target, 
 {
 	__u32 i;
 
-	if (!(target->wants & HTTP_WANTS_PORTS))
+	if (likely(!(target->wants & HTTP_WANTS_PORTS)))
 		return true;
 	for (i = 0; i < HTTP_TARGET_PORTS; i++)
 		if (target->ports[i] == port)

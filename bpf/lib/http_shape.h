@@ -5,7 +5,7 @@
  * Heads of HTTP/1 that look like one before. To read a head line by line (http_head.h) takes some
  * 14 ns a line, since where a line begins is known only when the one before has been read. The
  * heads of one program are alike, though: so one that has been read is remembered as a shape, and
- * the next one compared with it, 32 bytes in a go. Where it is the same but for values that tell
+ * the next one compared with it, 64 bytes in a go. Where it is the same but for values that tell
  * nothing, it means the same, and has been read. Both halves compile this, as they do http_head.h.
  *
  * What may differ: the line of a request, which is judged anew; the digits of Content-Length, which
@@ -19,15 +19,17 @@
 #define SKEP_BPF_LIB_HTTP_SHAPE_H
 
 #include "bpf/lib/http_head.h"
+#include "bpf/lib/likely.h"
 
 #define HTTP_SHAPE_SIZE	  512 /* bytes of a head; longer ones are not remembered */
-#define HTTP_SHAPE_BLOCK  32
+#define HTTP_SHAPE_BLOCK  64
+#define HTTP_SHAPE_HALF	  (HTTP_SHAPE_BLOCK / 2)
 #define HTTP_SHAPE_DIGITS 9   /* of a length that may differ */
 #define HTTP_SHAPE_LINE	  128 /* so long a line of a request is reckoned with */
 
-/* Bytes that are compared in one go. */
-struct http_block {
-	__u8 bytes[HTTP_SHAPE_BLOCK]; /* words of them, that may lie anywhere */
+/* Half a block. */
+struct http_half {
+	__u8 bytes[HTTP_SHAPE_HALF]; /* words of them, that may lie anywhere */
 };
 
 /*
@@ -47,7 +49,8 @@ struct http_shape {
 	__u8 patience;
 	__u16 hits;
 	__u16 wait;
-	__u8 reserved[4]; /* words of what follows are aligned */
+	__u8 stale; /* a head was like it that was not the same */
+	__u8 reserved[3]; /* words of what follows are aligned */
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
@@ -74,15 +77,15 @@ static __always_inline __u64 http_word_departs(__u64 word, __u64 known, __u64 sa
 	return ((word ^ known) | plain) & same;
 }
 
-/* Are two blocks, which differ, alike all the same? */
-http_global int http_block_is_alike(const struct http_block *seen, const struct http_block *known,
-				    const struct http_block *same)
+/* Are two halves of blocks, which differ, alike all the same? */
+http_global int http_half_is_alike(const struct http_half *seen, const struct http_half *known,
+				   const struct http_half *same)
 {
 	__u64 departs = 0;
 
 	if (!seen || !known || !same)
 		return false;
-	for (int i = 0; i < HTTP_SHAPE_BLOCK; i += 8)
+	for (int i = 0; i < HTTP_SHAPE_HALF; i += 8)
 		departs |=
 			http_word_departs(http_load(seen->bytes + i), http_load(known->bytes + i),
 					  http_load(same->bytes + i));
@@ -90,7 +93,7 @@ http_global int http_block_is_alike(const struct http_block *seen, const struct 
 }
 
 /* Not 0 where 32 bytes differ. */
-static __always_inline __u64 http_block_differs(const __u8 *a, const __u8 *b)
+static __always_inline __u64 http_half_differs(const __u8 *a, const __u8 *b)
 {
 	return (http_load(a) ^ http_load(b)) | (http_load(a + 8) ^ http_load(b + 8)) |
 	       (http_load(a + 16) ^ http_load(b + 16)) | (http_load(a + 24) ^ http_load(b + 24));
@@ -121,49 +124,75 @@ static __always_inline __u64 http_glance_at_length(struct http_head *head,
 	return at;
 }
 
-/* Is what is at `at` alike to what the shape has at `from`? */
-static __always_inline bool http_is_alike_here(const struct http_shape *shape,
-					       const struct http_sight *sight, __u64 at, __u64 from)
+/* Are `size` bytes, half a block or a whole one, alike? */
+static __always_inline bool http_is_alike_here(struct http_shape *shape,
+					       const struct http_sight *sight, __u64 at, __u64 from,
+					       __u64 size)
 {
+	const __u8 *seen, *known, *same;
+	__u64 differs;
+
 	if (http_is_out_of_sight(at) || http_is_out_of_sight(from))
 		return false;
-	if (!http_block_differs(sight->bytes + at, shape->bytes + from))
+	seen = sight->bytes + at;
+	known = shape->bytes + from;
+	differs = http_half_differs(seen, known);
+	if (size == HTTP_SHAPE_BLOCK)
+		differs |= http_half_differs(seen + HTTP_SHAPE_HALF, known + HTTP_SHAPE_HALF);
+	if (likely(!differs))
 		return true;
-	return http_block_is_alike((const void *)(sight->bytes + at),
-				   (const void *)(shape->bytes + from),
-				   (const void *)(shape->same + from));
+	shape->stale = true;
+	same = shape->same + from;
+	for (__u64 i = 0; i < size; i += HTTP_SHAPE_HALF)
+		if (!http_half_is_alike((const void *)(seen + i), (const void *)(known + i),
+					(const void *)(same + i)))
+			return false;
+	return true;
 }
 
 /*
- * The same of `size` bytes. The last block of them begins before the one before it has ended; where
- * there is only one, what the shape has behind it must not matter.
+ * Are `size` bytes alike? They are looked at `step` at a time; the last ones begin before those
+ * before them have ended.
  */
-static __always_inline bool http_is_alike(const struct http_shape *shape,
-					  const struct http_sight *sight, __u64 at, __u64 from,
-					  __u64 size)
+static __always_inline bool http_is_alike_by(struct http_shape *shape,
+					     const struct http_sight *sight, __u64 at, __u64 from,
+					     __u64 size, __u64 step)
 {
-	__u64 end = http_forget(from + size, sight->zero);
+	__u64 left = size - step;
 
-	at = http_forget(at, sight->zero);
-	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_BLOCK && from + HTTP_SHAPE_BLOCK <= end;
-	     i++) {
-		if (!http_is_alike_here(shape, sight, at, from))
+	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_HALF; i++) {
+		__u64 more = left < step ? left : step;
+
+		if (!http_is_alike_here(shape, sight, at, from, step))
 			return false;
-		at = http_forget(at + HTTP_SHAPE_BLOCK, sight->zero);
-		from = http_forget(from + HTTP_SHAPE_BLOCK, sight->zero);
+		if (!left)
+			return true;
+		at = http_forget(at + more, sight->zero);
+		from = http_forget(from + more, sight->zero);
+		left = http_forget(left - more, sight->zero);
 	}
-	if (from == end)
-		return true;
-	if (size >= HTTP_SHAPE_BLOCK) {
-		at -= HTTP_SHAPE_BLOCK - (end - from);
-		from = end - HTTP_SHAPE_BLOCK;
-	}
-	return http_is_alike_here(shape, sight, at, from);
+	return false;
+}
+
+/*
+ * Is what is at `at` alike to what the shape has at `from`? Of less than half a block, what the
+ * shape has behind it must not matter.
+ */
+http_global int http_is_alike(struct http_shape *shape, const struct http_sight *sight, __u64 at,
+			      __u64 from, __u64 size)
+{
+	if (!shape || !sight)
+		return false;
+	if (size >= HTTP_SHAPE_BLOCK)
+		return http_is_alike_by(shape, sight, at, from, size, HTTP_SHAPE_BLOCK);
+	if (size >= HTTP_SHAPE_HALF)
+		return http_is_alike_by(shape, sight, at, from, size, HTTP_SHAPE_HALF);
+	return http_is_alike_here(shape, sight, at, from, HTTP_SHAPE_HALF);
 }
 
 /* From `start` on: returns where the head ends, or 0 where it is not like the shape. */
 static __always_inline __u64 http_follow_shape(struct http_head *head,
-					       const struct http_shape *shape,
+					       struct http_shape *shape,
 					       const struct http_sight *sight, __u64 start)
 {
 	__u64 digits = shape->digits, size = shape->size, at;
@@ -182,7 +211,7 @@ static __always_inline __u64 http_follow_shape(struct http_head *head,
  * Reads a whole head, of which the first `size` bytes are in sight, by a shape. Returns its size,
  * and what http_look() would have told of it in `head`; or 0, where it is not like that.
  */
-http_global int http_glance(struct http_head *head, const struct http_shape *shape,
+http_global int http_glance(struct http_head *head, struct http_shape *shape,
 			    const struct http_sight *sight, __u32 size)
 {
 	__u64 start = 0, end;
@@ -272,7 +301,7 @@ static __always_inline void http_learn_length(struct http_learning *learning, __
 	if (end == at || http_is_out_of_sight(end) || bytes[end] != '\r')
 		return; /* it must be the same */
 	learning->shape->digits = learning->to;
-	learning->fails |= learning->to < HTTP_SHAPE_BLOCK; /* see http_is_alike() */
+	learning->fails |= learning->to < HTTP_SHAPE_HALF; /* see http_is_alike() */
 	learning->at = end;
 }
 

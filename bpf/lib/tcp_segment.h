@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/lib/likely.h"
+
 #define SEGMENT_FIN 0x01
 #define SEGMENT_SYN 0x02
 #define SEGMENT_RST 0x04
@@ -65,8 +67,8 @@ static __noinline __u32 tcp_segment_skip_extensions(struct __sk_buff *skb)
 }
 
 /* The slow way: a TCP header at any place. */
-static __always_inline bool tcp_segment_load(struct __sk_buff *skb, __u32 offset,
-					     struct tcp_segment *ret_segment)
+static __noinline bool tcp_segment_load(struct __sk_buff *skb, __u32 offset,
+					struct tcp_segment *ret_segment)
 {
 	__u8 tcp[TCP_HEADER_SIZE];
 
@@ -83,7 +85,7 @@ static __always_inline bool tcp_segment_parse_ipv4(struct __sk_buff *skb, const 
 
 	if (ip[9] != IPPROTO_TCP)
 		return false;
-	if (size != IPV4_HEADER_SIZE)
+	if (unlikely(size != IPV4_HEADER_SIZE))
 		return tcp_segment_load(skb, size, ret_segment);
 	if (ip + IPV4_HEADER_SIZE + TCP_HEADER_SIZE > end)
 		return false;
@@ -117,7 +119,7 @@ static __always_inline bool tcp_segment_parse(struct __sk_buff *skb,
 
 	if (ip + IPV4_HEADER_SIZE > end)
 		return false;
-	if (ip[0] >> 4 == 4)
+	if (likely(ip[0] >> 4 == 4))
 		return tcp_segment_parse_ipv4(skb, ip, end, ret_segment);
 	return tcp_segment_parse_ipv6(skb, ip, end, ret_segment);
 }
