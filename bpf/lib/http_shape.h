@@ -55,10 +55,14 @@ struct http_shape {
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
 
-/* A head that may be like a shape, with room for a block behind it. */
+/*
+ * A head that may be like a shape, with room for a block behind it. The kernel's verifier adds the
+ * largest place in a shape and the largest distance of that from the place in the head, so there is
+ * room for both.
+ */
 struct http_sight {
 	__u64 zero; /* always: http_forget() */
-	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
+	__u8 bytes[2 * HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
 
 _Static_assert(HTTP_SHAPE_SIZE >= HTTP_WINDOW_END, "http_is_outside() holds for a sight as well");
@@ -124,113 +128,123 @@ static __always_inline __u64 http_glance_at_length(struct http_head *head,
 	return at;
 }
 
-/* Are `size` bytes, half a block or a whole one, alike? */
-static __always_inline bool http_is_alike_here(struct http_shape *shape,
-					       const struct http_sight *sight, __u64 at, __u64 from,
-					       __u64 size)
+/* Are `size` bytes, half a block or a whole one, alike, which differ? */
+static __always_inline bool http_block_is_alike(struct http_shape *shape, const __u8 *seen,
+						__u64 from, __u64 size)
 {
-	const __u8 *seen, *known, *same;
-	__u64 differs;
-
-	if (http_is_out_of_sight(at) || http_is_out_of_sight(from))
-		return false;
-	seen = sight->bytes + at;
-	known = shape->bytes + from;
-	differs = http_half_differs(seen, known);
-	if (size == HTTP_SHAPE_BLOCK)
-		differs |= http_half_differs(seen + HTTP_SHAPE_HALF, known + HTTP_SHAPE_HALF);
-	if (likely(!differs))
-		return true;
-	shape->stale = true;
-	same = shape->same + from;
 	for (__u64 i = 0; i < size; i += HTTP_SHAPE_HALF)
-		if (!http_half_is_alike((const void *)(seen + i), (const void *)(known + i),
-					(const void *)(same + i)))
+		if (!http_half_is_alike((const void *)(seen + from + i),
+					(const void *)(shape->bytes + from + i),
+					(const void *)(shape->same + from + i)))
 			return false;
+	shape->stale = true;
 	return true;
 }
 
 /*
- * Are `size` bytes alike? They are looked at `step` at a time; the last ones begin before those
- * before them have ended.
+ * Is what is seen alike from `from` to `end`? It is looked at `step` bytes at a time; the last ones
+ * begin before those before them have ended.
  */
-static __always_inline bool http_is_alike_by(struct http_shape *shape,
-					     const struct http_sight *sight, __u64 at, __u64 from,
-					     __u64 size, __u64 step)
+static __always_inline bool http_run_is_alike(struct http_shape *shape, const __u8 *seen,
+					      __u64 from, __u64 last, __u64 step)
 {
-	__u64 left = size - step;
-
 	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_HALF; i++) {
-		__u64 more = left < step ? left : step;
+		__u64 differs;
 
-		if (!http_is_alike_here(shape, sight, at, from, step))
+		if (http_is_out_of_sight(from))
 			return false;
-		if (!left)
+		differs = http_half_differs(seen + from, shape->bytes + from);
+		if (step == HTTP_SHAPE_BLOCK)
+			differs |= http_half_differs(seen + from + HTTP_SHAPE_HALF,
+						     shape->bytes + from + HTTP_SHAPE_HALF);
+		if (unlikely(differs) && !http_block_is_alike(shape, seen, from, step))
+			return false;
+		if (from == last)
 			return true;
-		at = http_forget(at + more, sight->zero);
-		from = http_forget(from + more, sight->zero);
-		left = http_forget(left - more, sight->zero);
+		from += step;
+		if (from > last)
+			from = last;
 	}
 	return false;
 }
 
-/*
- * Is what is at `at` alike to what the shape has at `from`? Of less than half a block, what the
- * shape has behind it must not matter.
- */
-http_global int http_is_alike(struct http_shape *shape, const struct http_sight *sight, __u64 at,
-			      __u64 from, __u64 size)
+/* Of less than half a block, what the shape has behind it must not matter. */
+static __always_inline bool http_is_alike(struct http_shape *shape, const __u8 *seen, __u64 from,
+					  __u64 end)
 {
-	if (!shape || !sight)
-		return false;
-	if (size >= HTTP_SHAPE_BLOCK)
-		return http_is_alike_by(shape, sight, at, from, size, HTTP_SHAPE_BLOCK);
-	if (size >= HTTP_SHAPE_HALF)
-		return http_is_alike_by(shape, sight, at, from, size, HTTP_SHAPE_HALF);
-	return http_is_alike_here(shape, sight, at, from, HTTP_SHAPE_HALF);
+	if (end - from >= HTTP_SHAPE_BLOCK)
+		return http_run_is_alike(shape, seen, from, end - HTTP_SHAPE_BLOCK,
+					 HTTP_SHAPE_BLOCK);
+	return http_run_is_alike(shape, seen, from,
+				 end - from < HTTP_SHAPE_HALF ? from : end - HTTP_SHAPE_HALF,
+				 HTTP_SHAPE_HALF);
 }
 
-/* From `start` on: returns where the head ends, or 0 where it is not like the shape. */
-static __always_inline __u64 http_follow_shape(struct http_head *head,
-					       struct http_shape *shape,
-					       const struct http_sight *sight, __u64 start)
+/*
+ * Follows a shape from `start` on, and reads a length on the way. Returns where the head ends, or 0
+ * where it is not like the shape.
+ */
+http_global int http_follow_shape(struct http_head *head, struct http_shape *shape,
+				  const struct http_sight *sight, __u64 start)
 {
-	__u64 digits = shape->digits, size = shape->size, at;
+	__u64 from = 0, end, at, digits;
 
-	if (!digits)
-		return http_is_alike(shape, sight, start, 0, size) ? start + size : 0;
-	if (!http_is_alike(shape, sight, start, 0, digits))
+	if (!head || !shape || !sight)
 		return 0;
-	at = http_glance_at_length(head, sight, start + digits);
-	if (at == start + digits || !http_is_alike(shape, sight, at, digits, size - digits))
+	end = shape->digits ? shape->digits : shape->size;
+	for (int run = 0; run < 2; run++) {
+		if (http_is_out_of_sight(start) ||
+		    !http_is_alike(shape, sight->bytes + start, from, end))
+			return 0;
+		if (end == shape->size)
+			return start + end;
+		at = start + end;
+		digits = http_glance_at_length(head, sight, at) - at;
+		if (!digits)
+			return 0;
+		start = http_forget(start + digits, sight->zero);
+		from = end;
+		end = shape->size;
+	}
+	return 0;
+}
+
+/* Judges the line of a request. Returns where it ends, or 0 where it is none. */
+http_global int http_glance_at_request(struct http_head *head, const struct http_sight *sight)
+{
+	__u64 end;
+
+	if (!head || !sight)
 		return 0;
-	return at + size - digits;
+	head->state = HTTP_START;
+	end = http_forget(http_seek_odd(sight->bytes, 0), sight->zero);
+	if (http_is_outside(end))
+		return 0;
+	http_judge_request(head, sight->bytes, 0, end, true);
+	return head->state == HTTP_HEADERS ? end : 0;
 }
 
 /*
  * Reads a whole head, of which the first `size` bytes are in sight, by a shape. Returns its size,
  * and what http_look() would have told of it in `head`; or 0, where it is not like that.
  */
-http_global int http_glance(struct http_head *head, struct http_shape *shape,
-			    const struct http_sight *sight, __u32 size)
+static __always_inline __u32 http_glance(struct http_head *head, struct http_shape *shape,
+					 const struct http_sight *sight, __u32 size)
 {
-	__u64 start = 0, end;
+	__u64 start = 0;
+	__u32 end;
 
-	if (!head || !shape || !sight || !shape->size)
+	if (unlikely(!shape->size))
 		return 0;
+	if (head->flags & HTTP_HEAD_REQUEST) {
+		start = http_glance_at_request(head, sight);
+		if (unlikely(!start))
+			return 0;
+	}
 	head->body = shape->body;
 	head->flags = (head->flags & HTTP_HEAD_REQUEST) | shape->flags;
 	head->status = shape->status;
 	head->state = HTTP_HEADERS;
-	if (head->flags & HTTP_HEAD_REQUEST) {
-		head->state = HTTP_START;
-		start = http_forget(http_seek_odd(sight->bytes, 0), sight->zero);
-		if (http_is_outside(start))
-			return 0;
-		http_judge_request(head, sight->bytes, 0, start, true);
-	}
-	if (head->state != HTTP_HEADERS)
-		return 0;
 	end = http_follow_shape(head, shape, sight, start);
 	return end <= size ? end : 0;
 }
