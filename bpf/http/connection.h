@@ -40,11 +40,9 @@ struct request {
 /* Where exchanges of this kind are counted: the last kind that was asked for. */
 struct answer {
 	__u64 used_ns; /* last */
+	__u64 what;    /* exchange_what() */
 	__u32 index;   /* of its counters, and 1; 0: none */
-	__u32 route;
-	__u16 status;
-	__u8 method;
-	__u8 reserved[5];
+	__u32 reserved;
 };
 
 /* A request that waits, in 12 bytes; nanoseconds of 18 years, and what else is known of it. */

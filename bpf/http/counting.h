@@ -128,34 +128,52 @@ __noinline __u32 kind_find(const struct connection *connection, const struct htt
 	return kind_place(&kind, target);
 }
 
+/* What tells the kinds of exchanges on one connection apart. */
+static __always_inline __u64 exchange_what(const struct exchange *exchange)
+{
+	return exchange->route | (__u64)exchange->status << 32 |
+	       (__u64)exchange->request.method << 48;
+}
+
+/* The compiler keeps an exchange in registers as long as nobody is told where it is. */
+static __always_inline void answer_renew(struct answer *answer, const struct connection *connection,
+					 const struct http_target *target,
+					 const struct exchange *exchange)
+{
+	const struct exchange copy = *exchange;
+
+	answer->index = kind_find(connection, target, &copy);
+	answer->what = exchange_what(exchange);
+}
+
 static __always_inline __u32 answer_find(struct connection *connection,
 					 const struct http_target *target,
 					 const struct exchange *exchange)
 {
 	struct answer *answer = &connection->answer;
 
-	if (unlikely(answer->status != exchange->status ||
-		     answer->method != exchange->request.method ||
-		     answer->route != exchange->route ||
-		     exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS)) {
-		answer->index = kind_find(connection, target, exchange);
-		answer->route = exchange->route;
-		answer->status = exchange->status;
-		answer->method = exchange->request.method;
-	}
+	if (unlikely(answer->what != exchange_what(exchange) ||
+		     exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS))
+		answer_renew(answer, connection, target, exchange);
 	answer->used_ns = exchange->ended_ns;
 	return answer->index;
+}
+
+static __noinline struct http_counters *others_find(const struct connection *connection)
+{
+	const struct http_kind others = {.target = connection->target, .role = connection->role};
+
+	return bpf_map_lookup_elem(&http_others, &others);
 }
 
 static __always_inline struct http_counters *counters_find(struct connection *connection,
 							   const struct http_target *target,
 							   const struct exchange *exchange)
 {
-	struct http_kind others = {.target = connection->target, .role = connection->role};
 	__u32 index = answer_find(connection, target, exchange);
 
 	if (unlikely(!index))
-		return bpf_map_lookup_elem(&http_others, &others);
+		return others_find(connection);
 	index--;
 	return bpf_map_lookup_elem(&http_counters, &index);
 }
@@ -193,7 +211,7 @@ static __always_inline void observe(__u32 *slots, __u64 *sum, __u32 us)
 /* A response that came in one packet, after up to 32 ms. */
 static __always_inline void observe_quick(struct http_counters *counters, __u32 us)
 {
-	__u32 slot = slot_of(us);
+	__u32 slot = histogram_near_slot(us, HTTP_FIRST_BOUND);
 
 	verifier_forget(slot);
 	if (slot < HTTP_QUICK_SLOTS)

@@ -89,7 +89,7 @@ __noinline int exchange_end(struct __sk_buff *skb, struct connection *connection
 	exchange.number = ++connection->answered;
 	exchange_count(connection, target, &exchange);
 	if (unlikely(target->wants & HTTP_WANTS_RECORDS))
-		exchange_tell(skb, target, &exchange);
+		exchange_tell(skb, target, exchange);
 	return 0;
 }
 

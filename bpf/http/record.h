@@ -287,11 +287,11 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 
 /* Tells of an exchange that has ended, if that is wanted. */
 static __always_inline void exchange_tell(struct __sk_buff *skb, const struct http_target *target,
-					  struct exchange *exchange)
+					  struct exchange exchange)
 {
-	exchange->told = reasons_of(target, exchange);
-	if (exchange->told)
-		exchange_hand_on(skb, exchange);
+	exchange.told = reasons_of(target, &exchange);
+	if (exchange.told)
+		exchange_hand_on(skb, &exchange);
 }
 
 #endif
