@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http/connection.h"
+#include "bpf/http/early.h"
 #include "bpf/http/ending.h"
 #include "bpf/http/opening.h"
 #include "bpf/http/packet.h"
@@ -66,6 +67,15 @@ SEC("cgroup_skb/egress")
 int http_sent(struct __sk_buff *skb)
 {
 	return packet_take(skb, true);
+}
+
+/* Leaves `reply` alone: what the kernel or another program decides holds. */
+SEC("sockops")
+int http_operation(struct bpf_sock_ops *operation)
+{
+	if (operation->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		early_accept(operation);
+	return PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -12,33 +12,13 @@
 
 #include "bpf/http.h"
 #include "bpf/http/connection.h"
+#include "bpf/http/early.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
 #include "bpf/http/target.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
-
-#define AF_INET 2
-
-static __always_inline void connection_set_address(struct connection *connection,
-						   const struct tcp_sock *tcp)
-{
-	const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
-	__u32 *words = (__u32 *)connection->address;
-
-	if (common->skc_family == AF_INET) {
-		words[0] = 0;
-		words[1] = 0;
-		words[2] = bpf_htonl(0xffff);
-		words[3] = common->skc_daddr;
-	} else {
-		words[0] = common->skc_v6_daddr.in6_u.u6_addr32[0];
-		words[1] = common->skc_v6_daddr.in6_u.u6_addr32[1];
-		words[2] = common->skc_v6_daddr.in6_u.u6_addr32[2];
-		words[3] = common->skc_v6_daddr.in6_u.u6_addr32[3];
-	}
-}
 
 /* What can be told of a connection from the first packet of it that is seen. */
 struct opening {
@@ -81,7 +61,7 @@ static __always_inline void connection_begin(struct connection *connection,
 	connection->request.head.flags = HTTP_HEAD_REQUEST;
 	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
 	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
-	connection_set_address(connection, tcp);
+	address_of_socket(connection->address, tcp);
 	connection->target = packet->target->target;
 }
 
@@ -109,7 +89,7 @@ static __always_inline struct connection *connection_check(struct packet *packet
 }
 
 static __always_inline struct connection *connection_ensure(struct packet *packet,
-							    const struct tcp_segment *segment)
+							    struct tcp_segment *segment)
 {
 	struct connection *connection;
 	struct bpf_sock *sk = packet->sk;
@@ -119,8 +99,11 @@ static __always_inline struct connection *connection_ensure(struct packet *packe
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
 	if (connection && connection->target >= packet->target->target)
 		return connection_check(packet, connection);
-	if (!segment->payload ||
-	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
+	if (!segment->payload)
+		return NULL;
+	if (!packet->sent && sk->state == BPF_TCP_LISTEN)
+		return early_begin(packet, segment);
+	if (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT)
 		return NULL;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
