@@ -48,6 +48,8 @@ static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
 	packet.connection = connection_ensure(&packet, &segment);
+	if (!packet.connection && !sent)
+		packet.connection = early_ensure(&packet, &segment);
 	if (!packet.connection)
 		return PASS;
 	packet.flags = segment.flags;
@@ -75,6 +77,8 @@ int http_operation(struct bpf_sock_ops *operation)
 {
 	if (operation->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
 		early_accept(operation);
+	else if (operation->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		early_connect(operation);
 	return PASS;
 }
 

@@ -15,10 +15,10 @@
 
 #include <linux/bpf.h>
 #include <stdbool.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/http/address.h"
 #include "bpf/http/connection.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
@@ -26,8 +26,6 @@
 #include "bpf/http/target.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
-
-#define AF_INET 2
 
 struct early {
 	struct connection connection;
@@ -43,42 +41,6 @@ struct {
 } http_early SEC(".maps");
 
 static const struct early nothing_early;
-
-/* The other end's address; IPv4 as ::ffff:a.b.c.d. */
-static __always_inline void address_of_socket(__u8 address[16], const struct tcp_sock *tcp)
-{
-	const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
-	__u32 *words = (__u32 *)address;
-
-	if (common->skc_family == AF_INET) {
-		words[0] = 0;
-		words[1] = 0;
-		words[2] = bpf_htonl(0xffff);
-		words[3] = common->skc_daddr;
-	} else {
-		words[0] = common->skc_v6_daddr.in6_u.u6_addr32[0];
-		words[1] = common->skc_v6_daddr.in6_u.u6_addr32[1];
-		words[2] = common->skc_v6_daddr.in6_u.u6_addr32[2];
-		words[3] = common->skc_v6_daddr.in6_u.u6_addr32[3];
-	}
-}
-
-/* The same of a packet that is received. */
-static __always_inline void address_of_packet(__u8 address[16], struct __sk_buff *skb)
-{
-	__u32 *words = (__u32 *)address;
-	__u8 version = 0;
-
-	bpf_skb_load_bytes(skb, 0, &version, sizeof(version));
-	if (version >> 4 == 6) {
-		bpf_skb_load_bytes(skb, 8, address, 16);
-		return;
-	}
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	bpf_skb_load_bytes(skb, 12, &words[3], 4);
-}
 
 /* Puts nothing down yet, of whatever is wanted of a target. */
 static __always_inline void early_clear(const struct http_target *target)
@@ -100,8 +62,8 @@ static __always_inline struct early *early_find(void)
 }
 
 /*
- * What a connection is that begins with this packet, which a listener receives; NULL where the
- * target is not to look at it. Of two targets that see it the newer one does: numbers grow.
+ * What begins with the first bytes of a connection. NULL where the target is not to look at them:
+ * of two targets that see them the newer one does; numbers grow.
  */
 static __noinline struct connection *early_begin(struct packet *packet, struct tcp_segment *segment)
 {
@@ -109,7 +71,7 @@ static __noinline struct connection *early_begin(struct packet *packet, struct t
 	struct early *early = early_find();
 
 	if (segment->flags & SEGMENT_SYN)
-		segment->sequence++; /* which the SYN has */
+		segment->sequence++;
 	if (!early || segment->flags & SEGMENT_RST ||
 	    !target_wants_port(target, packet->sk->src_port) ||
 	    (early->sequence == segment->sequence && early->connection.target > target->target))
@@ -124,6 +86,15 @@ static __noinline struct connection *early_begin(struct packet *packet, struct t
 	early->connection.request.next = segment->sequence;
 	address_of_packet(early->connection.address, packet->skb);
 	return &early->connection;
+}
+
+/* A packet of a socket that nothing is known of: one that a listener receives may begin more. */
+static __always_inline struct connection *early_ensure(struct packet *packet,
+						       struct tcp_segment *segment)
+{
+	if (packet->sk->state != BPF_TCP_LISTEN || !segment->payload)
+		return NULL;
+	return early_begin(packet, segment);
 }
 
 static __always_inline bool early_is_of(const struct early *early, const struct http_target *target,
@@ -188,6 +159,25 @@ static __always_inline void early_accept(struct bpf_sock_ops *operation)
 	early_count(connection, target);
 	early_move(sk, early, target);
 	connection->target = 0;
+}
+
+/*
+ * A client's handshake has ended. If its request went with the SYN, it is known only now where the
+ * response begins.
+ */
+static __always_inline void early_connect(struct bpf_sock_ops *operation)
+{
+	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	struct bpf_sock *sk = operation->sk;
+	struct connection *connection;
+	struct tcp_sock *tcp;
+
+	connection = sk ? bpf_sk_storage_get(&http_connections, sk, NULL, 0) : NULL;
+	if (!connection || connection->target != target->target)
+		return;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		connection->response.next = tcp->rcv_nxt;
 }
 
 #endif

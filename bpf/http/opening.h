@@ -11,8 +11,8 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/http/address.h"
 #include "bpf/http/connection.h"
-#include "bpf/http/early.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
@@ -88,6 +88,17 @@ static __always_inline struct connection *connection_check(struct packet *packet
 	return NULL;
 }
 
+/* Whether the connection may begin with this packet; a SYN may bring a request of its client. */
+static __always_inline bool packet_may_open(const struct packet *packet,
+					    const struct tcp_segment *segment)
+{
+	__u32 state = packet->sk->state;
+
+	return segment->payload &&
+	       (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT ||
+		(packet->sent && state == BPF_TCP_SYN_SENT));
+}
+
 static __always_inline struct connection *connection_ensure(struct packet *packet,
 							    struct tcp_segment *segment)
 {
@@ -99,12 +110,10 @@ static __always_inline struct connection *connection_ensure(struct packet *packe
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
 	if (connection && connection->target >= packet->target->target)
 		return connection_check(packet, connection);
-	if (!segment->payload)
+	if (!packet_may_open(packet, segment))
 		return NULL;
-	if (!packet->sent && sk->state == BPF_TCP_LISTEN)
-		return early_begin(packet, segment);
-	if (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT)
-		return NULL;
+	if (segment->flags & SEGMENT_SYN)
+		segment->sequence++;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return NULL;

@@ -247,6 +247,230 @@ static void test_lost_acknowledgement_ipv6(void **state)
 	check_lost_acknowledgement(state, IPV6);
 }
 
+/* --- with the SYN --- */
+
+#define FAST_OPEN_ALWAYS "519" /* at both ends, also without a cookie */
+
+static void allow_fast_open(enum end end)
+{
+	network_enter(&wire, end);
+	network_run("sysctl -qw net.ipv4.tcp_fastopen=%s", FAST_OPEN_ALWAYS);
+	network_leave(&wire);
+}
+
+/* Connects with a SYN that brings `words`. */
+static void open_fast(const char *words)
+{
+	struct sockaddr_storage address;
+	socklen_t size = address_of(&scene.talk, SERVER, &address);
+	int client = socket_at(&scene.talk, CLIENT, address.ss_family);
+
+	scene.talk.ends[CLIENT] = client;
+	assert_int_equal(sendto(client, words, strlen(words), MSG_FASTOPEN | MSG_NOSIGNAL,
+				(struct sockaddr *)&address, size),
+			 strlen(words));
+	conversation_accept(&scene.talk);
+	hear_bytes(SERVER, strlen(words));
+	scene_hurry(CLIENT);
+	scene_hurry(SERVER);
+}
+
+static void check_fast_open(void **state, enum ip ip, bool server_takes_it)
+{
+	const int waiting = 16;
+	struct truth truth;
+
+	allow_fast_open(CLIENT);
+	allow_fast_open(SERVER);
+	scene_listen(state, &wire, ip);
+	if (server_takes_it)
+		assert_return_code(setsockopt(scene.talk.listener, IPPROTO_TCP, TCP_FASTOPEN,
+					      &waiting, sizeof(waiting)),
+				   errno);
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
+	open_fast(GET GET);
+	truth = truth_of(scene.talk.ends[CLIENT]);
+	assert_int_equal(!!(truth.info.tcpi_options & TCPI_OPT_SYN_DATA), server_takes_it);
+	say(SERVER, OK);
+	say(SERVER, NONE);
+	exchange(HEAD, NONE);
+	assert_exchanged("", 3);
+	assert_exchanged(KIND("GET", "200"), 1);
+	assert_exchanged(KIND("GET", "404"), 1);
+	assert_exchanged(KIND("HEAD", "404"), 1);
+	assert_told(SERVER, CONNECTIONS, "", 1);
+	assert_told(CLIENT, CONNECTIONS, "", 1);
+	assert_told(CLIENT, REQUEST_BYTES, "", 2 * strlen(GET) + strlen(HEAD));
+	assert_nothing_odd();
+}
+
+static void test_fast_open_ipv4(void **state)
+{
+	check_fast_open(state, IPV4, true);
+}
+
+static void test_fast_open_ipv6(void **state)
+{
+	check_fast_open(state, IPV6, true);
+}
+
+/* The client sends it again. */
+static void test_fast_open_refused(void **state)
+{
+	check_fast_open(state, IPV4, false);
+}
+
+/* --- what is nobody's --- */
+
+struct tcp_packet {
+	struct tcphdr header;
+	char data[sizeof(GET) - 1];
+};
+
+static uint16_t checksum(const void *pseudo, size_t pseudo_size, const void *data, size_t size)
+{
+	const uint8_t *parts[] = {pseudo, data};
+	const size_t sizes[] = {pseudo_size, size};
+	uint32_t sum = 0;
+
+	for (size_t part = 0; part < 2; part++)
+		for (size_t i = 0; i < sizes[part]; i++)
+			sum += i % 2 ? parts[part][i] : (uint32_t)parts[part][i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+/* A request out of the blue, to the port of the server, over loopback. */
+static void send_unasked(uint32_t sequence)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct tcp_packet packet = {.header = {.source = htons(40000),
+					       .dest = htons(scene.talk.port),
+					       .seq = htonl(sequence),
+					       .ack_seq = htonl(1),
+					       .doff = sizeof(packet.header) / 4,
+					       .ack = 1,
+					       .psh = 1,
+					       .window = htons(1024)}};
+	const struct {
+		uint32_t from, to;
+		uint8_t zero, protocol;
+		uint16_t size;
+	} pseudo = {htonl(INADDR_LOOPBACK), htonl(INADDR_LOOPBACK), 0, IPPROTO_TCP,
+		    htons(sizeof(packet))};
+	int raw;
+
+	memcpy(packet.data, GET, sizeof(packet.data));
+	packet.header.check = checksum(&pseudo, sizeof(pseudo), &packet, sizeof(packet));
+	network_enter(&loopback, CLIENT);
+	raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
+	network_leave(&loopback);
+	assert_return_code(raw, errno);
+	assert_int_equal(
+		sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&address,
+		       sizeof(address)),
+		sizeof(packet));
+	close(raw);
+}
+
+/* Requests that no connection comes of count nothing, and are not taken for those of others. */
+static void test_packets_out_of_the_blue(void **state)
+{
+	scene_listen(state, &loopback, IPV4);
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
+	for (uint32_t i = 0; i < 1000; i++)
+		send_unasked(i * 0x10001);
+	scene_connect();
+	say(CLIENT, "PUT / HTTP/1.1\r\n\r\n");
+	say(SERVER, OK OK);
+	disconnect();
+	assert_exchanged("", 1);
+	assert_exchanged(KIND("PUT", "200"), 1);
+	assert_told(SERVER, CONNECTIONS, "", 1);
+	assert_nothing_odd();
+}
+
+/* A handshake that packets of others come between. */
+static void test_packets_between_handshake_and_request(void **state)
+{
+	scene_defer(state, &loopback, IPV4);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(conversation_try(&scene.talk), 0);
+		send_unasked(1);
+		assert_int_equal(send(scene.talk.ends[CLIENT], HEAD, strlen(HEAD), 0),
+				 strlen(HEAD));
+		conversation_accept(&scene.talk);
+		send_unasked(2);
+		hear_bytes(SERVER, strlen(HEAD));
+		say(SERVER, OK);
+		disconnect();
+	}
+	assert_exchanged(KIND("HEAD", "200"), 20);
+	assert_exchanged("", 20);
+	assert_nothing_odd();
+}
+
+/* Another port than those that are asked for. */
+static void test_other_ports(void **state)
+{
+	scene_defer(state, &loopback, IPV4);
+	scene_unwatch(SERVER);
+	asked_of[SERVER].http.port_count = 1;
+	asked_of[SERVER].http.ports[0] = (uint16_t)(scene.talk.port ^ 1);
+	scene_watch(SERVER);
+	connect_with(GET);
+	say(SERVER, OK);
+	assert_told(CLIENT, ASKED, "", 1);
+	assert_told(SERVER, SERVED, "", 0);
+	assert_told(SERVER, CONNECTIONS, "", 0);
+	disconnect();
+	scene_unwatch(SERVER);
+	asked_of[SERVER].http.ports[0] = scene.talk.port;
+	scene_watch(SERVER);
+	connect_with(GET);
+	say(SERVER, OK);
+	assert_told(SERVER, SERVED, "", 1);
+}
+
+/* --- two that see it --- */
+
+/* The server's cgroup, and the one above: the newer attachment counts. */
+static void check_two_attachments(void **state, bool outer_is_newer)
+{
+	struct fixture *fixture = *state;
+	const char *outer = fixture->cgroups[0];
+	struct probe_attachment *other;
+
+	scene_listen(state, &loopback, IPV4);
+	scene_end(state);
+	if (!outer_is_newer)
+		other = fixture_attach(fixture, outer, &asked_of[SERVER]);
+	scene_defer(state, &loopback, IPV4);
+	if (outer_is_newer)
+		other = fixture_attach(fixture, outer, &asked_of[SERVER]);
+	connect_with(GET);
+	say(SERVER, OK);
+	disconnect();
+	if (outer_is_newer)
+		assert_int_equal(fixture_sum(fixture, other, SERVED), 1);
+	assert_told(SERVER, SERVED, "", outer_is_newer ? 0 : 1);
+	fixture_detach(fixture, other);
+}
+
+static void test_outer_attachment_is_newer(void **state)
+{
+	check_two_attachments(state, true);
+}
+
+static void test_inner_attachment_is_newer(void **state)
+{
+	check_two_attachments(state, false);
+}
+
 #define TEST(test) cmocka_unit_test_teardown(test, scene_end)
 
 int main(void)
@@ -266,6 +490,14 @@ int main(void)
 		TEST(test_deferred_is_opaque),
 		TEST(test_lost_acknowledgement_ipv4),
 		TEST(test_lost_acknowledgement_ipv6),
+		TEST(test_fast_open_ipv4),
+		TEST(test_fast_open_ipv6),
+		TEST(test_fast_open_refused),
+		TEST(test_packets_out_of_the_blue),
+		TEST(test_packets_between_handshake_and_request),
+		TEST(test_other_ports),
+		TEST(test_outer_attachment_is_newer),
+		TEST(test_inner_attachment_is_newer),
 	};
 
 	return fixture_run(tests, scenes_setup, scenes_teardown);
