@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http/connection.h"
+#include "bpf/http/early.h"
 #include "bpf/http/ending.h"
 #include "bpf/http/opening.h"
 #include "bpf/http/packet.h"
@@ -48,6 +49,8 @@ static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
 	packet.connection = connection_ensure(&packet, &segment);
+	if (unlikely(!packet.connection && !sent))
+		packet.connection = early_ensure(&packet, &segment);
 	if (unlikely(!packet.connection))
 		return PASS;
 	packet.flags = segment.flags;
@@ -67,6 +70,17 @@ SEC("cgroup_skb/egress")
 int http_sent(struct __sk_buff *skb)
 {
 	return packet_take(skb, true);
+}
+
+/* Leaves `reply` alone: what the kernel or another program decides holds. */
+SEC("sockops")
+int http_operation(struct bpf_sock_ops *operation)
+{
+	if (operation->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		early_accept(operation);
+	else if (operation->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		early_connect(operation);
+	return PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

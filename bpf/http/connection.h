@@ -80,7 +80,7 @@ struct connection {
 	__u32 fin_end;
 	__u16 port;
 	__u8 fresh; /* nothing has passed that was not seen */
-	__u8 reserved3;
+	__u8 early; /* its socket is not there yet; see early.h */
 	__u16 request_misses;
 	__u16 response_misses;
 	/* What was kept of a line that is not finished. */

@@ -109,6 +109,13 @@ static __always_inline void stream_restart(struct stream *stream)
 	stream->bytes = 0;
 }
 
+/* Adds one to a member of the target's counts; of an early connection, that is put off. */
+#define packet_count(packet, member)                                                               \
+	do {                                                                                       \
+		if (!(packet)->connection->early)                                                  \
+			target_count((packet)->target, member);                                    \
+	} while (0)
+
 /*
  * Bytes were missed where a message could have begun: begins anew with the next one that is seen.
  */
@@ -120,7 +127,7 @@ static __noinline void connection_lose(struct packet *packet)
 	stream_restart(&connection->response);
 	connection->answered = connection->asked;
 	connection->fresh = false;
-	target_count(packet->target, lost);
+	packet_count(packet, lost);
 }
 
 /* A response whose end no byte told of is over when the next request begins. */
@@ -158,7 +165,7 @@ static __noinline void connection_recognise(struct packet *packet)
 
 	if (packet->request) {
 		connection->counted = true;
-		target_count(packet->target, connections);
+		packet_count(packet, connections);
 	} else {
 		connection->response_misses = 0;
 	}

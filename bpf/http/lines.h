@@ -76,7 +76,7 @@ static __always_inline void stream_miss(struct packet *packet)
 	connection->request.head.state = HTTP_OPAQUE;
 	connection->response.head.state = HTTP_OPAQUE;
 	connection->counted = true;
-	target_count(packet->target, opaque);
+	packet_count(packet, opaque);
 }
 
 /* How many bytes of the packet are in the window now. */

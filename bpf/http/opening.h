@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/http/address.h"
 #include "bpf/http/connection.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
@@ -20,27 +21,6 @@
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
 #include "bpf/lib/verifier.h"
-
-#define AF_INET 2
-
-static __always_inline void connection_set_address(struct connection *connection,
-						   const struct tcp_sock *tcp)
-{
-	const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
-	__u32 *words = (__u32 *)connection->address;
-
-	if (common->skc_family == AF_INET) {
-		words[0] = 0;
-		words[1] = 0;
-		words[2] = bpf_htonl(0xffff);
-		words[3] = common->skc_daddr;
-	} else {
-		words[0] = common->skc_v6_daddr.in6_u.u6_addr32[0];
-		words[1] = common->skc_v6_daddr.in6_u.u6_addr32[1];
-		words[2] = common->skc_v6_daddr.in6_u.u6_addr32[2];
-		words[3] = common->skc_v6_daddr.in6_u.u6_addr32[3];
-	}
-}
 
 /* What can be told of a connection from the first packet of it that is seen. */
 struct opening {
@@ -86,7 +66,7 @@ static __always_inline void connection_begin(struct connection *connection,
 	connection->request.head.flags = HTTP_HEAD_REQUEST;
 	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
 	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
-	connection_set_address(connection, tcp);
+	address_of_socket(connection->address, tcp);
 	connection->target = packet->target->target;
 }
 
@@ -113,18 +93,29 @@ static __always_inline struct connection *connection_check(struct packet *packet
 	return NULL;
 }
 
+/* Whether the connection may begin with this packet; a SYN may bring a request of its client. */
+static __always_inline bool packet_may_open(const struct packet *packet,
+					    const struct tcp_segment *segment)
+{
+	__u32 state = packet->sk->state;
+
+	return segment->payload && (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT ||
+				    (packet->sent && state == BPF_TCP_SYN_SENT));
+}
+
 /* The first packet of a connection, as far as this target is concerned. */
 static __noinline struct connection *connection_open(struct packet *packet,
-						     const struct tcp_segment *segment)
+						     struct tcp_segment *segment)
 {
 	struct connection *connection;
 	struct bpf_sock *sk = packet->sk;
 	struct opening opening;
 	struct tcp_sock *tcp;
 
-	if (!segment->payload ||
-	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
+	if (!packet_may_open(packet, segment))
 		return NULL;
+	if (segment->flags & SEGMENT_SYN)
+		segment->sequence++;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return NULL;
@@ -141,10 +132,9 @@ static __noinline struct connection *connection_open(struct packet *packet,
 
 /* Finds the packet's connection; NULL where this target is not to look at it. */
 static __always_inline struct connection *connection_ensure(struct packet *packet,
-							    const struct tcp_segment *segment)
+							    struct tcp_segment *segment)
 {
-	struct connection *connection =
-		bpf_sk_storage_get(&http_connections, packet->sk, NULL, 0);
+	struct connection *connection = bpf_sk_storage_get(&http_connections, packet->sk, NULL, 0);
 
 	if (likely(connection && connection->target >= packet->target->target))
 		return connection_check(packet, connection);

@@ -46,6 +46,16 @@ struct {
 	__type(value, struct kept);
 } http_kept SEC(".maps");
 
+/* The same of an early connection (early.h), which has no socket yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kept);
+} http_early_kept SEC(".maps");
+
+static const struct kept nothing_kept;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, HTTP_RING_SIZE);
@@ -94,6 +104,15 @@ static __always_inline void kept_append(struct kept *kept, struct __sk_buff *skb
 		head->size = at + size;
 }
 
+static __always_inline struct kept *kept_ensure(struct bpf_sock *sk)
+{
+	__u32 key = 0;
+
+	if (sk->state == BPF_TCP_LISTEN)
+		return bpf_map_lookup_elem(&http_early_kept, &key);
+	return bpf_sk_storage_get(&http_kept, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
 {
@@ -102,7 +121,7 @@ __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
 
 	if (!piece || !sk)
 		return 0;
-	kept = bpf_sk_storage_get(&http_kept, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	kept = kept_ensure(sk);
 	if (!kept)
 		return 0;
 	if (!piece->at)

@@ -33,6 +33,16 @@ struct {
 	__type(value, struct routed);
 } http_routed SEC(".maps");
 
+/* The same of an early connection (early.h), which has no socket yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct routed);
+} http_early_routed SEC(".maps");
+
+static const struct routed nothing_routed;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -176,6 +186,15 @@ static __always_inline __u32 route_number(struct __sk_buff *skb, const struct ht
 	return found_number(skb, target, route, piece);
 }
 
+static __always_inline struct routed *routed_ensure(struct bpf_sock *sk)
+{
+	__u32 key = 0;
+
+	if (sk->state == BPF_TCP_LISTEN)
+		return bpf_map_lookup_elem(&http_early_routed, &key);
+	return bpf_sk_storage_get(&http_routed, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 {
@@ -186,7 +205,7 @@ __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 
 	if (!piece || !sk)
 		return 0;
-	reading.routed = bpf_sk_storage_get(&http_routed, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	reading.routed = routed_ensure(sk);
 	if (!reading.routed)
 		return 0;
 	route = &reading.routed->route;

@@ -26,7 +26,7 @@
 
 struct tcp_segment {
 	__u32 payload;	/* bytes; of all segments where the kernel has joined several (GSO, GRO) */
-	__u32 sequence; /* of the first byte of the payload */
+	__u32 sequence; /* of the first byte of the payload, or of the SYN before it */
 	__u8 flags;
 };
 

@@ -9,14 +9,15 @@
 #include "bpf/http.skel.h"
 #include "node-agent/probes/programs.h"
 
-static const enum bpf_attach_type hooks[HTTP_HOOKS] = {BPF_CGROUP_INET_INGRESS,
-						       BPF_CGROUP_INET_EGRESS};
+static const enum bpf_attach_type hooks[HTTP_HOOKS] = {
+	BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 
 int http_kernel_open(struct http_kernel *kernel, struct error *error)
 {
 	const struct programs_part parts[] = {
 		{"http_received", &kernel->programs[0]},
 		{"http_sent", &kernel->programs[1]},
+		{"http_operation", &kernel->programs[2]},
 		{"http_targets", &kernel->targets},
 		{"http_counts", &kernel->counts},
 		{"http_records", &kernel->records},
@@ -31,7 +32,7 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 	const void *elf = http_bpf__elf_bytes(&size);
 
 	*kernel = (struct http_kernel){
-		.programs = {-1, -1},
+		.programs = {-1, -1, -1},
 		.targets = -1,
 		.counts = -1,
 		.records = -1,

@@ -14,8 +14,8 @@
 #include "node-agent/probes/http_route_maps.h"
 #include "node-agent/probes/probe.h"
 
-/* The hooks of a target: packets received, and sent. */
-#define HTTP_HOOKS 2
+/* The hooks of a target: packets received, and sent; operations on sockets. */
+#define HTTP_HOOKS 3
 
 struct http_kernel {
 	int programs[HTTP_HOOKS];
