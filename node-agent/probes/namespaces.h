@@ -10,6 +10,7 @@
 #ifndef SKEP_NODE_AGENT_PROBES_NAMESPACES_H
 #define SKEP_NODE_AGENT_PROBES_NAMESPACES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/table.h"
@@ -19,6 +20,7 @@ struct namespace {
 	char *name; /* the key of the table */
 	uint32_t number;
 	unsigned int targets;
+	size_t held; /* places of a table in user space that all share; whoever takes them counts */
 	UT_hash_handle hh;
 };
 

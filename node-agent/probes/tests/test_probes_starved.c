@@ -48,6 +48,7 @@ static bool track(void *context)
 	}
 	dns_tracker_free(tracker);
 	assert_int_equal(budget.used, 0);
+	assert_null(budget.namespaces.table);
 	return tracker && !forgotten;
 }
 
