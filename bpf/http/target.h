@@ -47,10 +47,11 @@ static __always_inline struct http_target_counts *target_counts(const struct htt
 	return bpf_map_lookup_elem(&http_counts, &number);
 }
 
-/* A place for the target in a table that it shares with others; false, and counted, if it may not. */
+/* A place for the target in a table that it shares with others; false, and counted, if it may not.
+ */
 static __always_inline bool target_take(const struct http_target *target,
-					struct http_target_counts *counts,
-					enum http_shared table, __u64 limit)
+					struct http_target_counts *counts, enum http_shared table,
+					__u64 limit)
 {
 	if (share_take(&http_shares, target->namespace, table, limit))
 		return true;

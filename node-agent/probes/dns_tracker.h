@@ -33,7 +33,8 @@
 /* A name that does not exist waits so long to be told, for the resolver's next step to show. */
 #define DNS_SEARCH_NS 1000000000ULL
 
-#define DNS_NODE_LIMIT	 4096 /* queries that are known at one time on a node; see struct dns_budget */
+#define DNS_NODE_LIMIT                                                                             \
+	4096 /* queries that are known at one time on a node; see struct dns_budget */
 #define DNS_TARGET_LIMIT 1024 /* of one target */
 #define DNS_SEARCH_LIMIT 32   /* of these, names that do not exist */
 

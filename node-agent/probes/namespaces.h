@@ -16,7 +16,8 @@
 #include "lib/base/table.h"
 
 /* A namespace that has targets. */
-struct namespace {
+struct namespace
+{
 	char *name; /* the key of the table */
 	uint32_t number;
 	unsigned int targets;

@@ -26,7 +26,7 @@ struct probe_attachment {
 	struct series_owner *series;
 	struct namespace *namespace; /* of the pod */
 	uint64_t beyond_share;	     /* when last read */
-	bool leaving; /* this read is the last one */
+	bool leaving;		     /* this read is the last one */
 	UT_hash_handle hh;
 };
 

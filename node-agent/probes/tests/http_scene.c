@@ -72,7 +72,8 @@ static void scene_unwatch(enum end end)
 	scene.attachments[end] = NULL;
 }
 
-static __attribute__((unused)) void scene_listen(void **state, const struct network *network, enum ip ip)
+static __attribute__((unused)) void scene_listen(void **state, const struct network *network,
+						 enum ip ip)
 {
 	scene = (struct scene){
 		.talk = {.fixture = *state,
