@@ -22,7 +22,8 @@
 /* What is known of the requests' routes on a connection, in its socket's storage. */
 struct routed {
 	struct http_route route;      /* of the line that is being read */
-	__u32 numbers[PIPELINE];      /* of the requests that wait */
+	__u32 numbers[PIPELINE];      /* of the requests that wait, by their number, */
+	__u32 first, last;	      /* from this one to that one: others were not routed */
 	__u8 piece[HTTP_ROUTE_PIECE]; /* that is looked at */
 };
 
@@ -196,6 +197,23 @@ static __always_inline __u32 route_number(struct __sk_buff *skb, const struct ht
 	return found_number(skb, target, route, piece);
 }
 
+/* Requests that nobody wanted to know the route of leave a gap, as a policy comes or goes. */
+static __always_inline void routed_set(struct routed *routed, __u32 request, __u32 route)
+{
+	if (request - routed->last > 1)
+		routed->first = request;
+	routed->numbers[request % PIPELINE] = route;
+	barrier();
+	routed->last = request;
+}
+
+static __always_inline __u32 routed_find(const struct routed *routed, __u32 request)
+{
+	if (request - routed->first > routed->last - routed->first)
+		return HTTP_ROUTE_UNASKED;
+	return routed->numbers[request % PIPELINE];
+}
+
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 {
@@ -216,7 +234,7 @@ __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 		bpf_loop(ROUTE_PIECES, route_read_step, &reading, 0);
 	if (!piece->judged || route->phase < HTTP_ROUTE_END || route->phase == HTTP_ROUTE_RESOLVED)
 		return 0;
-	reading.routed->numbers[piece->number % PIPELINE] = route_number(skb, target, route, piece);
+	routed_set(reading.routed, piece->number, route_number(skb, target, route, piece));
 	route->phase = HTTP_ROUTE_RESOLVED;
 	return 0;
 }
@@ -247,7 +265,7 @@ static __always_inline __u32 exchange_route(struct __sk_buff *skb,
 	if (!sk)
 		return HTTP_ROUTE_UNASKED;
 	routed = bpf_sk_storage_get(&http_routed, sk, NULL, 0);
-	return routed ? routed->numbers[connection->answered % PIPELINE] : HTTP_ROUTE_UNASKED;
+	return routed ? routed_find(routed, connection->answered) : HTTP_ROUTE_UNASKED;
 }
 
 #endif
