@@ -3,8 +3,8 @@
 
 /*
  * How much of a table that all pods of a node share the pods of one namespace may have, so that
- * nobody can fill it to the harm of others: a namespace gets a further place while it holds less
- * than SHARE_TIMES_FREE times what is free. Alone on a node it can have three quarters; of two that
+ * nobody can fill it to the harm of others: a namespace gets further places while it has then no
+ * more than SHARE_TIMES_FREE times what was free. Alone on a node it can have three quarters; of two that
  * want all, each has three sevenths; and whoever comes finds some free, however many are there.
  * Nobody has to know how many there are, and what one does not use, others can have.
  */
@@ -16,10 +16,11 @@
 
 #define SHARE_TIMES_FREE 3
 
-/* May who holds `held` of `limit` places have one more, while all together hold `held_by_all`? */
-static inline bool share_has_room(__u64 held, __u64 held_by_all, __u64 limit)
+/* May who holds `held` of `limit` places have `more`, while all together hold `held_by_all`? */
+static inline bool share_has_room(__u64 held, __u64 held_by_all, __u64 limit, __u64 more)
 {
-	return held_by_all < limit && held < SHARE_TIMES_FREE * (limit - held_by_all);
+	return held_by_all + more <= limit &&
+	       held + more <= SHARE_TIMES_FREE * (limit - held_by_all);
 }
 
 /*

@@ -41,7 +41,7 @@ static __always_inline bool share_take(void *shares, __u32 namespace, __u32 tabl
 
 	if (!taken || !returned || !all_taken || !all_returned ||
 	    !share_has_room(share_held(taken, returned), share_held(all_taken, all_returned),
-			    limit))
+			    limit, 1))
 		return false;
 	__sync_fetch_and_add(taken, 1);
 	__sync_fetch_and_add(all_taken, 1);

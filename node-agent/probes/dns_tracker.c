@@ -211,7 +211,7 @@ static bool make_room(struct dns_tracker *tracker)
 	struct query *query = least_wanted(tracker);
 
 	if (own < DNS_TARGET_LIMIT &&
-	    share_has_room(tracker->namespace->held, tracker->budget->used, DNS_NODE_LIMIT))
+	    share_has_room(tracker->namespace->held, tracker->budget->used, DNS_NODE_LIMIT, 1))
 		return true;
 	if (!query)
 		return false;

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "node-agent/probes/dns_message.h"
-#include "node-agent/probes/namespaces.h"
+#include "node-agent/budget/namespaces.h"
 
 #define DNS_TIMEOUT_NS 5000000000ULL /* without an answer, a query has failed then */
 /* Until then it is known, for what is sent again (glibc does so after 5 s) or comes late. */

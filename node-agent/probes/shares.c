@@ -53,7 +53,7 @@ int shares_join(struct shares *shares, const char *name, struct namespace **ret_
 
 	if (!namespace)
 		return error_set(error, ENOMEM, "count the share of namespace %s: no memory", name);
-	result = namespace->targets > 1 ? 0 : add_rows(shares, namespace->number);
+	result = namespace->users > 1 ? 0 : add_rows(shares, namespace->number);
 	if (result < 0) {
 		shares_leave(shares, namespace);
 		return error_set_errno(error, -result, "count the share of namespace %s", name);
@@ -64,7 +64,7 @@ int shares_join(struct shares *shares, const char *name, struct namespace **ret_
 
 void shares_leave(struct shares *shares, struct namespace *namespace)
 {
-	if (namespace && namespace->targets == 1)
+	if (namespace && namespace->users == 1)
 		remove_rows(shares, namespace->number);
 	namespaces_leave(&shares->namespaces, namespace);
 }

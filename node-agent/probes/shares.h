@@ -12,7 +12,7 @@
 
 #include "bpf/lib/share.h"
 #include "lib/base/error.h"
-#include "node-agent/probes/namespaces.h"
+#include "node-agent/budget/namespaces.h"
 
 struct shares {
 	int map; /* struct share_key → struct share_row */

@@ -11,7 +11,7 @@
 #include "node-agent/probes/dns_stream.h"
 #include "node-agent/probes/dns_tracker.h"
 #include "node-agent/probes/http_kinds.h"
-#include "node-agent/probes/namespaces.h"
+#include "node-agent/budget/namespaces.h"
 #include "node-agent/probes/http_templates.h"
 #include "node-agent/probes/tcp_edges.h"
 

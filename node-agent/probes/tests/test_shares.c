@@ -26,7 +26,7 @@ static void take_all(uint64_t *held, size_t count)
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < count; i++)
-			if (share_has_room(held[i], all, LIMIT)) {
+			if (share_has_room(held[i], all, LIMIT, 1)) {
 				held[i]++;
 				all++;
 				more = true;
@@ -72,9 +72,18 @@ static void who_comes_late_has_room(void **state)
 static void a_full_table_has_no_room(void **state)
 {
 	(void)state;
-	assert_false(share_has_room(0, LIMIT, LIMIT));
-	assert_false(share_has_room(0, LIMIT + 1, LIMIT));
-	assert_true(share_has_room(0, LIMIT - 1, LIMIT));
+	assert_false(share_has_room(0, LIMIT, LIMIT, 1));
+	assert_false(share_has_room(0, LIMIT + 1, LIMIT, 1));
+	assert_true(share_has_room(0, LIMIT - 1, LIMIT, 1));
+}
+
+static void many_places_are_taken_at_once_or_not(void **state)
+{
+	(void)state;
+	assert_true(share_has_room(0, LIMIT - 10, LIMIT, 10));
+	assert_false(share_has_room(0, LIMIT - 10, LIMIT, 11));
+	assert_true(share_has_room(20, LIMIT - 10, LIMIT, 10));
+	assert_false(share_has_room(21, LIMIT - 10, LIMIT, 10));
 }
 
 int main(void)
@@ -84,6 +93,7 @@ int main(void)
 		cmocka_unit_test(those_who_want_all_have_as_much),
 		cmocka_unit_test(who_comes_late_has_room),
 		cmocka_unit_test(a_full_table_has_no_room),
+		cmocka_unit_test(many_places_are_taken_at_once_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "node-agent/probes/namespaces.h"
+#include "node-agent/budget/namespaces.h"
 
 static void test_targets_of_a_namespace_share_its_number(void **state)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "node-agent/probes/namespaces.h"
+#include "node-agent/budget/namespaces.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,13 +38,13 @@ struct namespace *namespaces_join(struct namespaces *namespaces, const char *nam
 	if (!namespace)
 	namespace = namespace_add(namespaces, name);
 	if (namespace)
-	namespace->targets++;
+	namespace->users++;
 	return namespace;
 }
 
 void namespaces_leave(struct namespaces *namespaces, struct namespace *namespace)
 {
-	if (!namespace || --namespace->targets)
+	if (!namespace || --namespace->users)
 		return;
 	HASH_DEL(namespaces->table, namespace);
 	namespace_free(namespace);
