@@ -4,9 +4,9 @@
 /*
  * How much of a table that all pods of a node share the pods of one namespace may have, so that
  * nobody can fill it to the harm of others: a namespace gets further places while it has then no
- * more than SHARE_TIMES_FREE times what was free. Alone on a node it can have three quarters; of two that
- * want all, each has three sevenths; and whoever comes finds some free, however many are there.
- * Nobody has to know how many there are, and what one does not use, others can have.
+ * more than SHARE_TIMES_FREE times what was free. Alone on a node it can have three quarters; of
+ * two that want all, each has three sevenths; and whoever comes finds some free, however many are
+ * there. Nobody has to know how many there are, and what one does not use, others can have.
  */
 #ifndef SKEP_BPF_LIB_SHARE_H
 #define SKEP_BPF_LIB_SHARE_H

@@ -40,8 +40,8 @@ static __always_inline bool share_take(void *shares, __u32 namespace, __u32 tabl
 	__u64 *all_returned = share_places(shares, SHARE_NODE, SHARE_RETURNED, table);
 
 	if (!taken || !returned || !all_taken || !all_returned ||
-	    !share_has_room(share_held(taken, returned), share_held(all_taken, all_returned),
-			    limit, 1))
+	    !share_has_room(share_held(taken, returned), share_held(all_taken, all_returned), limit,
+			    1))
 		return false;
 	__sync_fetch_and_add(taken, 1);
 	__sync_fetch_and_add(all_taken, 1);

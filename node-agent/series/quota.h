@@ -26,13 +26,13 @@
 #define SERIES_NODE_LIMIT 50000
 
 struct series_quota {
-	char *policy;	   /* "namespace/name", or "name" of one of the cluster */
+	char *policy;		     /* "namespace/name", or "name" of one of the cluster */
 	struct namespace *namespace; /* of the policy; holds its rows once; "" of the cluster's */
-	size_t users;	   /* owners and rows that refer to it */
-	size_t series;	   /* that the policy has */
-	uint64_t refused;  /* rows, for want of room */
-	uint64_t swept_at; /* when rows that nobody asks for made room, ms */
-	bool sweeping;	   /* they do so now */
+	size_t users;		     /* owners and rows that refer to it */
+	size_t series;		     /* that the policy has */
+	uint64_t refused;	     /* rows, for want of room */
+	uint64_t swept_at;	     /* when rows that nobody asks for made room, ms */
+	bool sweeping;		     /* they do so now */
 	UT_hash_handle hh;
 };
 
