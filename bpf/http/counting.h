@@ -25,7 +25,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, HTTP_KINDS_LIMIT);
 	__type(key, struct http_kind);
-	__type(value, __u32);
+	__type(value, struct http_kind_place);
 } http_kinds SEC(".maps");
 
 /* Nobody maps it into memory: it is that this makes the kernel align it to a page. */
@@ -77,35 +77,45 @@ static __always_inline bool counters_take(__u32 *ret_index)
 	return *ret_index < HTTP_KINDS_LIMIT;
 }
 
-/* Gives a kind counters of its own, unless too many are new, or there are none left. */
-static __always_inline void kind_add(const struct http_kind *kind,
+/* False where there are none left, or another CPU was faster. */
+static __always_inline bool kind_place_take(const struct http_kind *kind, __u32 namespace)
+{
+	struct http_kind_place place = {.namespace = namespace};
+
+	if (!counters_take(&place.index))
+		return false;
+	if (!bpf_map_update_elem(&http_kinds, kind, &place, BPF_NOEXIST))
+		return true;
+	bpf_map_push_elem(&http_free, &place.index, 0);
+	return false;
+}
+
+/* Gives a kind counters of its own, unless too many are new, or the namespace has its share. */
+static __always_inline void kind_add(const struct http_kind *kind, const struct http_target *target,
 				     struct http_target_counts *counts)
 {
-	__u32 index;
-
-	if (!rate_limit_take(&counts->kinds_full_at, bpf_ktime_get_ns(), HTTP_KIND_INTERVAL_NS,
-			     HTTP_KIND_BURST) ||
-	    !counters_take(&index))
-		return;
-	if (bpf_map_update_elem(&http_kinds, kind, &index, BPF_NOEXIST))
-		bpf_map_push_elem(&http_free, &index, 0); /* another CPU was faster */
+	if (rate_limit_take(&counts->kinds_full_at, bpf_ktime_get_ns(), HTTP_KIND_INTERVAL_NS,
+			    HTTP_KIND_BURST) &&
+	    target_take(target, counts, HTTP_SHARED_KINDS, HTTP_KINDS_LIMIT) &&
+	    !kind_place_take(kind, target->namespace))
+		share_leave(&http_shares, target->namespace, HTTP_SHARED_KINDS);
 }
 
 /* The place of the counters of a kind, and 1; 0 where it has none. */
 static __always_inline __u32 kind_place(const struct http_kind *kind,
 					const struct http_target *target)
 {
-	const __u32 *index = bpf_map_lookup_elem(&http_kinds, kind);
+	const struct http_kind_place *place = bpf_map_lookup_elem(&http_kinds, kind);
 	struct http_target_counts *counts;
 
-	if (index)
-		return *index + 1;
+	if (place)
+		return place->index + 1;
 	counts = target_counts(target);
 	if (!counts)
 		return 0;
-	kind_add(kind, counts);
-	index = bpf_map_lookup_elem(&http_kinds, kind);
-	return index ? *index + 1 : 0;
+	kind_add(kind, target, counts);
+	place = bpf_map_lookup_elem(&http_kinds, kind);
+	return place ? place->index + 1 : 0;
 }
 
 /* The same of an exchange's kind. Not static, so that the verifier looks at it once. */

@@ -11,6 +11,7 @@
 
 #include "bpf/http.h"
 #include "bpf/lib/likely.h"
+#include "bpf/lib/share_take.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
@@ -26,6 +27,14 @@ struct {
 	__type(value, struct http_target_counts);
 } http_counts SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SHARE_ROWS_LIMIT);
+	__type(key, struct share_key);
+	__type(value, struct share_row);
+} http_shares SEC(".maps");
+
 static __always_inline void count(__u64 *counter, __u64 more)
 {
 	__sync_fetch_and_add(counter, more);
@@ -37,6 +46,18 @@ static __always_inline struct http_target_counts *target_counts(const struct htt
 	__u32 number = target->target;
 
 	return bpf_map_lookup_elem(&http_counts, &number);
+}
+
+/* A place for the target in a table that it shares with others; false, and counted, if it may not.
+ */
+static __always_inline bool target_take(const struct http_target *target,
+					struct http_target_counts *counts, enum http_shared table,
+					__u64 limit)
+{
+	if (share_take(&http_shares, target->namespace, table, limit))
+		return true;
+	count(&counts->beyond_share, 1);
+	return false;
 }
 
 /* Adds one to a member of the target's counts; these are rare things. */

@@ -21,6 +21,7 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{"http_targets", &kernel->targets},
 		{"http_counts", &kernel->counts},
 		{"http_records", &kernel->records},
+		{"http_shares", &kernel->shares.map},
 		{"http_kinds", &kernel->kinds.kinds.descriptor},
 		{"http_counters", &kernel->kinds.counters},
 		{"http_free", &kernel->kinds.free},
@@ -30,17 +31,20 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 	};
 	size_t size;
 	const void *elf = http_bpf__elf_bytes(&size);
+	int result;
 
 	*kernel = (struct http_kernel){
 		.programs = {-1, -1, -1},
 		.targets = -1,
 		.counts = -1,
 		.records = -1,
-		.kinds = http_kind_maps_init(),
-		.routes = http_route_maps_init(),
+		.shares = shares_init(),
+		.kinds = http_kind_maps_init(&kernel->shares),
+		.routes = http_route_maps_init(&kernel->shares),
 	};
-	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
-				   error);
+	result = programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
+				     error);
+	return result < 0 ? result : shares_open(&kernel->shares, error);
 }
 
 void http_kernel_close(struct http_kernel *kernel)
@@ -50,6 +54,7 @@ void http_kernel_close(struct http_kernel *kernel)
 	programs_close(&kernel->targets);
 	programs_close(&kernel->counts);
 	programs_close(&kernel->records);
+	shares_close(&kernel->shares);
 	http_kind_maps_close(&kernel->kinds);
 	http_route_maps_close(&kernel->routes);
 }
