@@ -40,19 +40,19 @@ static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
 
 static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 {
-	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct packet packet = {.skb = skb, .target = target, .sent = sent, .sk = skb->sk};
+	struct packet packet = {.skb = skb, .sent = sent, .sk = skb->sk};
 	struct tcp_segment segment;
 
-	if (unlikely(!packet.sk || !target->target || !tcp_segment_parse(skb, &segment)))
+	if (unlikely(!packet.sk || !tcp_segment_parse(skb, &segment)))
 		return PASS;
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
-	packet.connection = connection_ensure(&packet, &segment);
-	if (unlikely(!packet.connection && !sent))
-		packet.connection = early_ensure(&packet, &segment);
-	if (unlikely(!packet.connection))
-		return PASS;
+	packet.connection = bpf_sk_storage_get(&http_connections, packet.sk, NULL, 0);
+	if (unlikely(!packet.connection || packet.connection->settled != version_now())) {
+		packet.connection = connection_settle(&packet, &segment);
+		if (!packet.connection)
+			return PASS;
+	}
 	packet.flags = segment.flags;
 	packet.offset = skb->len - segment.payload;
 	packet.size = segment.payload;

@@ -91,40 +91,38 @@ static __always_inline bool kind_place_take(const struct http_kind *kind, __u32 
 }
 
 /* Gives a kind counters of its own, unless too many are new, or the namespace has its share. */
-static __always_inline void kind_add(const struct http_kind *kind, const struct http_target *target,
+static __always_inline void kind_add(const struct http_kind *kind, __u32 namespace,
 				     struct http_target_counts *counts)
 {
 	if (rate_limit_take(&counts->kinds_full_at, bpf_ktime_get_ns(), HTTP_KIND_INTERVAL_NS,
 			    HTTP_KIND_BURST) &&
-	    target_take(target, counts, HTTP_SHARED_KINDS, HTTP_KINDS_LIMIT) &&
-	    !kind_place_take(kind, target->namespace))
-		share_leave(&http_shares, target->namespace, HTTP_SHARED_KINDS);
+	    target_take(counts, namespace, HTTP_SHARED_KINDS, HTTP_KINDS_LIMIT) &&
+	    !kind_place_take(kind, namespace))
+		share_leave(&http_shares, namespace, HTTP_SHARED_KINDS);
 }
 
 /* The place of the counters of a kind, and 1; 0 where it has none. */
-static __always_inline __u32 kind_place(const struct http_kind *kind,
-					const struct http_target *target)
+static __always_inline __u32 kind_place(const struct http_kind *kind, __u32 namespace)
 {
 	const struct http_kind_place *place = bpf_map_lookup_elem(&http_kinds, kind);
 	struct http_target_counts *counts;
 
 	if (place)
 		return place->index + 1;
-	counts = target_counts(target);
+	counts = target_counts(kind->target);
 	if (!counts)
 		return 0;
-	kind_add(kind, target, counts);
+	kind_add(kind, namespace, counts);
 	place = bpf_map_lookup_elem(&http_kinds, kind);
 	return place ? place->index + 1 : 0;
 }
 
 /* The same of an exchange's kind. Not static, so that the verifier looks at it once. */
-__noinline __u32 kind_find(const struct connection *connection, const struct http_target *target,
-			   const struct exchange *exchange)
+__noinline __u32 kind_find(const struct connection *connection, const struct exchange *exchange)
 {
 	struct http_kind kind;
 
-	if (!connection || !target || !exchange)
+	if (!connection || !exchange)
 		return 0;
 	kind = (struct http_kind){
 		.target = connection->target,
@@ -135,7 +133,7 @@ __noinline __u32 kind_find(const struct connection *connection, const struct htt
 		.route = exchange->route,
 	};
 	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
-	return kind_place(&kind, target);
+	return kind_place(&kind, connection->namespace);
 }
 
 /* What tells the kinds of exchanges on one connection apart. */
@@ -147,24 +145,22 @@ static __always_inline __u64 exchange_what(const struct exchange *exchange)
 
 /* The compiler keeps an exchange in registers as long as nobody is told where it is. */
 static __always_inline void answer_renew(struct answer *answer, const struct connection *connection,
-					 const struct http_target *target,
 					 const struct exchange *exchange)
 {
 	const struct exchange copy = *exchange;
 
-	answer->index = kind_find(connection, target, &copy);
+	answer->index = kind_find(connection, &copy);
 	answer->what = exchange_what(exchange);
 }
 
 static __always_inline __u32 answer_find(struct connection *connection,
-					 const struct http_target *target,
 					 const struct exchange *exchange)
 {
 	struct answer *answer = &connection->answer;
 
 	if (unlikely(answer->what != exchange_what(exchange) ||
 		     exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS))
-		answer_renew(answer, connection, target, exchange);
+		answer_renew(answer, connection, exchange);
 	answer->used_ns = exchange->ended_ns;
 	return answer->index;
 }
@@ -177,10 +173,9 @@ static __noinline struct http_counters *others_find(const struct connection *con
 }
 
 static __always_inline struct http_counters *counters_find(struct connection *connection,
-							   const struct http_target *target,
 							   const struct exchange *exchange)
 {
-	__u32 index = answer_find(connection, target, exchange);
+	__u32 index = answer_find(connection, exchange);
 
 	if (unlikely(!index))
 		return others_find(connection);
@@ -259,10 +254,9 @@ static __always_inline void exchange_count_bytes(struct http_counters *counters,
 }
 
 static __always_inline void exchange_count(struct connection *connection,
-					   const struct http_target *target,
 					   const struct exchange *exchange)
 {
-	struct http_counters *counters = counters_find(connection, target, exchange);
+	struct http_counters *counters = counters_find(connection, exchange);
 
 	if (unlikely(!counters))
 		return;

@@ -60,20 +60,21 @@ static __always_inline struct request request_oldest(const struct connection *co
 
 	barrier();
 	behind = *(volatile __u32 *)&connection->set_aside - connection->answered - 1;
-	return unlikely(behind < PIPELINE) ? request_aside(connection, connection->answered) : request;
+	return unlikely(behind < PIPELINE) ? request_aside(connection, connection->answered)
+					   : request;
 }
 
 /*
  * The oldest request that waits is over: its response is complete, or will never be. Not static, so
  * that the verifier looks at it once, and not for each place that calls it.
  */
-__noinline int exchange_end(struct __sk_buff *skb, struct connection *connection,
-			    const struct http_target *target, __u32 end, __u64 ended_ns)
+__noinline int exchange_end(struct __sk_buff *skb, struct connection *connection, __u32 wants,
+			    __u32 end, __u64 ended_ns)
 {
 	struct exchange exchange = {.ended_ns = ended_ns, .end = end};
 	struct stream *response;
 
-	if (!connection || !target)
+	if (!connection)
 		return 0;
 	response = &connection->response;
 	exchange.answered_ns = response->began_ns;
@@ -84,12 +85,12 @@ __noinline int exchange_end(struct __sk_buff *skb, struct connection *connection
 	if (unlikely(!connection_waiting(connection)))
 		return 0; /* nobody has asked for it: the next one has another */
 	exchange.request = request_oldest(connection);
-	if (unlikely(target->wants & HTTP_WANTS_ROUTES))
+	if (unlikely(wants & HTTP_WANTS_ROUTES))
 		exchange.route = exchange_route(skb, connection);
 	exchange.number = ++connection->answered;
-	exchange_count(connection, target, &exchange);
-	if (unlikely(target->wants & HTTP_WANTS_RECORDS))
-		exchange_tell(skb, target, exchange);
+	exchange_count(connection, &exchange);
+	if (unlikely(wants & HTTP_WANTS_RECORDS))
+		exchange_tell(skb, exchange);
 	return 0;
 }
 
@@ -97,7 +98,7 @@ __noinline int exchange_end(struct __sk_buff *skb, struct connection *connection
 static __always_inline void packet_end_exchange(struct packet *packet, enum http_end end,
 						__u64 ended_ns)
 {
-	exchange_end(packet->skb, packet->connection, packet->target, end, ended_ns);
+	exchange_end(packet->skb, packet->connection, packet->wants, end, ended_ns);
 }
 
 static __always_inline void stream_restart(struct stream *stream)
@@ -113,7 +114,7 @@ static __always_inline void stream_restart(struct stream *stream)
 #define packet_count(packet, member)                                                               \
 	do {                                                                                       \
 		if (!(packet)->connection->early)                                                  \
-			target_count((packet)->target, member);                                    \
+			target_count((packet)->connection->target, member);                        \
 	} while (0)
 
 /*

@@ -48,8 +48,7 @@ static __always_inline __u32 head_glance(struct packet *packet, struct http_head
 		return 0;
 	shape = &glancing->shapes[place];
 	glance_begin(glancing, packet->skb);
-	if (unlikely(*(volatile __u32 *)&shape->taken ||
-		     shape->namespace != packet->target->namespace))
+	if (unlikely(*(volatile __u32 *)&shape->taken || shape->namespace != connection->namespace))
 		return 0;
 	size = sight_load(packet, glancing, shape);
 	head->flags = packet->stream->head.flags & HTTP_HEAD_REQUEST;
@@ -70,8 +69,7 @@ static __always_inline void stream_glance(struct packet *packet)
 		return;
 	message_begin(packet);
 	packet->stream->head = head;
-	if (unlikely(packet->request &&
-		     packet->target->wants & (HTTP_WANTS_RECORDS | HTTP_WANTS_ROUTES)))
+	if (unlikely(packet->request && packet->wants))
 		request_read(packet, size);
 	packet_skip(packet, size);
 	stream_end_head(packet);

@@ -13,6 +13,7 @@
 #include "bpf/http.h"
 #include "bpf/http/address.h"
 #include "bpf/http/connection.h"
+#include "bpf/http/early.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
@@ -67,7 +68,6 @@ static __always_inline void connection_begin(struct connection *connection,
 	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
 	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
 	address_of_socket(connection->address, tcp);
-	connection->target = packet->target->target;
 }
 
 /*
@@ -81,18 +81,6 @@ static __always_inline void connection_drop(struct bpf_sock *sk)
 	bpf_sk_storage_delete(&http_routed, sk);
 }
 
-/* A connection that is there already; NULL where this target is not to look at it (any more). */
-static __always_inline struct connection *connection_check(struct packet *packet,
-							   struct connection *connection)
-{
-	if (unlikely(connection->target != packet->target->target))
-		return NULL;
-	if (target_wants_port(packet->target, connection->port))
-		return connection;
-	connection_drop(packet->sk);
-	return NULL;
-}
-
 /* Whether the connection may begin with this packet; a SYN may bring a request of its client. */
 static __always_inline bool packet_may_open(const struct packet *packet,
 					    const struct tcp_segment *segment)
@@ -104,8 +92,9 @@ static __always_inline bool packet_may_open(const struct packet *packet,
 }
 
 /* The first packet of a connection, as far as this target is concerned. */
-static __noinline struct connection *connection_open(struct packet *packet,
-						     struct tcp_segment *segment)
+static __always_inline struct connection *connection_open(struct packet *packet,
+							  struct tcp_segment *segment,
+							  const struct http_target *target)
 {
 	struct connection *connection;
 	struct bpf_sock *sk = packet->sk;
@@ -122,7 +111,7 @@ static __noinline struct connection *connection_open(struct packet *packet,
 	if (packet->connection) /* of a target that has gone */
 		connection_drop(sk);
 	opening = opening_of(packet, segment, tcp);
-	if (!target_wants_port(packet->target, opening.port))
+	if (!target_wants_port(target, opening.port))
 		return NULL;
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (connection)
@@ -130,16 +119,46 @@ static __noinline struct connection *connection_open(struct packet *packet,
 	return connection;
 }
 
-/* Finds the packet's connection; NULL where this target is not to look at it. */
-static __always_inline struct connection *connection_ensure(struct packet *packet,
-							    struct tcp_segment *segment)
+/* A connection that is there already; NULL where this target is not to look at it (any more). */
+static __always_inline struct connection *connection_check(struct packet *packet,
+							   const struct http_target *target)
 {
-	struct connection *connection = bpf_sk_storage_get(&http_connections, packet->sk, NULL, 0);
+	struct connection *connection = packet->connection;
 
-	if (likely(connection && connection->target >= packet->target->target))
-		return connection_check(packet, connection);
-	packet->connection = connection;
-	return connection_open(packet, segment);
+	if (connection->target != target->target)
+		return NULL;
+	if (target_wants_port(target, connection->port))
+		return connection;
+	connection_drop(packet->sk);
+	return NULL;
+}
+
+/*
+ * Finds out what this target wants of a packet, and of its connection, if it has any. Returns NULL
+ * where it is not to look at it.
+ */
+static __noinline struct connection *connection_settle(struct packet *packet,
+						       struct tcp_segment *segment)
+{
+	const __u32 version = version_now();
+	const struct http_target *target = target_find();
+	struct connection *connection;
+
+	if (!target->target)
+		return NULL;
+	if (packet->connection && packet->connection->target >= target->target)
+		connection = connection_check(packet, target);
+	else
+		connection = connection_open(packet, segment, target);
+	if (!connection && !packet->sent)
+		connection = early_ensure(packet, segment, target);
+	if (!connection)
+		return NULL;
+	packet->wants = target->wants & ~HTTP_WANTS_PORTS;
+	connection->target = target->target;
+	connection->namespace = target->namespace;
+	connection->settled = packet->wants ? 0 : version;
+	return connection;
 }
 
 #endif

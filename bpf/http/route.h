@@ -171,7 +171,7 @@ static __always_inline void found_add(struct __sk_buff *skb, const struct http_f
 	if (route->start >= piece->at && size <= HTTP_FOUND_PATH_SIZE &&
 	    rate_limit_take(&counts->routes_full_at, bpf_ktime_get_ns(), HTTP_FOUND_INTERVAL_NS,
 			    HTTP_FOUND_BURST) &&
-	    target_take(target, counts, HTTP_SHARED_FOUND, HTTP_FOUND_LIMIT) &&
+	    target_take(counts, target->namespace, HTTP_SHARED_FOUND, HTTP_FOUND_LIMIT) &&
 	    !found_make(skb, key, target->namespace, offset, size))
 		share_leave(&http_shares, target->namespace, HTTP_SHARED_FOUND);
 }
@@ -185,7 +185,7 @@ static __always_inline __u32 found_number(struct __sk_buff *skb, const struct ht
 	struct http_target_counts *counts;
 
 	if (!found) {
-		counts = target_counts(target);
+		counts = target_counts(target->target);
 		if (counts)
 			found_add(skb, &key, target, route, piece, counts);
 		found = bpf_map_lookup_elem(&http_found, &key);
@@ -236,7 +236,7 @@ static __always_inline __u32 routed_find(const struct routed *routed, __u32 requ
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	const struct http_target *target = target_find();
 	struct route_reading reading = {.skb = skb, .piece = piece};
 	struct bpf_sock *sk = skb->sk;
 	struct http_route *route;

@@ -49,7 +49,7 @@ struct http_shape {
 	__u8 patience;
 	__u16 hits;
 	__u16 wait;
-	__u8 stale; /* a head was like it that was not the same */
+	__u8 stale;	  /* a head was like it that was not the same */
 	__u8 reserved[3]; /* words of what follows are aligned */
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];

@@ -21,6 +21,8 @@
 struct http_kernel {
 	int programs[HTTP_HOOKS];
 	int targets;
+	int version; /* the map; `current` is what is in it */
+	uint32_t current;
 	int counts;
 	int records;
 	struct shares shares;
