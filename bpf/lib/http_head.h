@@ -17,6 +17,8 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+#include "bpf/lib/likely.h"
+
 #define HTTP_LINE_KEPT	 40 /* bytes kept of a line that is not finished; longer ones are skipped */
 #define HTTP_WINDOW	 256 /* new bytes looked at in one go */
 #define HTTP_LINES	 16  /* lines looked at in one go */
@@ -522,7 +524,10 @@ static __always_inline void http_finish_response(struct http_head *head, __u8 me
 {
 	__u16 status = head->status;
 
-	if (status == 101 || (method == HTTP_METHOD_CONNECT && status >= 200 && status < 300))
+	if (likely(status >= 200 && status < 204 && method != HTTP_METHOD_HEAD &&
+		   method != HTTP_METHOD_CONNECT && head->flags == HTTP_HEAD_LENGTH))
+		head->state = head->body ? HTTP_BODY : HTTP_START;
+	else if (status == 101 || (method == HTTP_METHOD_CONNECT && status >= 200 && status < 300))
 		head->state = HTTP_OPAQUE;
 	else if (status < 200 || status == 204 || status == 304 || method == HTTP_METHOD_HEAD)
 		head->state = HTTP_START;
