@@ -72,9 +72,8 @@ static __always_inline __u8 request_oldest_method(const struct connection *conne
 
 	barrier();
 	behind = *(volatile __u32 *)&connection->set_aside - connection->answered - 1;
-	return unlikely(behind < PIPELINE)
-		       ? request_aside(connection, connection->answered).method
-		       : method;
+	return unlikely(behind < PIPELINE) ? request_aside(connection, connection->answered).method
+					   : method;
 }
 
 /*
