@@ -61,17 +61,23 @@ static __always_inline __u32 head_glance(struct packet *packet)
 		return 0;
 	}
 	shape->hits++;
+	if (unlikely(shape->stale && !packet->request && shape->hits % HTTP_SHAPE_RENEWS == 0))
+		shape_renew(shape, glancing, size);
 	return size;
 }
 
-/* A message begins in the packet: its head is read, if it is like one before. */
+/*
+ * A message begins in the packet: its head is read, if it is like one before. What was known of the
+ * one before is gone then, so that must have been put aside; it may begin twice.
+ */
 static __always_inline void stream_glance(struct packet *packet)
 {
-	__u32 size = head_glance(packet);
+	__u32 size;
 
+	message_begin(packet);
+	size = head_glance(packet);
 	if (unlikely(!size))
 		return;
-	message_begin(packet);
 	if (unlikely(packet->request && packet->wants))
 		request_read(packet, size);
 	packet_skip(packet, size);

@@ -86,6 +86,7 @@ struct http_window {
 #ifdef __bpf__
 #define http_global		 __noinline /* not static: the verifier looks at it once, for any caller */
 #define http_load(bytes)	 (*(const __u64 *)(bytes))
+#define http_store(bytes, word)	 (*(volatile __u64 *)(bytes) = (word))
 #define http_forget(index, zero) ((index) ^ (zero))
 #define http_is_outside(index)                                                                     \
 	({                                                                                         \
@@ -99,6 +100,10 @@ static inline __u64 http_load(const __u8 *bytes)
 
 	__builtin_memcpy(&word, bytes, sizeof(word));
 	return word;
+}
+static inline void http_store(__u8 *bytes, __u64 word)
+{
+	__builtin_memcpy(bytes, &word, sizeof(word));
 }
 #define http_forget(index, zero) (index)
 #define http_is_outside(index)	 ((index) >= HTTP_WINDOW_END)

@@ -183,9 +183,11 @@ static __always_inline bool http_is_alike(struct http_shape *shape, const __u8 *
 	if (end - from >= HTTP_SHAPE_BLOCK)
 		return http_run_is_alike(shape, seen, from, end - HTTP_SHAPE_BLOCK,
 					 HTTP_SHAPE_BLOCK);
-	return http_run_is_alike(shape, seen, from,
-				 end - from < HTTP_SHAPE_HALF ? from : end - HTTP_SHAPE_HALF,
-				 HTTP_SHAPE_HALF);
+	if (end - from >= HTTP_SHAPE_HALF)
+		return http_run_is_alike(shape, seen, from, end - HTTP_SHAPE_HALF, HTTP_SHAPE_HALF);
+	return !http_is_out_of_sight(from) &&
+	       http_half_is_alike((const void *)(seen + from), (const void *)(shape->bytes + from),
+				  (const void *)(shape->same + from));
 }
 
 /*
@@ -255,6 +257,48 @@ static __always_inline __u32 http_glance(struct http_head *head, struct http_sha
 	head->status = shape->status;
 	head->state = HTTP_HEADERS;
 	return end;
+}
+
+/* --- how a shape stays young --- */
+
+/*
+ * The date of responses changes once a second, and what differs takes longer to compare. So once in
+ * so many heads, what was seen goes into the shape: word by word, as far as it is alike, which
+ * makes the shape take just the heads that it took before. Nobody else may change it meanwhile.
+ */
+#define HTTP_SHAPE_RENEWS 64
+
+static __always_inline void http_renew_word(struct http_shape *shape, const __u8 *seen, __u64 at)
+{
+	__u64 word, known;
+
+	if (http_is_out_of_sight(at))
+		return;
+	word = http_load(seen + at);
+	asm volatile("" : "+r"(word)); /* it is read once, as it may change */
+	known = http_load(shape->bytes + at);
+	if (word != known && !http_word_departs(word, known, http_load(shape->same + at)))
+		http_store(shape->bytes + at, word);
+}
+
+/* Of a response with so many digits of a length, in sight. */
+http_global int http_renew(struct http_shape *shape, const struct http_sight *sight, __u64 digits)
+{
+	const __u8 *seen;
+	__u64 at = 0;
+
+	if (!shape || !sight || http_is_out_of_sight(digits))
+		return 0;
+	for (int i = 0; i < HTTP_SHAPE_SIZE / 8 && at + 8 <= shape->size; i++) {
+		seen = sight->bytes;
+		if (shape->digits && at >= shape->digits)
+			seen += digits;
+		if (!shape->digits || at >= shape->digits || at + 8 <= shape->digits)
+			http_renew_word(shape, seen, at);
+		at = http_forget(at + 8, sight->zero);
+	}
+	shape->stale = false;
+	return 0;
 }
 
 /* --- how a shape is made --- */
