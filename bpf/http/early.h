@@ -30,7 +30,7 @@
 struct early {
 	struct connection connection;
 	__u32 sequence; /* of its first byte */
-	__u32 reserved;
+	__u32 wants;	/* of the target: what else has been put down */
 };
 
 struct {
@@ -78,6 +78,7 @@ static __noinline struct connection *early_begin(struct packet *packet, struct t
 		return NULL;
 	early_clear(target);
 	early->sequence = segment->sequence;
+	early->wants = target->wants;
 	early->connection.target = target->target;
 	early->connection.role = HTTP_SERVER;
 	early->connection.fresh = true;
@@ -124,17 +125,16 @@ static __always_inline void early_count(const struct connection *connection,
 }
 
 /* The socket of a connection takes over what was put down. */
-static __always_inline void early_move(struct bpf_sock *sk, struct early *early,
-				       const struct http_target *target)
+static __always_inline void early_move(struct bpf_sock *sk, struct early *early)
 {
 	__u32 key = 0;
 	void *kept = bpf_map_lookup_elem(&http_early_kept, &key);
 	void *routed = bpf_map_lookup_elem(&http_early_routed, &key);
 
 	bpf_sk_storage_get(&http_connections, sk, &early->connection, BPF_SK_STORAGE_GET_F_CREATE);
-	if (kept && target->wants & HTTP_WANTS_RECORDS)
+	if (kept && early->wants & HTTP_WANTS_RECORDS)
 		bpf_sk_storage_get(&http_kept, sk, kept, BPF_SK_STORAGE_GET_F_CREATE);
-	if (routed && target->wants & HTTP_WANTS_ROUTES)
+	if (routed && early->wants & HTTP_WANTS_ROUTES)
 		bpf_sk_storage_get(&http_routed, sk, routed, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
@@ -157,7 +157,7 @@ static __always_inline void early_accept(struct bpf_sock_ops *operation)
 	connection->port = operation->local_port;
 	connection->response.next = tcp->snd_nxt;
 	early_count(connection, target);
-	early_move(sk, early, target);
+	early_move(sk, early);
 	connection->target = 0;
 }
 
