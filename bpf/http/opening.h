@@ -94,9 +94,8 @@ static __always_inline bool packet_may_open(const struct packet *packet,
 {
 	__u32 state = packet->sk->state;
 
-	return segment->payload &&
-	       (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT ||
-		(packet->sent && state == BPF_TCP_SYN_SENT));
+	return segment->payload && (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT ||
+				    (packet->sent && state == BPF_TCP_SYN_SENT));
 }
 
 static __always_inline struct connection *connection_ensure(struct packet *packet,

@@ -233,13 +233,13 @@ class HttpTruth(unittest.TestCase):
         return daemons.value(self.told(), LOST) or 0
 
     def test_load(self):
-        """under load, none of any server's requests is missing, and none is counted twice"""
+        """under load, no request to any server is missing, and none is counted twice"""
         for server in SERVERS:
             with self.subTest(server=server):
                 self.check_load(server)
 
     def test_connection_for_each_request(self):
-        """the same with a connection for each request; Apache's begin with the end of the handshake"""
+        """no request is missing that comes with the end of a handshake (Apache), or right after it (nginx)"""
         for server in ("nginx", "apache"):
             with self.subTest(server=server):
                 self.check_load(server, "-H", "Connection: close")

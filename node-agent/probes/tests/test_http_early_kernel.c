@@ -219,6 +219,19 @@ static void test_deferred_is_opaque(void **state)
 	assert_exchanged("", 0);
 }
 
+/* A tunnel that is asked for is HTTP, whatever it carries. */
+static void test_deferred_connect(void **state)
+{
+	scene_defer(state, &loopback, IPV4);
+	connect_with("CONNECT a:443 HTTP/1.1\r\n\r\n");
+	say(SERVER, "HTTP/1.1 200 Go\r\n\r\n");
+	exchange(GET, OK);
+	assert_exchanged("", 1);
+	assert_exchanged(KIND("CONNECT", "200"), 1);
+	assert_told(SERVER, CONNECTIONS, "", 1);
+	assert_nothing_odd();
+}
+
 /* --- where the packet before it is lost --- */
 
 static void check_lost_acknowledgement(void **state, enum ip ip)
@@ -369,10 +382,9 @@ static void send_unasked(uint32_t sequence)
 	raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
 	network_leave(&loopback);
 	assert_return_code(raw, errno);
-	assert_int_equal(
-		sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&address,
-		       sizeof(address)),
-		sizeof(packet));
+	assert_int_equal(sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&address,
+				sizeof(address)),
+			 sizeof(packet));
 	close(raw);
 }
 
@@ -486,6 +498,7 @@ int main(void)
 		TEST(test_deferred_and_aborted),
 		TEST(test_deferred_with_the_clients_end),
 		TEST(test_deferred_is_opaque),
+		TEST(test_deferred_connect),
 		TEST(test_lost_acknowledgement_ipv4),
 		TEST(test_lost_acknowledgement_ipv6),
 		TEST(test_fast_open_ipv4),

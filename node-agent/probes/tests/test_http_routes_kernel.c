@@ -43,7 +43,7 @@ static void begin(void **state, const char *http)
 	probe_settings_free(PROBE_HTTP, &settings);
 }
 
-/* The same, whose first words end the handshake. */
+/* The same, and the client's first words end the handshake. */
 static void begin_deferred(void **state, const char *http, const char *words)
 {
 	union probe_settings settings = settings_of(http);
@@ -55,7 +55,8 @@ static void begin_deferred(void **state, const char *http, const char *words)
 	scene_connect_saying(words, strlen(words));
 }
 
-/* The same as the first one, and only the server is watched: many routes at both ends are more than a policy has
+/*
+ * As begin(), and only the server is watched: many routes at both ends are more than a policy has
  * room for.
  */
 static void begin_server(void **state, const char *http)
@@ -179,7 +180,7 @@ static void test_long_lines(void **state)
 }
 
 #define REQUESTS                                                                                   \
-	"GET /users/1 HTTP/1.1\r\n\r\nGET /users/me HTTP/1.1\r\n\r\n"                               \
+	"GET /users/1 HTTP/1.1\r\n\r\nGET /users/me HTTP/1.1\r\n\r\n"                              \
 	"POST /users/1/orders HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"                            \
 	"GET /users/2 HTTP/1.1\r\n\r\n"
 
