@@ -20,6 +20,7 @@
 #include "bpf/http/packet.h"
 #include "bpf/http/pieces.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/tcp_segment.h"
 
 #define PASS 1
@@ -31,27 +32,27 @@ static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
 
 	packet->request = packet->sent == (connection->role == HTTP_CLIENT);
 	packet->stream = packet->request ? &connection->request : &connection->response;
-	if (packet->size)
+	if (likely(packet->size))
 		packet_read(packet, sequence);
-	if (packet_may_end(packet))
+	if (unlikely(packet_may_end(packet)))
 		packet_end(packet, sequence, end);
 }
 
 static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 {
-	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct packet packet = {.skb = skb, .target = target, .sent = sent, .sk = skb->sk};
+	struct packet packet = {.skb = skb, .sent = sent, .sk = skb->sk};
 	struct tcp_segment segment;
 
-	if (!packet.sk || !target->target || !tcp_segment_parse(skb, &segment))
+	if (unlikely(!packet.sk || !tcp_segment_parse(skb, &segment)))
 		return PASS;
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
-	packet.connection = connection_ensure(&packet, &segment);
-	if (!packet.connection && !sent)
-		packet.connection = early_ensure(&packet, &segment);
-	if (!packet.connection)
-		return PASS;
+	packet.connection = bpf_sk_storage_get(&http_connections, packet.sk, NULL, 0);
+	if (unlikely(!packet.connection || packet.connection->settled != version_now())) {
+		packet.connection = connection_settle(&packet, &segment);
+		if (!packet.connection)
+			return PASS;
+	}
 	packet.flags = segment.flags;
 	packet.offset = skb->len - segment.payload;
 	packet.size = segment.payload;

@@ -14,6 +14,9 @@
 #define HTTP_TARGETS_LIMIT 8192 /* of a node */
 #define HTTP_OTHERS_LIMIT  (2 * HTTP_TARGETS_LIMIT) /* for each role of a target */
 
+/* What pods of one namespace may not have alone: see share.h. */
+enum http_shared { HTTP_SHARED_KINDS, HTTP_SHARED_FOUND };
+
 /* A target may come to know this many kinds at once, and one more each interval. */
 #define HTTP_KIND_BURST	      512
 #define HTTP_KIND_INTERVAL_NS 100000000
@@ -50,6 +53,12 @@ struct http_kind {
 };
 
 _Static_assert(sizeof(struct http_kind) == 32, "shared with the kernel");
+
+/* Where a kind is counted. */
+struct http_kind_place {
+	__u32 index;	 /* of its counters */
+	__u32 namespace; /* that it counts for */
+};
 
 /*
  * Routes are numbers: of templates, user space gives them, from HTTP_ROUTE_FIRST on; of those that
@@ -96,7 +105,8 @@ struct http_found_key {
 };
 
 struct http_found {
-	__u32 number;
+	__u32 number;	 /* written last */
+	__u32 namespace; /* that it counts for */
 	__u32 size;
 	__u8 path[HTTP_FOUND_PATH_SIZE]; /* of the first request, as it was */
 };
@@ -157,7 +167,7 @@ struct http_target {
 	__u32 level;	 /* depth of the cgroup */
 	__u32 templates; /* the set of its routes; 0: none */
 	__u32 root;	 /* which of them is "/"; 0: none */
-	__u32 namespace; /* its number, which none had before it: see http_shape.h */
+	__u32 namespace; /* its number, which none had before it: see http_shape.h, share.h */
 	__u64 slow_ns;
 	__u64 sample_below;			     /* see http_sample_hash() */
 	__u64 report[HTTP_TARGET_STATUSES / 64 + 1]; /* a bit for each status */
@@ -178,9 +188,10 @@ struct http_target_counts {
 	__u64 records_full_at; /* bucket of the records; see rate_limit_take() */
 	__u64 routes_full_at;  /* bucket of the routes that may yet be found */
 	__u64 headless;	       /* records that should hold a head, and do not */
+	__u64 beyond_share;    /* kinds and routes refused: the namespace has its share */
 };
 
-_Static_assert(sizeof(struct http_target_counts) == 80, "shared with the kernel");
+_Static_assert(sizeof(struct http_target_counts) == 88, "shared with the kernel");
 
 /*
  * Scatters sequence numbers over 32 bits (the last steps of MurmurHash3). One request in N is

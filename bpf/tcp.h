@@ -25,6 +25,9 @@
 #define TCP_EDGES_LIMIT	 8192  /* of a node; beyond, a target's connections count as "others" */
 #define TCP_OTHERS_LIMIT 16384 /* of a node: for each role of a target */
 
+/* What pods of one namespace may not have alone: see share.h. */
+enum tcp_shared { TCP_SHARED_EDGES };
+
 /* A target may come to know this many edges at once, and one more each interval. */
 #define TCP_EDGE_BURST	     256
 #define TCP_EDGE_INTERVAL_NS 100000000
@@ -81,8 +84,8 @@ struct tcp_counters {
 	__u64 rttvar_count;
 	__u64 connect[TCP_SLOTS];
 	__u64 srtt[TCP_SLOTS];
-	__u32 min_rtt; /* the lowest seen; 0: none */
-	__u32 reserved;
+	__u32 min_rtt;	 /* the lowest seen; 0: none */
+	__u32 namespace; /* that the edge counts for; 0: not known yet, or one of the others */
 };
 
 _Static_assert(sizeof(struct tcp_counters) == 23 * 8 + 2 * 8 * TCP_SLOTS + 8,
@@ -90,9 +93,10 @@ _Static_assert(sizeof(struct tcp_counters) == 23 * 8 + 2 * 8 * TCP_SLOTS + 8,
 
 /* What the programs know of a target, in its cgroup's storage. */
 struct tcp_target {
-	__u32 target; /* the number that user space gave to it; 0: nothing is counted */
-	__u32 reserved;
+	__u32 target;	     /* the number that user space gave to it; 0: nothing is counted */
+	__u32 namespace;     /* its number, which none had before it: see share.h */
 	__u64 edges_full_at; /* bucket of the edges that it may yet come to know */
+	__u64 beyond_share;  /* edges refused: the namespace has its share */
 };
 
 #endif

@@ -239,7 +239,8 @@ static void say_remedy(struct verdict *verdict, const struct policy *policy,
 	const struct policy_bound *bound = &policy->bounds[part];
 
 	if (aggregate->throttled[part].most > budget_part_most(part))
-		say_more(verdict, " (those of all policies of a node); %s", less);
+		say_more(verdict, " (of all policies of a node, each namespace has its share); %s",
+			 less);
 	else if (*bound->quota)
 		say_more(verdict,
 			 " (ProbeQuota \"%s\"); %s, or ask whoever runs the cluster for more",

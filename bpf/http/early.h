@@ -65,9 +65,10 @@ static __always_inline struct early *early_find(void)
  * What begins with the first bytes of a connection. NULL where the target is not to look at them:
  * of two targets that see them the newer one does; numbers grow.
  */
-static __noinline struct connection *early_begin(struct packet *packet, struct tcp_segment *segment)
+static __always_inline struct connection *early_begin(struct packet *packet,
+						      struct tcp_segment *segment,
+						      const struct http_target *target)
 {
-	const struct http_target *target = packet->target;
 	struct early *early = early_find();
 
 	if (segment->flags & SEGMENT_SYN)
@@ -91,11 +92,12 @@ static __noinline struct connection *early_begin(struct packet *packet, struct t
 
 /* A packet of a socket that nothing is known of: one that a listener receives may begin more. */
 static __always_inline struct connection *early_ensure(struct packet *packet,
-						       struct tcp_segment *segment)
+						       struct tcp_segment *segment,
+						       const struct http_target *target)
 {
 	if (packet->sk->state != BPF_TCP_LISTEN || !segment->payload)
 		return NULL;
-	return early_begin(packet, segment);
+	return early_begin(packet, segment, target);
 }
 
 static __always_inline bool early_is_of(const struct early *early, const struct http_target *target,
@@ -115,14 +117,14 @@ static __always_inline void early_count(const struct connection *connection,
 					const struct http_target *target)
 {
 	if (!connection->fresh)
-		target_count(target, lost);
+		target_count(target->target, lost);
 	if (!connection->counted)
 		return;
 	/* That of the request may be a CONNECT's. */
 	if (connection->response.head.state == HTTP_OPAQUE)
-		target_count(target, opaque);
+		target_count(target->target, opaque);
 	else
-		target_count(target, connections);
+		target_count(target->target, connections);
 }
 
 /* The socket of a connection takes over what was put down; false where it has no room. */
@@ -145,7 +147,7 @@ static __always_inline bool early_move(struct bpf_sock *sk, struct early *early)
 /* A handshake has ended; the packet that ended it may be the one that was put down. */
 static __always_inline void early_accept(struct bpf_sock_ops *operation)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	const struct http_target *target = target_find();
 	struct early *early = early_find();
 	struct bpf_sock *sk = operation->sk;
 	struct connection *connection;
@@ -171,7 +173,7 @@ static __always_inline void early_accept(struct bpf_sock_ops *operation)
  */
 static __always_inline void early_connect(struct bpf_sock_ops *operation)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	const struct http_target *target = target_find();
 	struct bpf_sock *sk = operation->sk;
 	struct connection *connection;
 	struct tcp_sock *tcp;

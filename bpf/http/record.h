@@ -138,7 +138,7 @@ __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
 static __always_inline void request_keep(struct packet *packet, __u32 size)
 {
 	const struct stream *stream = packet->stream;
-	const struct http_target *target = packet->target;
+	const struct http_target *target = target_find();
 	struct connection *connection = packet->connection;
 	struct kept_piece piece = {
 		.number = connection->asked + 1,
@@ -289,8 +289,8 @@ static __always_inline bool record_submit(struct __sk_buff *skb, struct bpf_sock
 
 __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct http_target_counts *counts = target_counts(target);
+	const struct http_target *target = target_find();
+	struct http_target_counts *counts = target_counts(target->target);
 	struct bpf_sock *sk = skb->sk;
 
 	if (!exchange || !counts || !sk)
@@ -305,12 +305,11 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 }
 
 /* Tells of an exchange that has ended, if that is wanted. */
-static __always_inline void exchange_tell(struct __sk_buff *skb, const struct http_target *target,
-					  struct exchange *exchange)
+static __always_inline void exchange_tell(struct __sk_buff *skb, struct exchange exchange)
 {
-	exchange->told = reasons_of(target, exchange);
-	if (exchange->told)
-		exchange_hand_on(skb, exchange);
+	exchange.told = reasons_of(target_find(), &exchange);
+	if (exchange.told)
+		exchange_hand_on(skb, &exchange);
 }
 
 #endif

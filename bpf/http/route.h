@@ -22,7 +22,8 @@
 /* What is known of the requests' routes on a connection, in its socket's storage. */
 struct routed {
 	struct http_route route;      /* of the line that is being read */
-	__u32 numbers[PIPELINE];      /* of the requests that wait */
+	__u32 numbers[PIPELINE];      /* of the requests that wait, by their number, */
+	__u32 first, last;	      /* from this one to that one: others were not routed */
 	__u8 piece[HTTP_ROUTE_PIECE]; /* that is looked at */
 };
 
@@ -128,35 +129,51 @@ static long route_read_step(__u32 step, void *context)
 }
 
 /*
- * A new route: its first path, without the query, gives it its name. It must lie in the piece that
- * is at hand; otherwise a later request will do.
+ * Makes a route of the path, which is in the packet from `offset` on and gives it its name. False
+ * where there is no room, or another CPU was faster.
  */
-static __always_inline __u32 found_add(struct __sk_buff *skb, const struct http_found_key *key,
-				       const struct http_route *route,
-				       const struct route_piece *piece,
-				       struct http_target_counts *counts)
+static __always_inline bool found_make(struct __sk_buff *skb, const struct http_found_key *key,
+				       __u32 namespace, __u32 offset, __u32 size)
 {
-	__u32 size = route->size, offset = piece->offset + route->start - piece->at;
 	struct http_found *found;
 
-	if (route->start < piece->at || size > HTTP_FOUND_PATH_SIZE ||
-	    !rate_limit_take(&counts->routes_full_at, bpf_ktime_get_ns(), HTTP_FOUND_INTERVAL_NS,
-			     HTTP_FOUND_BURST) ||
-	    bpf_map_update_elem(&http_found, key, &nothing_found, BPF_NOEXIST))
-		return HTTP_ROUTE_OTHER;
+	if (bpf_map_update_elem(&http_found, key, &nothing_found, BPF_NOEXIST))
+		return false;
 	found = bpf_map_lookup_elem(&http_found, key);
 	if (!found)
-		return HTTP_ROUTE_OTHER;
+		return false;
 	verifier_forget(size);
 	if (size > 0 && size <= HTTP_FOUND_PATH_SIZE) {
 		if (bpf_skb_load_bytes(skb, offset, found->path, size)) {
 			bpf_map_delete_elem(&http_found, key);
-			return HTTP_ROUTE_OTHER;
+			return false;
 		}
 		found->size = size;
 	}
+	found->namespace = namespace;
+	barrier();
 	found->number = HTTP_ROUTE_FOUND | __sync_fetch_and_add(&found_so_far, 1);
-	return found->number;
+	return true;
+}
+
+/*
+ * A new route: its first path, without the query, gives it its name. It must lie in the piece that
+ * is at hand; otherwise a later request will do.
+ */
+static __always_inline void found_add(struct __sk_buff *skb, const struct http_found_key *key,
+				      const struct http_target *target,
+				      const struct http_route *route,
+				      const struct route_piece *piece,
+				      struct http_target_counts *counts)
+{
+	__u32 size = route->size, offset = piece->offset + route->start - piece->at;
+
+	if (route->start >= piece->at && size <= HTTP_FOUND_PATH_SIZE &&
+	    rate_limit_take(&counts->routes_full_at, bpf_ktime_get_ns(), HTTP_FOUND_INTERVAL_NS,
+			    HTTP_FOUND_BURST) &&
+	    target_take(counts, target->namespace, HTTP_SHARED_FOUND, HTTP_FOUND_LIMIT) &&
+	    !found_make(skb, key, target->namespace, offset, size))
+		share_leave(&http_shares, target->namespace, HTTP_SHARED_FOUND);
 }
 
 static __always_inline __u32 found_number(struct __sk_buff *skb, const struct http_target *target,
@@ -167,10 +184,14 @@ static __always_inline __u32 found_number(struct __sk_buff *skb, const struct ht
 	const struct http_found *found = bpf_map_lookup_elem(&http_found, &key);
 	struct http_target_counts *counts;
 
-	if (found) /* which another CPU may be about to number */
-		return found->number ? found->number : HTTP_ROUTE_OTHER;
-	counts = target_counts(target);
-	return counts ? found_add(skb, &key, route, piece, counts) : HTTP_ROUTE_OTHER;
+	if (!found) {
+		counts = target_counts(target->target);
+		if (counts)
+			found_add(skb, &key, target, route, piece, counts);
+		found = bpf_map_lookup_elem(&http_found, &key);
+	}
+	/* Another CPU may be about to number it. */
+	return found && found->number ? found->number : HTTP_ROUTE_OTHER;
 }
 
 static __always_inline __u32 route_number(struct __sk_buff *skb, const struct http_target *target,
@@ -195,10 +216,27 @@ static __always_inline struct routed *routed_ensure(struct bpf_sock *sk)
 	return bpf_sk_storage_get(&http_routed, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
+/* Requests that nobody wanted to know the route of leave a gap, as a policy comes or goes. */
+static __always_inline void routed_set(struct routed *routed, __u32 request, __u32 route)
+{
+	if (request - routed->last > 1)
+		routed->first = request;
+	routed->numbers[request % PIPELINE] = route;
+	barrier();
+	routed->last = request;
+}
+
+static __always_inline __u32 routed_find(const struct routed *routed, __u32 request)
+{
+	if (request - routed->first > routed->last - routed->first)
+		return HTTP_ROUTE_UNASKED;
+	return routed->numbers[request % PIPELINE];
+}
+
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	const struct http_target *target = target_find();
 	struct route_reading reading = {.skb = skb, .piece = piece};
 	struct bpf_sock *sk = skb->sk;
 	struct http_route *route;
@@ -215,7 +253,7 @@ __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 		bpf_loop(ROUTE_PIECES, route_read_step, &reading, 0);
 	if (!piece->judged || route->phase < HTTP_ROUTE_END || route->phase == HTTP_ROUTE_RESOLVED)
 		return 0;
-	reading.routed->numbers[piece->number % PIPELINE] = route_number(skb, target, route, piece);
+	routed_set(reading.routed, piece->number, route_number(skb, target, route, piece));
 	route->phase = HTTP_ROUTE_RESOLVED;
 	return 0;
 }
@@ -246,7 +284,7 @@ static __always_inline __u32 exchange_route(struct __sk_buff *skb,
 	if (!sk)
 		return HTTP_ROUTE_UNASKED;
 	routed = bpf_sk_storage_get(&http_routed, sk, NULL, 0);
-	return routed ? routed->numbers[connection->answered % PIPELINE] : HTTP_ROUTE_UNASKED;
+	return routed ? routed_find(routed, connection->answered) : HTTP_ROUTE_UNASKED;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/lib/rate_limit.h"
+#include "bpf/lib/share_take.h"
 #include "bpf/tcp.h"
 #include "bpf/tcp/connection.h"
 
@@ -33,6 +34,14 @@ struct {
 	__type(value, struct tcp_counters);
 } tcp_others SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SHARE_ROWS_LIMIT);
+	__type(key, struct share_key);
+	__type(value, struct share_row);
+} tcp_shares SEC(".maps");
+
 /* A new edge: too large for the stack. */
 static const struct tcp_counters zero;
 
@@ -52,6 +61,33 @@ static __always_inline struct tcp_counters *edge_find(struct tcp_edge_key *key)
 	return bpf_map_lookup_elem(&tcp_others, key);
 }
 
+/* False where there is no room, or another CPU was faster. */
+static __always_inline bool edge_make(const struct tcp_edge_key *key, __u32 namespace)
+{
+	struct tcp_counters *edge;
+
+	if (bpf_map_update_elem(&tcp_edges, key, &zero, BPF_NOEXIST))
+		return false;
+	edge = bpf_map_lookup_elem(&tcp_edges, key);
+	if (edge)
+		edge->namespace = namespace;
+	return true;
+}
+
+/* Not static, so that the verifier looks at it once, and not for each place that calls it. */
+__noinline int edge_add(const struct tcp_edge_key *key, struct tcp_target *target)
+{
+	if (!key || !target ||
+	    !rate_limit_take(&target->edges_full_at, bpf_ktime_get_ns(), TCP_EDGE_INTERVAL_NS,
+			     TCP_EDGE_BURST))
+		return 0;
+	if (!share_take(&tcp_shares, target->namespace, TCP_SHARED_EDGES, TCP_EDGES_LIMIT))
+		count(&target->beyond_share, 1);
+	else if (!edge_make(key, target->namespace))
+		share_leave(&tcp_shares, target->namespace, TCP_SHARED_EDGES);
+	return 0;
+}
+
 /*
  * Makes the edge if it is new and the target may know another one; otherwise as edge_find(). A
  * connection of the others stays with them: their key stands for rows of tcp_others alone.
@@ -63,9 +99,8 @@ static __always_inline struct tcp_counters *edge_ensure(struct tcp_edge_key *key
 
 	if (edge)
 		return edge;
-	if (key->port && rate_limit_take(&target->edges_full_at, bpf_ktime_get_ns(),
-					 TCP_EDGE_INTERVAL_NS, TCP_EDGE_BURST))
-		bpf_map_update_elem(&tcp_edges, key, &zero, BPF_NOEXIST);
+	if (key->port)
+		edge_add(key, target);
 	return edge_find(key);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/lib/share.h"
 #include "lib/base/cleanup.h"
 #include "lib/base/text.h"
 #include "node-agent/edges/figures.h"
@@ -20,7 +21,8 @@ struct book_edge {
 	size_t rows;		   /* that bear one of its marks */
 	struct book_mark marks[2]; /* by `errors` */
 	bool told;
-	struct reported_edge edge; /* its strings are in the key, its figures those of now */
+	struct namespace *namespace; /* of the workload */
+	struct reported_edge edge;   /* its strings are in the key, its figures those of now */
 	double figures_told[EDGE_FIGURES];
 	UT_hash_handle hh;
 	char key[];
@@ -77,6 +79,31 @@ static struct book_edge *edge_new(const struct reported_edge *edge, const struct
 	return entry;
 }
 
+static void edge_free(struct edge_book *book, struct book_edge *entry)
+{
+	entry->namespace->held--;
+	namespaces_leave(&book->namespaces, entry->namespace);
+	free(entry);
+}
+
+/* NULL where its namespace has its share, or memory ran out. */
+static struct book_edge *edge_of_share(struct edge_book *book, const struct reported_edge *edge,
+				       const struct text *key)
+{
+	struct namespace *namespace = namespaces_join(&book->namespaces, edge->workload.namespace);
+	struct book_edge *entry = NULL;
+
+	if (namespace && share_has_room(namespace->held, HASH_COUNT(book->edges), EDGES_LIMIT, 1))
+		entry = edge_new(edge, key);
+	if (!entry) {
+		namespaces_leave(&book->namespaces, namespace);
+		return NULL;
+	}
+	entry->namespace = namespace;
+	namespace->held++;
+	return entry;
+}
+
 static struct book_edge *ensure_edge(struct edge_book *book, const struct reported_edge *edge)
 {
 	cleanup_text struct text key = TEXT_EMPTY;
@@ -86,14 +113,14 @@ static struct book_edge *ensure_edge(struct edge_book *book, const struct report
 	if (key.failed)
 		return NULL;
 	HASH_FIND(hh, book->edges, key.data, key.length, entry);
-	if (entry || HASH_COUNT(book->edges) >= EDGES_LIMIT)
+	if (entry)
 		return entry;
-	entry = edge_new(edge, &key);
+	entry = edge_of_share(book, edge, &key);
 	if (entry)
 		HASH_ADD_KEYPTR(hh, book->edges, entry->key, key.length, entry);
 	if (!entry || is_in_table(entry))
 		return entry;
-	free(entry);
+	edge_free(book, entry);
 	return NULL;
 }
 
@@ -148,7 +175,7 @@ static void add_up(struct edge_book *book, const struct series_store *store)
 static void remove_edge(struct edge_book *book, struct book_edge *entry)
 {
 	HASH_DEL(book->edges, entry);
-	free(entry);
+	edge_free(book, entry);
 }
 
 static bool has_changed(const struct book_edge *entry)

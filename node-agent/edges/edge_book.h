@@ -14,21 +14,24 @@
 #include "lib/base/table.h"
 
 #include "lib/link/edges.h"
+#include "node-agent/budget/namespaces.h"
 #include "node-agent/series/store.h"
 
 struct book_edge;
 
 /* A zeroed struct is empty. */
 struct edge_book {
-	struct book_edge *edges; /* by both ends, port, protocol */
-	bool told;		 /* on this connection: the next report need not be full */
-	bool truncated;		 /* an edge had no room since the last report */
-	bool truncated_told;	 /* as the last report said */
+	struct book_edge *edges;      /* by both ends, port, protocol */
+	struct namespaces namespaces; /* of their workloads */
+	bool told;		      /* on this connection: the next report need not be full */
+	bool truncated;		      /* an edge had no room since the last report */
+	bool truncated_told;	      /* as the last report said */
 };
 
 /*
  * The row tells of this edge (whose figures are not looked at), of what are `errors` or not: it is
- * marked, and must not be marked yet. Beyond EDGES_LIMIT, it is not told.
+ * marked, and must not be marked yet. Beyond the share of EDGES_LIMIT that the workload's namespace
+ * has (bpf/lib/share.h), it is not told.
  */
 void edge_book_enter(struct edge_book *book, struct series_row *row,
 		     const struct reported_edge *edge, bool errors);

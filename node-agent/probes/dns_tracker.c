@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/lib/share.h"
 #include "lib/base/table.h"
 #include <utlist.h>
 
@@ -46,7 +47,7 @@ struct query {
 };
 
 struct dns_tracker {
-	char *namespace;
+	struct namespace *namespace;
 	struct dns_budget *budget;
 	dns_tracker_tell *tell;
 	void *context;
@@ -185,6 +186,7 @@ static void forget(struct dns_tracker *tracker, struct query *query)
 		tell(tracker, query);
 	leave_tables(tracker, query);
 	leave_stage(tracker, query);
+	tracker->namespace->held--;
 	tracker->budget->used--;
 	free(query);
 }
@@ -201,14 +203,15 @@ static struct query *least_wanted(const struct dns_tracker *tracker)
 	return tracker->stages[STAGE_OPEN];
 }
 
-/* False when others have all the room and this target has nothing to give. */
+/* False when the namespace's other targets have its share and this one has nothing to give. */
 static bool make_room(struct dns_tracker *tracker)
 {
 	size_t own = tracker->counts[STAGE_OPEN] + tracker->counts[STAGE_EXPIRED] +
 		     tracker->counts[STAGE_ABSENT];
 	struct query *query = least_wanted(tracker);
 
-	if (own < DNS_TARGET_LIMIT && tracker->budget->used < DNS_NODE_LIMIT)
+	if (own < DNS_TARGET_LIMIT &&
+	    share_has_room(tracker->namespace->held, tracker->budget->used, DNS_NODE_LIMIT, 1))
 		return true;
 	if (!query)
 		return false;
@@ -268,7 +271,7 @@ static void look_for_search(struct dns_tracker *tracker, struct query *query)
 
 		if (absent->key.type != query->key.type)
 			continue;
-		step = dns_search_step(absent->key.name, query->key.name, tracker->namespace,
+		step = dns_search_step(absent->key.name, query->key.name, tracker->namespace->name,
 				       &length);
 		if (step == DNS_SEARCH_ENDED)
 			query->as_asked = true;
@@ -304,6 +307,7 @@ static void ask_anew(struct dns_tracker *tracker, const struct query_key *key, s
 	}
 	look_for_search(tracker, query);
 	enter_stage(tracker, query, STAGE_OPEN);
+	tracker->namespace->held++;
 	tracker->budget->used++;
 }
 
@@ -403,7 +407,7 @@ struct dns_tracker *dns_tracker_new(const char *namespace, struct dns_budget *bu
 	tracker->budget = budget;
 	tracker->tell = tell_lookup;
 	tracker->context = context;
-	tracker->namespace = strdup(namespace);
+	tracker->namespace = namespaces_join(&budget->namespaces, namespace);
 	return tracker->namespace ? tracker : dns_tracker_free(tracker);
 }
 
@@ -414,7 +418,7 @@ struct dns_tracker *dns_tracker_free(struct dns_tracker *tracker)
 	for (int stage = 0; stage < STAGES; stage++)
 		while (tracker->stages[stage])
 			forget(tracker, tracker->stages[stage]);
-	free(tracker->namespace);
+	namespaces_leave(&tracker->budget->namespaces, tracker->namespace);
 	free(tracker);
 	return NULL;
 }

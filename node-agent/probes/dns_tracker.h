@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "node-agent/probes/dns_message.h"
+#include "node-agent/budget/namespaces.h"
 
 #define DNS_TIMEOUT_NS 5000000000ULL /* without an answer, a query has failed then */
 /* Until then it is known, for what is sent again (glibc does so after 5 s) or comes late. */
@@ -32,13 +33,18 @@
 /* A name that does not exist waits so long to be told, for the resolver's next step to show. */
 #define DNS_SEARCH_NS 1000000000ULL
 
-#define DNS_NODE_LIMIT	 4096 /* queries that are known at one time on a node */
+#define DNS_NODE_LIMIT                                                                             \
+	4096 /* queries that are known at one time on a node; see struct dns_budget */
 #define DNS_TARGET_LIMIT 1024 /* of one target */
 #define DNS_SEARCH_LIMIT 32   /* of these, names that do not exist */
 
-/* What the trackers of a node share: how many queries they know. Zeroed at the start. */
+/*
+ * What the trackers of a node share: how many queries they know, together and those of each
+ * namespace, which has its share (bpf/lib/share.h). Zeroed at the start.
+ */
 struct dns_budget {
 	size_t used;
+	struct namespaces namespaces;
 };
 
 /* A message as it passed. */

@@ -16,7 +16,6 @@
 #include "node-agent/probes/http_event.h"
 #include "node-agent/probes/http_kernel.h"
 #include "node-agent/probes/http_kinds.h"
-#include "node-agent/probes/http_namespaces.h"
 #include "node-agent/probes/http_routes.h"
 #include "node-agent/probes/http_rows.h"
 #include "node-agent/probes/http_teller.h"
@@ -24,6 +23,7 @@
 #include "node-agent/probes/kinds.h"
 #include "node-agent/probes/programs.h"
 #include "node-agent/probes/ring_reader.h"
+#include "node-agent/probes/shares.h"
 
 #define DRAIN_TRIES    50    /* looks at the ring for a record that is being written, */
 #define DRAIN_PAUSE_NS 20000 /* with a pause between two: a program takes a few microseconds */
@@ -34,7 +34,7 @@ struct probe_attachment {
 	struct series_owner *series;
 	struct http_target row; /* as the kernel has it */
 	struct http_route_set *routes;
-	struct http_namespace *namespace; /* of the pod */
+	struct namespace *namespace; /* of the pod */
 	struct http_told_target told;
 	struct http_totals totals; /* when last read */
 	struct http_totals added;  /* of these, what the series have */
@@ -47,7 +47,6 @@ struct probe {
 	struct http_kernel kernel;
 	struct probe_attachment *attachments; /* by number */
 	uint32_t last_number;		      /* none is given twice */
-	struct http_namespaces namespaces;
 	struct http_kinds kinds;
 	struct http_route_table routes;
 	struct ring_reader *reader;
@@ -280,7 +279,7 @@ static void forget_kinds(struct probe *probe, uint32_t number)
 
 static void attachment_free(struct probe *probe, struct probe_attachment *attachment)
 {
-	http_namespaces_leave(&probe->namespaces, attachment->namespace);
+	shares_leave(&probe->kernel.shares, attachment->namespace);
 	free(attachment);
 }
 
@@ -308,18 +307,20 @@ static struct probe_attachment *http_detach(struct probe *probe,
 	return NULL;
 }
 
-static struct probe_attachment *attachment_new(struct probe *probe,
-					       const struct probe_target *target,
-					       const struct http_settings *settings)
+static int attachment_new(struct probe *probe, const struct probe_target *target,
+			  const struct http_settings *settings,
+			  struct probe_attachment **ret_attachment, struct error *error)
 {
 	struct probe_attachment *attachment = calloc(1, sizeof(*attachment));
+	int result;
 
 	if (!attachment)
-		return NULL;
-	attachment->namespace = http_namespaces_join(&probe->namespaces, target->pod->namespace);
-	if (!attachment->namespace) {
+		return error_set(error, ENOMEM, "attach HTTP: no memory");
+	result = shares_join(&probe->kernel.shares, target->pod->namespace, &attachment->namespace,
+			     error);
+	if (result < 0) {
 		free(attachment);
-		return NULL;
+		return result;
 	}
 	attachment->number = ++probe->last_number;
 	attachment->series = target->series;
@@ -334,18 +335,19 @@ static struct probe_attachment *attachment_new(struct probe *probe,
 		.series = target->series,
 	};
 	memset(attachment->links, -1, sizeof(attachment->links));
-	return attachment;
+	*ret_attachment = attachment;
+	return 0;
 }
 
 static int http_attach(struct probe *probe, const struct probe_target *target,
 		       const union probe_settings *settings,
 		       struct probe_attachment **ret_attachment, struct error *error)
 {
-	struct probe_attachment *attachment = attachment_new(probe, target, &settings->http);
-	int result;
+	struct probe_attachment *attachment;
+	int result = attachment_new(probe, target, &settings->http, &attachment, error);
 
-	if (!attachment)
-		return error_set(error, ENOMEM, "attach HTTP: no memory");
+	if (result < 0)
+		return result;
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
 	if (!is_in_table(attachment)) {
 		attachment_free(probe, attachment);

@@ -19,8 +19,10 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{"http_sent", &kernel->programs[1]},
 		{"http_operation", &kernel->programs[2]},
 		{"http_targets", &kernel->targets},
+		{".data.version", &kernel->version},
 		{"http_counts", &kernel->counts},
 		{"http_records", &kernel->records},
+		{"http_shares", &kernel->shares.map},
 		{"http_kinds", &kernel->kinds.kinds.descriptor},
 		{"http_counters", &kernel->kinds.counters},
 		{"http_free", &kernel->kinds.free},
@@ -30,17 +32,22 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 	};
 	size_t size;
 	const void *elf = http_bpf__elf_bytes(&size);
+	int result;
 
 	*kernel = (struct http_kernel){
 		.programs = {-1, -1, -1},
 		.targets = -1,
+		.version = -1,
+		.current = 1,
 		.counts = -1,
 		.records = -1,
-		.kinds = http_kind_maps_init(),
-		.routes = http_route_maps_init(),
+		.shares = shares_init(),
+		.kinds = http_kind_maps_init(&kernel->shares),
+		.routes = http_route_maps_init(&kernel->shares),
 	};
-	return programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
-				   error);
+	result = programs_load_aside(elf, size, "HTTP", parts, sizeof(parts) / sizeof(parts[0]),
+				     error);
+	return result < 0 ? result : shares_open(&kernel->shares, error);
 }
 
 void http_kernel_close(struct http_kernel *kernel)
@@ -48,16 +55,27 @@ void http_kernel_close(struct http_kernel *kernel)
 	for (int i = 0; i < HTTP_HOOKS; i++)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->targets);
+	programs_close(&kernel->version);
 	programs_close(&kernel->counts);
 	programs_close(&kernel->records);
+	shares_close(&kernel->shares);
 	http_kind_maps_close(&kernel->kinds);
 	http_route_maps_close(&kernel->routes);
 }
 
-/* -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone. */
+/*
+ * Asks this of a target, and lets the programs know that they have to look at it again. Returns
+ * -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone.
+ */
 static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, const struct http_target *row)
 {
-	return bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ? -errno : 0;
+	const uint32_t key = 0, version = kernel->current + 1;
+
+	if (bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ||
+	    bpf_map_update_elem(kernel->version, &key, &version, BPF_ANY))
+		return -errno;
+	kernel->current = version;
+	return 0;
 }
 
 static int add_counts(struct http_kernel *kernel, uint32_t number)

@@ -13,6 +13,7 @@
 #include "node-agent/probes/http_kind_maps.h"
 #include "node-agent/probes/http_route_maps.h"
 #include "node-agent/probes/probe.h"
+#include "node-agent/probes/shares.h"
 
 /* The hooks of a target: packets received, and sent; operations on sockets. */
 #define HTTP_HOOKS 3
@@ -20,13 +21,19 @@
 struct http_kernel {
 	int programs[HTTP_HOOKS];
 	int targets;
+	int version; /* the map; `current` is what is in it */
+	uint32_t current;
 	int counts;
 	int records;
+	struct shares shares;
 	struct http_kind_maps kinds;
 	struct http_route_maps routes;
 };
 
-/* Loads the programs. Returns 0 or a negative errno; http_kernel_close() in either case. */
+/*
+ * Loads the programs. Returns 0 or a negative errno; http_kernel_close() in either case. It stays
+ * where it is.
+ */
 int http_kernel_open(struct http_kernel *kernel, struct error *error);
 
 void http_kernel_close(struct http_kernel *kernel);

@@ -19,7 +19,7 @@ struct http_resting {
 	size_t count;
 	struct {
 		uint64_t since; /* ms */
-		uint32_t number;
+		struct http_kind_place place;
 	} counters[HTTP_KINDS_LIMIT];
 };
 
@@ -31,13 +31,14 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-struct http_kind_maps http_kind_maps_init(void)
+struct http_kind_maps http_kind_maps_init(const struct shares *shares)
 {
 	return (struct http_kind_maps){
-		.kinds = {-1, sizeof(struct http_kind), sizeof(uint32_t), "HTTP"},
+		.kinds = {-1, sizeof(struct http_kind), sizeof(struct http_kind_place), "HTTP"},
 		.others = {-1, sizeof(struct http_kind), sizeof(struct http_counters), "HTTP"},
 		.counters = -1,
 		.free = -1,
+		.shares = shares,
 	};
 }
 
@@ -51,8 +52,8 @@ void http_kind_maps_close(struct http_kind_maps *maps)
 	maps->resting = NULL;
 }
 
-/* Without memory for it, they are lost until the agent starts again. */
-static void rest(struct http_kind_maps *maps, uint32_t number)
+/* Without memory for it, they are lost until the agent starts again, and stay in the share. */
+static void rest(struct http_kind_maps *maps, const struct http_kind_place *place)
 {
 	struct http_resting *resting = maps->resting;
 
@@ -61,15 +62,17 @@ static void rest(struct http_kind_maps *maps, uint32_t number)
 	if (!resting || resting->count == HTTP_KINDS_LIMIT)
 		return;
 	resting->counters[resting->count].since = now_ms();
-	resting->counters[resting->count++].number = number;
+	resting->counters[resting->count++].place = *place;
 }
 
-static void set_free(struct http_kind_maps *maps, uint32_t number)
+static void set_free(struct http_kind_maps *maps, const struct http_kind_place *place)
 {
 	static const struct http_counters zero;
 
-	if (bpf_map_update_elem(maps->counters, &number, &zero, BPF_ANY) == 0)
-		(void)bpf_map_update_elem(maps->free, NULL, &number, BPF_ANY); /* there is room */
+	if (bpf_map_update_elem(maps->counters, &place->index, &zero, BPF_ANY))
+		return;
+	(void)bpf_map_update_elem(maps->free, NULL, &place->index, BPF_ANY); /* there is room */
+	shares_return(maps->shares, place->namespace, HTTP_SHARED_KINDS);
 }
 
 static void end_rests(struct http_kind_maps *maps)
@@ -80,7 +83,7 @@ static void end_rests(struct http_kind_maps *maps)
 	if (!resting || resting->count == 0)
 		return;
 	while (ended < resting->count && now_ms() - resting->counters[ended].since >= REST_MS)
-		set_free(maps, resting->counters[ended++].number);
+		set_free(maps, &resting->counters[ended++].place);
 	resting->count -= ended;
 	memmove(resting->counters, resting->counters + ended,
 		resting->count * sizeof(resting->counters[0]));
@@ -93,12 +96,13 @@ struct reading {
 	void *context;
 };
 
-static void read_kind(void *context, const void *key, const void *number)
+static void read_kind(void *context, const void *key, const void *value)
 {
 	const struct reading *reading = context;
+	const struct http_kind_place *place = value;
 	struct http_counters counters;
 
-	if (bpf_map_lookup_elem(reading->maps->counters, number, &counters) == 0)
+	if (bpf_map_lookup_elem(reading->maps->counters, &place->index, &counters) == 0)
 		reading->kind(reading->context, key, &counters);
 }
 
@@ -116,14 +120,14 @@ void http_kind_maps_read(struct http_kind_maps *maps,
 int http_kind_maps_take(struct http_kind_maps *maps, const struct http_kind *kind,
 			struct http_counters *ret_counters)
 {
-	uint32_t number;
+	struct http_kind_place place;
 	int result;
 
 	if (!kind->port)
 		return kernel_map_take(&maps->others, kind, ret_counters);
-	result = kernel_map_take(&maps->kinds, kind, &number);
+	result = kernel_map_take(&maps->kinds, kind, &place);
 	if (result < 0)
 		return result;
-	rest(maps, number);
-	return bpf_map_lookup_elem(maps->counters, &number, ret_counters) ? -errno : 0;
+	rest(maps, &place);
+	return bpf_map_lookup_elem(maps->counters, &place.index, ret_counters) ? -errno : 0;
 }

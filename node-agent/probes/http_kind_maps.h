@@ -15,19 +15,21 @@
 #include "bpf/http.h"
 #include "lib/base/error.h"
 #include "node-agent/probes/kernel_map.h"
+#include "node-agent/probes/shares.h"
 
 struct http_resting;
 
 struct http_kind_maps {
-	struct kernel_map kinds;  /* struct http_kind → which counters */
+	struct kernel_map kinds;  /* struct http_kind → struct http_kind_place */
 	struct kernel_map others; /* struct http_kind → struct http_counters: beyond the limits */
 	int counters;		  /* struct http_counters by number */
 	int free;		  /* numbers of those that nobody has */
 	struct http_resting *resting;
+	const struct shares *shares; /* to which places are returned */
 };
 
-/* No maps yet: loading the programs sets the descriptors. */
-struct http_kind_maps http_kind_maps_init(void);
+/* No maps yet: loading the programs sets the descriptors. `shares` are borrowed. */
+struct http_kind_maps http_kind_maps_init(const struct shares *shares);
 
 void http_kind_maps_close(struct http_kind_maps *maps);
 

@@ -9,11 +9,12 @@
 
 #include "node-agent/probes/programs.h"
 
-struct http_route_maps http_route_maps_init(void)
+struct http_route_maps http_route_maps_init(const struct shares *shares)
 {
 	return (struct http_route_maps){
 		.steps = -1,
 		.found = {-1, sizeof(struct http_found_key), sizeof(struct http_found), "HTTP"},
+		.shares = shares,
 	};
 }
 
@@ -63,5 +64,8 @@ void http_route_maps_remove(const struct http_route_maps *maps, uint32_t number,
 
 void http_route_maps_forget(const struct http_route_maps *maps, const struct http_found_key *key)
 {
-	(void)bpf_map_delete_elem(maps->found.descriptor, key);
+	struct http_found found;
+
+	if (kernel_map_take(&maps->found, key, &found) == 0)
+		shares_return(maps->shares, found.namespace, HTTP_SHARED_FOUND);
 }

@@ -11,14 +11,16 @@
 #include "lib/base/error.h"
 #include "node-agent/probes/http_templates.h"
 #include "node-agent/probes/kernel_map.h"
+#include "node-agent/probes/shares.h"
 
 struct http_route_maps {
 	int steps;
-	struct kernel_map found; /* struct http_found_key → struct http_found */
+	struct kernel_map found;     /* struct http_found_key → struct http_found */
+	const struct shares *shares; /* to which places are returned */
 };
 
-/* Without descriptors yet. */
-struct http_route_maps http_route_maps_init(void);
+/* Without descriptors yet. `shares` are borrowed. */
+struct http_route_maps http_route_maps_init(const struct shares *shares);
 
 void http_route_maps_close(struct http_route_maps *maps);
 

@@ -70,7 +70,7 @@ static const struct series_family families[FAMILIES] = {
 
 const struct series_layout http_layout = {.families = families, .count = FAMILIES};
 
-enum { CONNECTIONS, OPAQUE, LOST, HEADLESS, COVERAGE };
+enum { CONNECTIONS, OPAQUE, LOST, HEADLESS, BEYOND_SHARE, COVERAGE };
 
 static const struct series_family coverage_families[COVERAGE] = {
 	COUNTER(CONNECTIONS, "skep_http_connections_total",
@@ -81,6 +81,9 @@ static const struct series_family coverage_families[COVERAGE] = {
 		"Times that the thread of a connection was lost: packets missed or out of order."),
 	COUNTER(HEADLESS, "skep_http_events_without_path_total",
 		"Requests that were told without the path that a policy asks for."),
+	COUNTER(BEYOND_SHARE, "skep_http_beyond_share_total",
+		"Times that a kind of exchange or a route was not told apart, as the pods of the "
+		"namespace have their share of what the node can."),
 };
 
 static const struct series_layout coverage_layout = {coverage_families, COVERAGE};
@@ -185,6 +188,7 @@ static void add_coverage(struct series_owner *owner, const struct http_target_co
 	series_add(row, OPAQUE, GROWTH(opaque));
 	series_add(row, LOST, GROWTH(lost));
 	series_add(row, HEADLESS, GROWTH(headless));
+	series_add(row, BEYOND_SHARE, GROWTH(beyond_share));
 }
 
 void http_totals_add(struct series_owner *owner, const struct http_totals *before,

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "lib/base/cleanup.h"
+#include "lib/link/selection.h"
 #include "node-agent/probes/kinds.h"
 #include "node-agent/probes/programs.h"
+#include "node-agent/probes/shares.h"
 #include "node-agent/probes/tcp_edges.h"
 #include "node-agent/probes/tcp_kernel.h"
 #include "node-agent/probes/tcp_rows.h"
@@ -22,7 +24,9 @@ struct probe_attachment {
 	uint64_t cgroup_id;
 	int links[TCP_HOOKS];
 	struct series_owner *series;
-	bool leaving; /* this read is the last one */
+	struct namespace *namespace; /* of the pod */
+	uint64_t beyond_share;	     /* when last read */
+	bool leaving;		     /* this read is the last one */
 	UT_hash_handle hh;
 };
 
@@ -97,9 +101,23 @@ static void retire(struct probe *probe, struct tcp_edge *edge,
 {
 	struct tcp_counters counters;
 
-	if (tcp_kernel_take(&probe->kernel, &edge->key, &counters) == 0)
+	if (tcp_kernel_take(&probe->kernel, &edge->key, attachment->namespace->number, &counters) ==
+	    0)
 		take(probe, edge, &counters, attachment, true);
 	tcp_edges_remove(&probe->edges, edge);
+}
+
+/*
+ * Made by a program that was still running when its target went. Where that has just come, and its
+ * namespace is not known yet, the next read takes it.
+ */
+static void take_left_over(struct probe *probe, const struct tcp_edge_key *key,
+			   const struct tcp_counters *counters)
+{
+	struct tcp_counters left_over;
+
+	if (!key->port || counters->namespace)
+		(void)tcp_kernel_take(&probe->kernel, key, counters->namespace, &left_over);
 }
 
 static void on_edge(void *context, const void *map_key, const void *map_value)
@@ -108,11 +126,10 @@ static void on_edge(void *context, const void *map_key, const void *map_value)
 	const struct tcp_counters *counters = map_value;
 	struct probe *probe = context;
 	const struct probe_attachment *attachment = find_attachment(probe, key->target);
-	struct tcp_counters left_over;
 	struct tcp_edge *edge;
 
-	if (!attachment) { /* made by a program that was still running when its target went */
-		(void)tcp_kernel_take(&probe->kernel, key, &left_over);
+	if (!attachment) {
+		take_left_over(probe, key, counters);
 		return;
 	}
 	edge = tcp_edges_ensure(&probe->edges, key, now_ms(probe));
@@ -134,9 +151,22 @@ static void on_adopted(void *context, const struct tcp_edge_key *key)
 		edge->adopted++;
 }
 
+static void read_share(struct probe *probe, struct probe_attachment *attachment)
+{
+	uint64_t before = attachment->beyond_share;
+
+	(void)tcp_kernel_beyond_share(&probe->kernel, attachment->cgroup_id,
+				      &attachment->beyond_share);
+	tcp_add_beyond_share(attachment->series, attachment->beyond_share - before);
+}
+
 static void tcp_read(struct probe *probe)
 {
+	struct probe_attachment *attachment, *other;
 	struct tcp_edge *edge, *next;
+
+	HASH_ITER(hh, probe->attachments, attachment, other)
+		read_share(probe, attachment);
 
 	HASH_ITER(hh, probe->edges.table, edge, next)
 		edge->adopted = 0;
@@ -160,6 +190,12 @@ static void forget_edges(struct probe *probe, uint32_t number)
 			tcp_edges_remove(&probe->edges, edge);
 }
 
+static void attachment_free(struct probe *probe, struct probe_attachment *attachment)
+{
+	shares_leave(&probe->kernel.shares, attachment->namespace);
+	free(attachment);
+}
+
 static void ignore(void *context, const struct tcp_edge_key *key)
 {
 	(void)context, (void)key;
@@ -180,31 +216,57 @@ static struct probe_attachment *tcp_detach(struct probe *probe, struct probe_att
 	tcp_kernel_look(&probe->kernel, ignore, NULL);
 	tcp_kernel_forget(&probe->kernel, attachment->cgroup_id);
 	HASH_DEL(probe->attachments, attachment);
-	free(attachment);
+	attachment_free(probe, attachment);
 	return NULL;
+}
+
+static int attachment_new(struct probe *probe, const struct probe_target *target,
+			  struct probe_attachment **ret_attachment, struct error *error)
+{
+	struct probe_attachment *attachment = calloc(1, sizeof(*attachment));
+	int result;
+
+	if (!attachment)
+		return error_set(error, ENOMEM, "attach TCP: no memory");
+	result = shares_join(&probe->kernel.shares, target->pod->namespace, &attachment->namespace,
+			     error);
+	if (result < 0) {
+		free(attachment);
+		return result;
+	}
+	attachment->number = ++probe->last_number;
+	attachment->cgroup_id = target->cgroup_id;
+	attachment->series = target->series;
+	memset(attachment->links, -1, sizeof(attachment->links));
+	*ret_attachment = attachment;
+	return 0;
+}
+
+static int start(struct probe *probe, const struct probe_target *target,
+		 struct probe_attachment *attachment, struct error *error)
+{
+	const struct tcp_target row = {.target = attachment->number,
+				       .namespace = attachment->namespace->number};
+
+	return tcp_kernel_attach(&probe->kernel, target, &row, attachment->links, error);
 }
 
 static int tcp_attach(struct probe *probe, const struct probe_target *target,
 		      const union probe_settings *settings,
 		      struct probe_attachment **ret_attachment, struct error *error)
 {
-	struct probe_attachment *attachment = calloc(1, sizeof(*attachment));
-	int result;
+	struct probe_attachment *attachment;
+	int result = attachment_new(probe, target, &attachment, error);
 
 	(void)settings; /* TCP has none */
-	if (!attachment)
-		return error_set(error, ENOMEM, "attach TCP: no memory");
-	attachment->number = ++probe->last_number;
-	attachment->cgroup_id = target->cgroup_id;
-	attachment->series = target->series;
-	memset(attachment->links, -1, sizeof(attachment->links));
+	if (result < 0)
+		return result;
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
 	if (!is_in_table(attachment)) {
-		free(attachment);
+		attachment_free(probe, attachment);
 		return error_set(error, ENOMEM, "attach TCP: no memory");
 	}
-	result = tcp_kernel_attach(&probe->kernel, target, attachment->number, attachment->links,
-				   error);
+	result = start(probe, target, attachment, error);
 	if (result < 0) {
 		tcp_detach(probe, attachment);
 		return result;

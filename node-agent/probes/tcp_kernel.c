@@ -39,6 +39,7 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 		{"tcp_sent", &kernel->programs[0]},
 		{"tcp_operation", &kernel->programs[1]},
 		{"tcp_targets", &kernel->targets},
+		{"tcp_shares", &kernel->shares.map},
 		{"tcp_edges", &kernel->edges.descriptor},
 		{"tcp_others", &kernel->others.descriptor},
 		{"tcp_look", &kernel->look_program},
@@ -55,11 +56,14 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 		.look_program = -1,
 		.connections = -1,
 		.targets = -1,
+		.shares = shares_init(),
 		.edges = map,
 		.others = map,
 	};
 	result = programs_load_aside(elf, size, "TCP", parts, sizeof(parts) / sizeof(parts[0]),
 				     error);
+	if (result == 0)
+		result = shares_open(&kernel->shares, error);
 	if (result == 0)
 		result = link_look(kernel, error);
 	return result;
@@ -73,6 +77,7 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
 	programs_close(&kernel->look_program);
 	programs_close(&kernel->connections);
 	programs_close(&kernel->targets);
+	shares_close(&kernel->shares);
 	programs_close(&kernel->edges.descriptor);
 	programs_close(&kernel->others.descriptor);
 }
@@ -81,11 +86,9 @@ void tcp_kernel_close(struct tcp_kernel *kernel)
  * -ENOENT as long as nothing has ever been attached to the cgroup: the storage comes with the first
  * attachment and goes with the cgroup.
  */
-static int set_target(struct tcp_kernel *kernel, uint64_t cgroup_id, uint32_t number)
+static int set_target(struct tcp_kernel *kernel, uint64_t cgroup_id, const struct tcp_target *row)
 {
-	const struct tcp_target target = {.target = number};
-
-	return bpf_map_update_elem(kernel->targets, &cgroup_id, &target, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ? -errno : 0;
 }
 
 /* The edges that take what is beyond the limits must be there before anything is counted. */
@@ -103,17 +106,17 @@ static int add_others(struct tcp_kernel *kernel, uint32_t number)
 }
 
 /* The programs count nothing until the target has its number, so all hooks begin as one. */
-int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *target, uint32_t number,
-		      int ret_links[TCP_HOOKS], struct error *error)
+int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *target,
+		      const struct tcp_target *row, int ret_links[TCP_HOOKS], struct error *error)
 {
 	int result = programs_attach_target(target, kernel->programs, hooks, TCP_HOOKS, ret_links,
 					    error);
 
 	if (result < 0)
 		return result;
-	result = add_others(kernel, number);
+	result = add_others(kernel, row->target);
 	if (result == 0)
-		result = set_target(kernel, target->cgroup_id, number);
+		result = set_target(kernel, target->cgroup_id, row);
 	if (result < 0)
 		return error_set_errno(error, -result, "start the counters of %s", target->path);
 	return 0;
@@ -121,7 +124,20 @@ int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *targ
 
 void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id)
 {
-	(void)set_target(kernel, cgroup_id, 0); /* fails when the cgroup has gone: well */
+	static const struct tcp_target nothing;
+
+	(void)set_target(kernel, cgroup_id, &nothing); /* fails when the cgroup has gone: well */
+}
+
+bool tcp_kernel_beyond_share(const struct tcp_kernel *kernel, uint64_t cgroup_id,
+			     uint64_t *ret_count)
+{
+	struct tcp_target row;
+
+	if (bpf_map_lookup_elem(kernel->targets, &cgroup_id, &row))
+		return false;
+	*ret_count = row.beyond_share;
+	return true;
 }
 
 /* Reads whole keys; the kernel may cut a read anywhere. Returns the number of keys, 0 at the end.
@@ -168,7 +184,14 @@ void tcp_kernel_read(const struct tcp_kernel *kernel,
 }
 
 int tcp_kernel_take(const struct tcp_kernel *kernel, const struct tcp_edge_key *key,
-		    struct tcp_counters *ret_counters)
+		    uint32_t namespace, struct tcp_counters *ret_counters)
 {
-	return kernel_map_take(key->port ? &kernel->edges : &kernel->others, key, ret_counters);
+	int result;
+
+	if (!key->port)
+		return kernel_map_take(&kernel->others, key, ret_counters);
+	result = kernel_map_take(&kernel->edges, key, ret_counters);
+	if (result == 0)
+		shares_return(&kernel->shares, namespace, TCP_SHARED_EDGES);
+	return result;
 }

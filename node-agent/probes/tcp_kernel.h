@@ -5,12 +5,14 @@
 #ifndef SKEP_NODE_AGENT_PROBES_TCP_KERNEL_H
 #define SKEP_NODE_AGENT_PROBES_TCP_KERNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/tcp.h"
 #include "lib/base/error.h"
 #include "node-agent/probes/kernel_map.h"
 #include "node-agent/probes/probe.h"
+#include "node-agent/probes/shares.h"
 
 /* The hooks of a target: packets sent, and operations of its sockets. */
 #define TCP_HOOKS 2
@@ -21,6 +23,7 @@ struct tcp_kernel {
 	int look_program;
 	int connections; /* and the map in which they are */
 	int targets;
+	struct shares shares;
 	/* struct tcp_edge_key → struct tcp_counters */
 	struct kernel_map edges;
 	struct kernel_map others; /* beyond the limits */
@@ -32,11 +35,15 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error);
 void tcp_kernel_close(struct tcp_kernel *kernel);
 
 /*
- * Attaches to a target and begins to count it as number `number` (growing, never given twice). The
- * links go to the caller, also those that are there when it fails.
+ * Attaches to a target and begins to count it as `row` says, by its number (growing, never given
+ * twice). The links go to the caller, also those that are there when it fails.
  */
-int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *target, uint32_t number,
-		      int ret_links[TCP_HOOKS], struct error *error);
+int tcp_kernel_attach(struct tcp_kernel *kernel, const struct probe_target *target,
+		      const struct tcp_target *row, int ret_links[TCP_HOOKS], struct error *error);
+
+/* How many edges of a target were refused; false, with *ret_count as it was, once it has gone. */
+bool tcp_kernel_beyond_share(const struct tcp_kernel *kernel, uint64_t cgroup_id,
+			     uint64_t *ret_count);
 
 /* Ends the counting of a target whose links have been closed. */
 void tcp_kernel_forget(struct tcp_kernel *kernel, uint64_t cgroup_id);
@@ -54,10 +61,10 @@ void tcp_kernel_read(const struct tcp_kernel *kernel,
 		     void *context);
 
 /*
- * Takes an edge out of the kernel; its counters as they were last go to *ret_counters. -ENOENT:
- * there is none.
+ * Takes an edge of a namespace (by its number) out of the kernel; its counters as they were last go
+ * to *ret_counters. -ENOENT: there is none.
  */
 int tcp_kernel_take(const struct tcp_kernel *kernel, const struct tcp_edge_key *key,
-		    struct tcp_counters *ret_counters);
+		    uint32_t namespace, struct tcp_counters *ret_counters);
 
 #endif

@@ -111,6 +111,14 @@ static const struct series_family families[FAMILIES] = {
 
 const struct series_layout tcp_layout = {.families = families, .count = FAMILIES};
 
+static const struct series_family share_families[] = {
+	COUNTER(0, "skep_tcp_beyond_share_total",
+		"Times that an edge was not told apart, as the pods of the namespace have their "
+		"share of those that the node can."),
+};
+
+static const struct series_layout share_layout = {.families = share_families, .count = 1};
+
 static bool happens(size_t family, enum edge_role role)
 {
 	switch (family) {
@@ -184,4 +192,9 @@ void tcp_row_add(struct series_row *row, enum edge_role role, const struct tcp_c
 void tcp_row_add_open(struct series_row *row, int64_t more)
 {
 	series_add(row, OPEN, more);
+}
+
+void tcp_add_beyond_share(struct series_owner *owner, uint64_t more)
+{
+	series_add(series_row(owner, &share_layout, NULL, 0), 0, (int64_t)more);
 }

@@ -19,6 +19,9 @@ extern const struct series_layout tcp_layout;
 void tcp_row_add(struct series_row *row, enum edge_role role, const struct tcp_counters *before,
 		 const struct tcp_counters *now);
 
+/* Adds how many edges of an owner were not told apart for want of its namespace's share. */
+void tcp_add_beyond_share(struct series_owner *owner, uint64_t more);
+
 /* Adds to the gauge of connections that are open. */
 void tcp_row_add_open(struct series_row *row, int64_t more);
 

@@ -16,11 +16,24 @@ static struct series_charge *find(const struct series_row *row, const struct ser
 	return charge;
 }
 
+/* Whether the row counts for a namespace, by one of these charges. */
+static bool counts_for(const struct series_charge *charges, const struct namespace *namespace)
+{
+	const struct series_charge *charge;
+
+	LL_FOREACH(charges, charge)
+		if (charge->quota->namespace == namespace)
+			return true;
+	return false;
+}
+
 static void remove_charge(struct series_quotas *quotas, struct series_row *row,
 			  struct series_charge *charge)
 {
 	LL_DELETE(row->charges, charge);
 	charge->quota->series -= row->series;
+	if (!counts_for(row->charges, charge->quota->namespace))
+		charge->quota->namespace->held -= row->series;
 	series_quota_leave(quotas, charge->quota);
 	free(charge);
 }
@@ -36,6 +49,8 @@ int series_charge(struct series_quotas *quotas, struct series_row *row, struct s
 		/* It is known to the table: no memory is asked for. */
 		charge->quota = series_quota_use(quotas, quota->policy);
 		quota->series += row->series;
+		if (!counts_for(row->charges, quota->namespace))
+			quota->namespace->held += row->series;
 		LL_PREPEND(row->charges, charge);
 	}
 	charge->owners++;
@@ -49,6 +64,17 @@ void series_discharge(struct series_quotas *quotas, struct series_row *row,
 
 	if (charge && --charge->owners == 0)
 		remove_charge(quotas, row, charge);
+}
+
+void series_charges_grow(struct series_row *row, size_t more)
+{
+	struct series_charge *charge;
+
+	LL_FOREACH(row->charges, charge) {
+		charge->quota->series += more;
+		if (!counts_for(charge->next, charge->quota->namespace))
+			charge->quota->namespace->held += more;
+	}
 }
 
 bool series_is_swept(const struct series_row *row)

@@ -13,6 +13,9 @@
 /* An owner for which `quota` asks holds the row from now on. Returns 0 or -ENOMEM. */
 int series_charge(struct series_quotas *quotas, struct series_row *row, struct series_quota *quota);
 
+/* The row shows so many series more. */
+void series_charges_grow(struct series_row *row, size_t more);
+
 /* Such an owner holds it no more. Nothing happens where there was none. */
 void series_discharge(struct series_quotas *quotas, struct series_row *row,
 		      const struct series_quota *quota);

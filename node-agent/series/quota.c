@@ -6,21 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/lib/share.h"
 #include "lib/metrics/exposition.h"
 #include "node-agent/budget/policy_labels.h"
 
 #define REFUSED_FAMILY "skep_series_overflowed_total"
 
-static struct series_quota *quota_new(const char *policy)
+static void quota_free(struct series_quotas *quotas, struct series_quota *quota)
+{
+	namespaces_leave(&quotas->namespaces, quota->namespace);
+	free(quota->policy);
+	free(quota);
+}
+
+static struct series_quota *quota_new(struct series_quotas *quotas, const char *policy)
 {
 	struct series_quota *quota = calloc(1, sizeof(*quota));
+	struct policy_labels labels;
 
 	if (!quota)
 		return NULL;
+	policy_labels_make(policy, &labels);
 	quota->policy = strdup(policy);
-	if (quota->policy)
+	quota->namespace = namespaces_join(&quotas->namespaces, labels.namespace);
+	if (quota->policy && quota->namespace)
 		return quota;
-	free(quota);
+	quota_free(quotas, quota);
 	return NULL;
 }
 
@@ -30,14 +41,13 @@ struct series_quota *series_quota_use(struct series_quotas *quotas, const char *
 
 	HASH_FIND_STR(quotas->by_policy, policy, quota);
 	if (!quota) {
-		quota = quota_new(policy);
+		quota = quota_new(quotas, policy);
 		if (!quota)
 			return NULL;
 		HASH_ADD_KEYPTR(hh, quotas->by_policy, quota->policy, strlen(quota->policy), quota);
 	}
 	if (!is_in_table(quota)) {
-		free(quota->policy);
-		free(quota);
+		quota_free(quotas, quota);
 		return NULL;
 	}
 	quota->users++;
@@ -49,8 +59,7 @@ void series_quota_leave(struct series_quotas *quotas, struct series_quota *quota
 	if (--quota->users > 0)
 		return;
 	HASH_DELETE(hh, quotas->by_policy, quota);
-	free(quota->policy);
-	free(quota);
+	quota_free(quotas, quota);
 }
 
 static size_t limit_of(const struct series_quotas *quotas, const struct series_quota *quota)
@@ -63,7 +72,7 @@ static size_t limit_of(const struct series_quotas *quotas, const struct series_q
 bool series_quota_has_room(const struct series_quotas *quotas, const struct series_quota *quota,
 			   size_t series)
 {
-	return quotas->series + series <= SERIES_NODE_LIMIT &&
+	return share_has_room(quota->namespace->held, quotas->series, SERIES_NODE_LIMIT, series) &&
 	       quota->series + series <= limit_of(quotas, quota);
 }
 

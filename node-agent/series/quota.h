@@ -13,27 +13,33 @@
 
 #include "lib/base/text.h"
 #include "lib/intent/budget.h"
+#include "node-agent/budget/namespaces.h"
 #include "node-agent/series/store.h"
 
 /* Series of one policy on this node, unless less is said; each line of a histogram is one. */
 #define SERIES_POLICY_LIMIT BUDGET_SERIES_MOST
 
-/* Of all policies: what a scrape takes of memory and of the loop's time grows with them. */
+/*
+ * Of all policies, of which those of each namespace have their share (bpf/lib/share.h): what a
+ * scrape takes of memory and of the loop's time grows with them.
+ */
 #define SERIES_NODE_LIMIT 50000
 
 struct series_quota {
-	char *policy;	   /* "namespace/name", or "name" of one of the cluster */
-	size_t users;	   /* owners and rows that refer to it */
-	size_t series;	   /* that the policy has */
-	uint64_t refused;  /* rows, for want of room */
-	uint64_t swept_at; /* when rows that nobody asks for made room, ms */
-	bool sweeping;	   /* they do so now */
+	char *policy;		     /* "namespace/name", or "name" of one of the cluster */
+	struct namespace *namespace; /* of the policy; holds its rows once; "" of the cluster's */
+	size_t users;		     /* owners and rows that refer to it */
+	size_t series;		     /* that the policy has */
+	uint64_t refused;	     /* rows, for want of room */
+	uint64_t swept_at;	     /* when rows that nobody asks for made room, ms */
+	bool sweeping;		     /* they do so now */
 	UT_hash_handle hh;
 };
 
 /* Those of all policies that have owners or rows. A zeroed struct has none. */
 struct series_quotas {
 	struct series_quota *by_policy;
+	struct namespaces namespaces;
 	size_t series; /* that the node shows; those of several policies count once */
 	struct series_bounds bounds;
 };

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node-agent/series/charge.h"
+
 /* A histogram's values: one for each bound, one above them all, the sum. */
 static size_t family_values(const struct series_family *family)
 {
@@ -198,8 +200,7 @@ void series_row_show(struct series_row *row, size_t family)
 	row->series += more;
 	if (!row->is_rest)
 		row->sheet->quotas->series += more;
-	for (struct series_charge *charge = row->charges; charge; charge = charge->next)
-		charge->quota->series += more;
+	series_charges_grow(row, more);
 }
 
 void series_sheet_write(const struct series_sheet *sheet, struct text *out)

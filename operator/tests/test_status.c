@@ -355,7 +355,8 @@ static void tells_who_is_beyond_a_bound(void **state)
 	answer_throttled(&scene, "n2", "{'policy': 'shop/p', 'series': 50000}");
 	expect_throttled(&scene, "SeriesOverflowed",
 			 "1 of 2 nodes adds up what is beyond 50000 series in overflow series "
-			 "(those of all policies of a node); tell fewer apart (routes, selector)");
+			 "(of all policies of a node, each namespace has its share); tell fewer "
+			 "apart (routes, selector)");
 	bounds[BUDGET_SERIES] = (struct policy_bound){0};
 	answer_throttled(&scene, "n2", "{'policy': 'shop/p', 'series': 10000}");
 	expect_throttled(&scene, "SeriesOverflowed",

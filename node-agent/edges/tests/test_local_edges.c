@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/lib/share.h"
 #include "lib/base/json.h"
 #include "node-agent/edges/local_edges.h"
 
@@ -448,8 +449,20 @@ static void test_edges_are_bounded(void **state)
 			      "\"truncated\":false}");
 }
 
+#define SHARE (EDGES_LIMIT / (1 + SHARE_TIMES_FREE) * SHARE_TIMES_FREE)
+
+/* Pods of one namespace have their share of it, and others have room. */
 static void test_the_book_is_bounded(void **state)
 {
+	const struct selected_pod neighbour = {.uid = (char *)"u3",
+					       .namespace = (char *)"bank",
+					       .name = (char *)"till-1",
+					       .workload_kind = (char *)"Deployment",
+					       .workload_name = (char *)"till"};
+	const struct edge edge_of_neighbour = edge_to("127.0.0.1", 60000);
+	char *policy_of_neighbour[] = {(char *)"bank/tcp"};
+	const struct strings asking = {policy_of_neighbour, 1};
+	struct edge_source source_of_neighbour = {NULL, &neighbour};
 	struct fixture *fixture = *state;
 	struct series_owner *owners[4] = {NULL};
 	char *names[] = {"shop/a", "shop/b", "shop/c", "shop/d"};
@@ -466,8 +479,13 @@ static void test_the_book_is_bounded(void **state)
 			fill_row(local_edges_row(&fixture->edges, &source, &layout, &edge, 0));
 		}
 	}
-	assert_int_equal(edge_book_count(&fixture->edges.book), EDGES_LIMIT);
+	assert_int_equal(edge_book_count(&fixture->edges.book), SHARE);
 	assert_true(fixture->edges.book.truncated);
+	source_of_neighbour.series = series_owner_new(fixture->store, NULL, 0, &asking);
+	fill_row(local_edges_row(&fixture->edges, &source_of_neighbour, &layout, &edge_of_neighbour,
+				 0));
+	assert_int_equal(edge_book_count(&fixture->edges.book), SHARE + 1);
+	series_owner_free(source_of_neighbour.series, 0);
 	for (int i = 0; i < 4; i++)
 		series_owner_free(owners[i], 0);
 }
@@ -494,9 +512,9 @@ static void test_reports_are_bounded(void **state)
 		const struct edge_source source = {
 			owners[i] = series_owner_new(fixture->store, NULL, 0, &own), &odd};
 
-		for (int port = 1; port <= EDGES_LIMIT / 4; port++) {
+		for (int port = 1; port <= SHARE / 4; port++) {
 			const struct edge edge =
-				edge_to("127.0.0.1", (uint16_t)(i * EDGES_LIMIT / 4 + port));
+				edge_to("127.0.0.1", (uint16_t)(i * SHARE / 4 + port));
 
 			(void)local_edges_row(&fixture->edges, &source, &layout, &edge, 0);
 		}
@@ -512,7 +530,7 @@ static void test_reports_are_bounded(void **state)
 		cJSON_Delete(message);
 		free(text);
 	} while (truncated);
-	assert_int_equal(told, EDGES_LIMIT);
+	assert_int_equal(told, SHARE);
 	assert_in_range(rounds, 2, 4);
 	check_report(fixture, "");
 	for (int i = 0; i < 4; i++)

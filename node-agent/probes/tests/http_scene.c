@@ -72,7 +72,8 @@ static void scene_unwatch(enum end end)
 	scene.attachments[end] = NULL;
 }
 
-static void scene_listen(void **state, const struct network *network, enum ip ip)
+static __attribute__((unused)) void scene_listen(void **state, const struct network *network,
+						 enum ip ip)
 {
 	scene = (struct scene){
 		.talk = {.fixture = *state,
@@ -132,7 +133,7 @@ static __attribute__((unused)) void scene_disconnect(enum end end)
 }
 
 /* After each test, also one that failed; what was counted goes as well. */
-static int scene_end(void **state)
+static __attribute__((unused)) int scene_end(void **state)
 {
 	struct fixture *fixture = *state;
 

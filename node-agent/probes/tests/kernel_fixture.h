@@ -30,7 +30,7 @@
 #include "node-agent/probes/kinds.h"
 #include "node-agent/series/store.h"
 
-#define CGROUPS_LIMIT 16
+#define CGROUPS_LIMIT 32
 #define EVENTS_LIMIT  20000
 #define OWNERS_LIMIT  64
 
@@ -56,6 +56,7 @@ struct fixture {
 	struct probe_host host;
 	struct probe *probe;
 	struct selected_pod pod; /* of the next attachments */
+	struct strings policies; /* that ask for the series of the next ones */
 	struct series_store *store;
 	struct fixture_owner
 		owners[OWNERS_LIMIT]; /* of attachments, by the order in which they came */
@@ -127,11 +128,10 @@ static struct fixture_owner *fixture_add_owner(struct fixture *fixture)
 {
 	struct fixture_owner *owner = &fixture->owners[fixture->owner_count];
 	const struct metric_label label = {"target", owner->name};
-	const struct strings policies = {0};
 
 	assert_true(fixture->owner_count < OWNERS_LIMIT);
 	snprintf(owner->name, sizeof(owner->name), "%zu", fixture->owner_count++);
-	owner->series = series_owner_new(fixture->store, &label, 1, &policies);
+	owner->series = series_owner_new(fixture->store, &label, 1, &fixture->policies);
 	return owner;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/lib/share.h"
 #include "node-agent/probes/dns_search.h"
 #include "node-agent/probes/dns_tracker.h"
 
@@ -65,6 +66,7 @@ static int teardown(void **state)
 
 	dns_tracker_free(fixture->tracker);
 	assert_int_equal(fixture->budget.used, 0);
+	assert_null(fixture->budget.namespaces.table);
 	free(fixture);
 	return 0;
 }
@@ -522,11 +524,26 @@ static void a_flood_of_absent_names(void **state)
 	assert_int_equal(dns_tracker_forgotten(fixture->tracker), 0);
 }
 
+/* Queries of a target of its own that nobody answers. Returns the target. */
+static struct dns_tracker *flood(struct fixture *fixture, const char *namespace, uint16_t queries)
+{
+	struct dns_tracker *own = fixture->tracker, *other;
+
+	other = fixture->tracker = dns_tracker_new(namespace, &fixture->budget, tell, fixture);
+	for (uint16_t i = 0; i < queries; i++)
+		ask(fixture, &(struct whose){i, i, 1, false}, "flood");
+	fixture->tracker = own;
+	return other;
+}
+
+#define FLOODS 4
+#define SHARE  (DNS_NODE_LIMIT / (1 + SHARE_TIMES_FREE) * SHARE_TIMES_FREE)
+
 /* Nobody answers: the oldest go, and are counted; one target does not take the others' room. */
 static void a_flood_without_answers(void **state)
 {
 	struct fixture *fixture = *state;
-	struct dns_tracker *floods[4];
+	struct dns_tracker *floods[FLOODS];
 
 	for (unsigned int i = 0; i < 3000; i++) {
 		struct whose whose = {(uint16_t)i, (uint16_t)i, 1, false};
@@ -537,21 +554,31 @@ static void a_flood_without_answers(void **state)
 	assert_int_equal(dns_tracker_forgotten(fixture->tracker), 3000 - DNS_TARGET_LIMIT);
 	pass(fixture, 5000);
 	assert_int_equal(fixture->count, DNS_TARGET_LIMIT);
-	for (int i = 0; i < 4; i++) {
-		struct dns_tracker *own = fixture->tracker;
-
-		floods[i] = dns_tracker_new("", &fixture->budget, tell, fixture);
-		fixture->tracker = floods[i];
-		for (uint16_t j = 0; j < 2000; j++)
-			ask(fixture, &(struct whose){j, j, 1, false}, "flood");
-		fixture->tracker = own;
-		assert_true(fixture->budget.used <= DNS_NODE_LIMIT);
-	}
-	assert_int_equal(fixture->budget.used, DNS_NODE_LIMIT);
+	for (int i = 0; i < FLOODS; i++)
+		floods[i] = flood(fixture, "shop", 2000);
+	assert_int_equal(fixture->budget.used, SHARE);
 	ask(fixture, &stranger, "web"); /* what has timed out makes room */
 	assert_true(answer(fixture, &stranger, "web", 0));
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < FLOODS; i++)
 		dns_tracker_free(floods[i]);
+}
+
+/* Pods of one namespace have all that they may: those of another have room all the same. */
+static void a_flood_in_another_namespace(void **state)
+{
+	struct fixture *fixture = *state;
+	struct dns_tracker *floods[FLOODS], *modest;
+
+	for (int i = 0; i < FLOODS; i++)
+		floods[i] = flood(fixture, "greedy", 2000);
+	assert_int_equal(fixture->budget.used, SHARE);
+	modest = flood(fixture, "modest", 100);
+	assert_int_equal(fixture->budget.used, SHARE + 100);
+	assert_int_equal(dns_tracker_forgotten(modest), 0);
+	for (int i = 0; i < FLOODS; i++)
+		dns_tracker_free(floods[i]);
+	assert_int_equal(fixture->budget.used, 100);
+	dns_tracker_free(modest);
 }
 
 int main(void)
@@ -580,6 +607,7 @@ int main(void)
 		TEST(tells_steps_of_a_search),
 		TEST(a_flood_of_absent_names),
 		TEST(a_flood_without_answers),
+		TEST(a_flood_in_another_namespace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,10 @@
 
 #include "node-agent/probes/tests/conversation.c"
 #include "node-agent/probes/tests/http_scene.c"
-#include "node-agent/probes/tests/http_shapes.c"
 #include "node-agent/probes/tests/packet_relay.c"
+#include "node-agent/probes/tests/program_maps.c"
+
+#include "node-agent/probes/tests/http_shapes.c"
 
 static struct network slow; /* holds packets */
 static struct relay relay;

@@ -25,6 +25,7 @@
 #define START 1000000 /* ms */
 
 struct world {
+	struct shares shares;
 	struct http_route_maps maps;
 	struct http_route_table table;
 };
@@ -41,7 +42,8 @@ static int setup_limited(void **state, __u32 steps)
 {
 	static struct world world;
 
-	world.maps = http_route_maps_init();
+	world.shares = shares_init();
+	world.maps = http_route_maps_init(&world.shares);
 	world.maps.steps = map_new(sizeof(struct http_step_key), sizeof(struct http_step), steps);
 	world.maps.found.descriptor =
 		map_new(sizeof(struct http_found_key), sizeof(struct http_found), 1000);

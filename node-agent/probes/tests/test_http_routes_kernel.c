@@ -389,6 +389,27 @@ static void test_edits_lose_nothing(void **state)
 	assert_nothing_odd();
 }
 
+/* As many requests as are remembered have had a route before: none has that of another one. */
+static void test_requests_while_nobody_asked_for_routes_have_none(void **state)
+{
+	begin(state, "{\"routes\":[\"/users/{id}\"]}");
+	for (int i = 0; i < AT_ONCE; i++)
+		ask("/users/1");
+	configure("{}");
+	say(CLIENT, "GET /other HTTP/1.1\r\n\r\n");
+	configure("{\"routes\":[\"/users/{id}\"]}");
+	say(SERVER, OK); /* before the next request */
+	configure("{}");
+	say(CLIENT, "GET /other HTTP/1.1\r\n\r\n");
+	configure("{\"routes\":[\"/users/{id}\"]}");
+	say(CLIENT, "GET /users/2 HTTP/1.1\r\n\r\n");
+	say(SERVER, OK OK); /* after it */
+	assert_exchanged(ROUTE("/users/{id}"), AT_ONCE + 1);
+	assert_exchanged("http_route", AT_ONCE + 1);
+	assert_exchanged("", AT_ONCE + 3);
+	assert_nothing_odd();
+}
+
 /* A connection that nobody looked at for a while begins anew. */
 static void test_no_route_is_kept_of_a_connection_let_go(void **state)
 {
@@ -439,6 +460,7 @@ int main(void)
 		TEST(test_a_million_paths),
 		TEST(test_events_bear_routes),
 		TEST(test_edits_lose_nothing),
+		TEST(test_requests_while_nobody_asked_for_routes_have_none),
 		TEST(test_no_route_is_kept_of_a_connection_let_go),
 		TEST(test_targets_are_apart),
 	};

@@ -11,7 +11,7 @@
 #include "node-agent/probes/dns_stream.h"
 #include "node-agent/probes/dns_tracker.h"
 #include "node-agent/probes/http_kinds.h"
-#include "node-agent/probes/http_namespaces.h"
+#include "node-agent/budget/namespaces.h"
 #include "node-agent/probes/http_templates.h"
 #include "node-agent/probes/tcp_edges.h"
 
@@ -48,6 +48,7 @@ static bool track(void *context)
 	}
 	dns_tracker_free(tracker);
 	assert_int_equal(budget.used, 0);
+	assert_null(budget.namespaces.table);
 	return tracker && !forgotten;
 }
 
@@ -94,14 +95,14 @@ static bool ensure_kinds(void *context)
 
 static bool join_namespaces(void *context)
 {
-	struct http_namespaces namespaces = {0};
-	struct http_namespace *shop = http_namespaces_join(&namespaces, "shop");
-	struct http_namespace *bank = http_namespaces_join(&namespaces, "bank");
+	struct namespaces namespaces = {0};
+	struct namespace *shop = namespaces_join(&namespaces, "shop");
+	struct namespace *bank = namespaces_join(&namespaces, "bank");
 	bool done = shop && bank;
 
 	(void)context;
-	http_namespaces_leave(&namespaces, shop);
-	http_namespaces_leave(&namespaces, bank);
+	namespaces_leave(&namespaces, shop);
+	namespaces_leave(&namespaces, bank);
 	assert_null(namespaces.table);
 	return done;
 }

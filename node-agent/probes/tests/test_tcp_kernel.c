@@ -660,6 +660,7 @@ static void test_attaches_where_all_edges_are_taken(void **state)
 	const char *cgroup = fixture_cgroup(fixture, "/late");
 	const struct probe_target target = fixture_target(fixture, cgroup);
 	static const struct tcp_counters zero;
+	static const struct tcp_target row = {.target = 2, .namespace = 1};
 	struct tcp_edge_key key = {.target = 1, .port = 1};
 	int links[TCP_HOOKS] = {-1, -1};
 	struct tcp_kernel kernel;
@@ -669,7 +670,7 @@ static void test_attaches_where_all_edges_are_taken(void **state)
 	while (bpf_map_update_elem(kernel.edges.descriptor, &key, &zero, BPF_NOEXIST) == 0)
 		key.port++;
 	assert_int_equal(key.port, TCP_EDGES_LIMIT + 1);
-	if (tcp_kernel_attach(&kernel, &target, 2, links, &error) < 0)
+	if (tcp_kernel_attach(&kernel, &target, &row, links, &error) < 0)
 		fail_msg("%s", error.message);
 	for (int i = 0; i < TCP_HOOKS; i++)
 		close(links[i]);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/lib/share.h"
 #include "node-agent/series/quota.h"
 #include "node-agent/series/store.h"
 
@@ -39,6 +40,8 @@ static const struct series_layout plain = {&plain_family, 1};
 static char *policy_names[] = {"shop/a", "shop/b"};
 static const struct strings policy_a = {policy_names, 1};
 static const struct strings policy_b = {policy_names + 1, 1};
+static char *name_of_bank[] = {"bank/a"};
+static const struct strings policy_of_bank = {name_of_bank, 1};
 static const struct strings both = {policy_names, 2};
 
 static struct series_owner *make_owner(struct series_store *store, const char *pod,
@@ -277,10 +280,13 @@ static void test_room_of_any_policy_is_room(void **state)
 	series_owner_free(of_both, 0);
 }
 
-static void test_all_policies_together_have_a_bound(void **state)
+#define SHARE (SERIES_NODE_LIMIT / (1 + SHARE_TIMES_FREE) * SHARE_TIMES_FREE)
+
+/* Policies of one namespace have their share of the node, however many they are. */
+static void test_a_namespace_has_its_share_of_all(void **state)
 {
 	struct series_store *store = *state;
-	struct series_owner *owners[SERIES_NODE_LIMIT / SERIES_POLICY_LIMIT], *late;
+	struct series_owner *owners[SHARE / SERIES_POLICY_LIMIT + 1], *late, *neighbour;
 	const size_t count = sizeof(owners) / sizeof(owners[0]);
 	char name[32], *names[] = {name};
 	const struct strings policy = {names, 1};
@@ -288,18 +294,45 @@ static void test_all_policies_together_have_a_bound(void **state)
 	for (size_t i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "shop/%zu", i);
 		owners[i] = make_owner(store, name, &policy);
-		fill(owners[i], SERIES_POLICY_LIMIT);
+		fill(owners[i], i + 1 < count ? SERIES_POLICY_LIMIT : SHARE % SERIES_POLICY_LIMIT);
 	}
 	assert_false(is_written(store, SERIES_OVERFLOW_LABEL));
 	late = make_owner(store, "z", &policy_a);
 	(void)row_of(late, &plain, "a");
 	assert_true(is_written(store, "p_total{pod=\"z\",otel_metric_overflow=\"true\"} 0\n"));
 	assert_true(is_written(store, "policy=\"a\"} 1\n"));
+	neighbour = make_owner(store, "n", &policy_of_bank);
+	(void)row_of(neighbour, &plain, "a");
+	assert_true(is_written(store, "p_total{pod=\"n\",edge=\"a\"} 0\n"));
 	for (size_t i = 0; i < count; i++)
 		series_owner_free(owners[i], 0);
 	series_expire(store, SERIES_LINGER_MS);
 	(void)row_of(late, &plain, "a");
 	assert_true(is_written(store, "p_total{pod=\"z\",edge=\"a\"} 0\n"));
+	series_owner_free(late, 0);
+	series_owner_free(neighbour, 0);
+}
+
+/* What several policies of a namespace ask for counts for it once. */
+static void test_a_row_takes_of_a_share_once(void **state)
+{
+	struct series_store *store = *state;
+	struct series_owner *owners[SHARE / SERIES_POLICY_LIMIT], *late;
+	const size_t count = sizeof(owners) / sizeof(owners[0]);
+	char names[2][32], *pair[] = {names[0], names[1]};
+	const struct strings policies = {pair, 2};
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(names[0], sizeof(names[0]), "shop/%zu", 2 * i);
+		snprintf(names[1], sizeof(names[1]), "shop/%zu", 2 * i + 1);
+		owners[i] = make_owner(store, names[0], &policies);
+		fill(owners[i], SERIES_POLICY_LIMIT);
+	}
+	late = make_owner(store, "z", &policy_a);
+	fill(late, SHARE % SERIES_POLICY_LIMIT);
+	assert_false(is_written(store, SERIES_OVERFLOW_LABEL));
+	for (size_t i = 0; i < count; i++)
+		series_owner_free(owners[i], 0);
 	series_owner_free(late, 0);
 }
 
@@ -499,7 +532,8 @@ int main(void)
 		store_test(test_beyond_the_bound_is_added_up),
 		store_test(test_a_row_counts_as_its_lines),
 		store_test(test_room_of_any_policy_is_room),
-		store_test(test_all_policies_together_have_a_bound),
+		store_test(test_a_namespace_has_its_share_of_all),
+		store_test(test_a_row_takes_of_a_share_once),
 		store_test(test_the_node_counts_what_is_shown),
 		store_test(test_a_policy_can_have_less),
 		store_test(test_without_a_policy_nobody_is_told),

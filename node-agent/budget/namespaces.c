@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Skep Authors
 
-#include "node-agent/probes/http_namespaces.h"
+#include "node-agent/budget/namespaces.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void namespace_free(struct http_namespace *namespace)
+static void namespace_free(struct namespace *namespace)
 {
 	free(namespace->name);
 	free(namespace);
 }
 
-static struct http_namespace *namespace_add(struct http_namespaces *namespaces, const char *name)
+static struct namespace *namespace_add(struct namespaces *namespaces, const char *name)
 {
-	struct http_namespace *namespace = calloc(1, sizeof(*namespace));
+	struct namespace *namespace = calloc(1, sizeof(*namespace));
 
 	if (!namespace)
 		return NULL;
@@ -30,21 +30,21 @@ static struct http_namespace *namespace_add(struct http_namespaces *namespaces, 
 	return namespace;
 }
 
-struct http_namespace *http_namespaces_join(struct http_namespaces *namespaces, const char *name)
+struct namespace *namespaces_join(struct namespaces *namespaces, const char *name)
 {
-	struct http_namespace *namespace;
+	struct namespace *namespace;
 
 	HASH_FIND_STR(namespaces->table, name, namespace);
 	if (!namespace)
 	namespace = namespace_add(namespaces, name);
 	if (namespace)
-	namespace->targets++;
+	namespace->users++;
 	return namespace;
 }
 
-void http_namespaces_leave(struct http_namespaces *namespaces, struct http_namespace *namespace)
+void namespaces_leave(struct namespaces *namespaces, struct namespace *namespace)
 {
-	if (!namespace || --namespace->targets)
+	if (!namespace || --namespace->users)
 		return;
 	HASH_DEL(namespaces->table, namespace);
 	namespace_free(namespace);
