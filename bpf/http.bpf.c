@@ -49,7 +49,7 @@ static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 		return PASS;
 	packet.connection = bpf_sk_storage_get(&http_connections, packet.sk, NULL, 0);
 	if (unlikely(!packet.connection || packet.connection->settled != version_now())) {
-		packet.connection = connection_settle(&packet, &segment);
+		packet.connection = connection_settle(&packet, &segment, sent);
 		if (!packet.connection)
 			return PASS;
 	}

@@ -30,7 +30,7 @@
 struct early {
 	struct connection connection;
 	__u32 sequence; /* of its first byte */
-	__u32 reserved;
+	__u32 wants;	/* of the target: what else has been put down */
 };
 
 struct {
@@ -79,6 +79,7 @@ static __always_inline struct connection *early_begin(struct packet *packet,
 		return NULL;
 	early_clear(target);
 	early->sequence = segment->sequence;
+	early->wants = target->wants;
 	early->connection.target = target->target;
 	early->connection.role = HTTP_SERVER;
 	early->connection.fresh = true;
@@ -119,25 +120,28 @@ static __always_inline void early_count(const struct connection *connection,
 		target_count(target->target, lost);
 	if (!connection->counted)
 		return;
-	if (connection->request.head.state == HTTP_OPAQUE)
+	/* That of the request may be a CONNECT's. */
+	if (connection->response.head.state == HTTP_OPAQUE)
 		target_count(target->target, opaque);
 	else
 		target_count(target->target, connections);
 }
 
-/* The socket of a connection takes over what was put down. */
-static __always_inline void early_move(struct bpf_sock *sk, struct early *early,
-				       const struct http_target *target)
+/* The socket of a connection takes over what was put down; false where it has no room. */
+static __always_inline bool early_move(struct bpf_sock *sk, struct early *early)
 {
 	__u32 key = 0;
 	void *kept = bpf_map_lookup_elem(&http_early_kept, &key);
 	void *routed = bpf_map_lookup_elem(&http_early_routed, &key);
 
-	bpf_sk_storage_get(&http_connections, sk, &early->connection, BPF_SK_STORAGE_GET_F_CREATE);
-	if (kept && target->wants & HTTP_WANTS_RECORDS)
+	if (!bpf_sk_storage_get(&http_connections, sk, &early->connection,
+				BPF_SK_STORAGE_GET_F_CREATE))
+		return false;
+	if (kept && early->wants & HTTP_WANTS_RECORDS)
 		bpf_sk_storage_get(&http_kept, sk, kept, BPF_SK_STORAGE_GET_F_CREATE);
-	if (routed && target->wants & HTTP_WANTS_ROUTES)
+	if (routed && early->wants & HTTP_WANTS_ROUTES)
 		bpf_sk_storage_get(&http_routed, sk, routed, BPF_SK_STORAGE_GET_F_CREATE);
+	return true;
 }
 
 /* A handshake has ended; the packet that ended it may be the one that was put down. */
@@ -158,8 +162,8 @@ static __always_inline void early_accept(struct bpf_sock_ops *operation)
 	connection->early = false;
 	connection->port = operation->local_port;
 	connection->response.next = tcp->snd_nxt;
-	early_count(connection, target);
-	early_move(sk, early, target);
+	if (early_move(sk, early))
+		early_count(connection, target);
 	connection->target = 0;
 }
 

@@ -135,10 +135,10 @@ static __always_inline struct connection *connection_check(struct packet *packet
 
 /*
  * Finds out what this target wants of a packet, and of its connection, if it has any. Returns NULL
- * where it is not to look at it.
+ * where it is not to look at it. `sent` is the packet's: the verifier knows what a register holds.
  */
 static __noinline struct connection *connection_settle(struct packet *packet,
-						       struct tcp_segment *segment)
+						       struct tcp_segment *segment, bool sent)
 {
 	const __u32 version = version_now();
 	const struct http_target *target = target_find();
@@ -150,7 +150,7 @@ static __noinline struct connection *connection_settle(struct packet *packet,
 		connection = connection_check(packet, target);
 	else
 		connection = connection_open(packet, segment, target);
-	if (!connection && !packet->sent)
+	if (!connection && !sent)
 		connection = early_ensure(packet, segment, target);
 	if (!connection)
 		return NULL;

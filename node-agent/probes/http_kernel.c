@@ -9,8 +9,8 @@
 #include "bpf/http.skel.h"
 #include "node-agent/probes/programs.h"
 
-static const enum bpf_attach_type hooks[HTTP_HOOKS] = {
-	BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
+static const enum bpf_attach_type hooks[HTTP_HOOKS] = {BPF_CGROUP_INET_INGRESS,
+						       BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 
 int http_kernel_open(struct http_kernel *kernel, struct error *error)
 {

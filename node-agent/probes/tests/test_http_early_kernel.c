@@ -28,6 +28,17 @@ static void disconnect(void)
 	scene_disconnect(CLIENT);
 }
 
+/* What the other end does shows a little later. */
+static void wait_told(enum end end, const char *name, const char *labels, long expected)
+{
+	double deadline = seconds_now() + CONVERSATION_PATIENCE_MS / 1e3;
+
+	while ((long)told(end, name, labels) != expected) {
+		assert_true(seconds_now() < deadline);
+		usleep(1000);
+	}
+}
+
 /* --- where the server waits for it --- */
 
 static void check_deferred(void **state, const struct network *network, enum ip ip)
@@ -185,7 +196,7 @@ static void test_deferred_and_aborted(void **state)
 	scene_disconnect(CLIENT);
 	connect_with(GET);
 	abort_end(&scene.talk, CLIENT);
-	assert_told(SERVER, BY_CLIENT, KIND("GET", ""), 1);
+	wait_told(SERVER, BY_CLIENT, KIND("GET", ""), 1);
 	assert_exchanged("", 2);
 }
 
@@ -217,6 +228,19 @@ static void test_deferred_is_opaque(void **state)
 		assert_told(end, LOST, "", 0);
 	}
 	assert_exchanged("", 0);
+}
+
+/* A tunnel that is asked for is HTTP, whatever it carries. */
+static void test_deferred_connect(void **state)
+{
+	scene_defer(state, &loopback, IPV4);
+	connect_with("CONNECT a:443 HTTP/1.1\r\n\r\n");
+	say(SERVER, "HTTP/1.1 200 Go\r\n\r\n");
+	exchange(GET, OK);
+	assert_exchanged("", 1);
+	assert_exchanged(KIND("CONNECT", "200"), 1);
+	assert_told(SERVER, CONNECTIONS, "", 1);
+	assert_nothing_odd();
 }
 
 /* --- where the packet before it is lost --- */
@@ -254,7 +278,7 @@ static void test_lost_acknowledgement_ipv6(void **state)
 static void allow_fast_open(enum end end)
 {
 	network_enter(&wire, end);
-	network_run("sysctl -qw net.ipv4.tcp_fastopen=%s", FAST_OPEN_ALWAYS);
+	network_run("echo %s > /proc/sys/net/ipv4/tcp_fastopen", FAST_OPEN_ALWAYS);
 	network_leave(&wire);
 }
 
@@ -290,11 +314,11 @@ static void check_fast_open(void **state, enum ip ip, bool server_takes_it)
 	scene_watch(CLIENT);
 	scene_watch(SERVER);
 	open_fast(GET GET);
-	truth = truth_of(scene.talk.ends[CLIENT]);
-	assert_int_equal(!!(truth.info.tcpi_options & TCPI_OPT_SYN_DATA), server_takes_it);
 	say(SERVER, OK);
 	say(SERVER, NONE);
 	exchange(HEAD, NONE);
+	truth = truth_of(scene.talk.ends[CLIENT]);
+	assert_int_equal(!!(truth.info.tcpi_options & TCPI_OPT_SYN_DATA), server_takes_it);
 	assert_exchanged("", 3);
 	assert_exchanged(KIND("GET", "200"), 1);
 	assert_exchanged(KIND("GET", "404"), 1);
@@ -369,10 +393,9 @@ static void send_unasked(uint32_t sequence)
 	raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP);
 	network_leave(&loopback);
 	assert_return_code(raw, errno);
-	assert_int_equal(
-		sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&address,
-		       sizeof(address)),
-		sizeof(packet));
+	assert_int_equal(sendto(raw, &packet, sizeof(packet), 0, (struct sockaddr *)&address,
+				sizeof(address)),
+			 sizeof(packet));
 	close(raw);
 }
 
@@ -445,8 +468,6 @@ static void check_two_attachments(void **state, bool outer_is_newer)
 	const char *outer = fixture->cgroups[0];
 	struct probe_attachment *other;
 
-	scene_listen(state, &loopback, IPV4);
-	scene_end(state);
 	if (!outer_is_newer)
 		other = fixture_attach(fixture, outer, &asked_of[SERVER]);
 	scene_defer(state, &loopback, IPV4);
@@ -488,6 +509,7 @@ int main(void)
 		TEST(test_deferred_and_aborted),
 		TEST(test_deferred_with_the_clients_end),
 		TEST(test_deferred_is_opaque),
+		TEST(test_deferred_connect),
 		TEST(test_lost_acknowledgement_ipv4),
 		TEST(test_lost_acknowledgement_ipv6),
 		TEST(test_fast_open_ipv4),

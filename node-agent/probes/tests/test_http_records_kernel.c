@@ -285,7 +285,7 @@ static void test_several_reasons(void **state)
 }
 
 /* The deeper ones are told without their beginning, and all with where they begin. */
-static void test_pipelined_requests(void **state)
+static void check_pipelined_requests(void **state, bool deferred)
 {
 	static const char request[] = "GET /a?b HTTP/1.1\r\nHost: shop\r\n\r\n";
 	char requests[6 * sizeof(request)] = "", responses[6 * sizeof(OK)] = "";
@@ -295,8 +295,14 @@ static void test_pipelined_requests(void **state)
 		strcat(responses, OK);
 	}
 	ask_both(&(struct http_settings){.sample_one_in = 1, .paths = HTTP_PATHS_RAW});
-	scene_begin(state, &loopback, IPV4);
-	exchange(requests, responses);
+	if (deferred) {
+		scene_defer(state, &loopback, IPV4);
+		scene_connect_saying(requests, strlen(requests));
+	} else {
+		scene_begin(state, &loopback, IPV4);
+		say(CLIENT, requests);
+	}
+	say(SERVER, responses);
 	exchange(request, OK);
 	assert_events(7);
 	for (enum end end = CLIENT; end <= SERVER; end++) {
@@ -313,6 +319,38 @@ static void test_pipelined_requests(void **state)
 		}
 		assert_told(end, "skep_http_events_without_path_total", "", 2);
 	}
+}
+
+static void test_pipelined_requests(void **state)
+{
+	check_pipelined_requests(state, false);
+}
+
+/* They end the handshake. */
+static void test_pipelined_requests_deferred(void **state)
+{
+	check_pipelined_requests(state, true);
+}
+
+/* Of a connection, nothing is told that another one on the same CPU has left behind. */
+static void test_nothing_is_told_of_another_connection(void **state)
+{
+	static const char other[] = "GET /other HTTP/1.1\r\nHost: other\r\n\r\n";
+
+	ask_both(&(struct http_settings){.slow_ns = 1, .paths = HTTP_PATHS_RAW});
+	scene_defer(state, &loopback, IPV4);
+	scene_connect_saying(other, strlen(other));
+	say(SERVER, OK);
+	assert_events(1);
+	scene_disconnect(SERVER);
+	scene_disconnect(CLIENT);
+	change(SERVER, &(struct http_settings){.slow_ns = 1, .paths = HTTP_PATHS_NONE});
+	scene_connect_saying(GET, strlen(GET));
+	change(SERVER, &(struct http_settings){.slow_ns = 1, .paths = HTTP_PATHS_RAW});
+	say(SERVER, OK);
+	assert_events(2);
+	assert_string_equal(text_in(event_at(SERVER, 0), "url_path"), "/other");
+	assert_string_equal(text_in(event_at(SERVER, 1), "url_path"), "(none)");
 }
 
 /* --- paths and hosts --- */
@@ -569,6 +607,8 @@ int main(void)
 		TEST(test_samples_of_pipelined_requests),
 		TEST(test_several_reasons),
 		TEST(test_pipelined_requests),
+		TEST(test_pipelined_requests_deferred),
+		TEST(test_nothing_is_told_of_another_connection),
 		TEST(test_heads_cut_anywhere),
 		TEST(test_long_paths_are_cut),
 		TEST(test_paths_raw),

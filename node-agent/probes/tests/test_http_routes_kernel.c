@@ -43,7 +43,20 @@ static void begin(void **state, const char *http)
 	probe_settings_free(PROBE_HTTP, &settings);
 }
 
-/* The same, and only the server is watched: many routes at both ends are more than a policy has
+/* The same, and the client's first words end the handshake. */
+static void begin_deferred(void **state, const char *http, const char *words)
+{
+	union probe_settings settings = settings_of(http);
+
+	asked_of[CLIENT] = asked_of[SERVER] = settings;
+	scene_defer(state, &loopback, IPV4);
+	memset(asked_of, 0, sizeof(asked_of));
+	probe_settings_free(PROBE_HTTP, &settings);
+	scene_connect_saying(words, strlen(words));
+}
+
+/*
+ * As begin(), and only the server is watched: many routes at both ends are more than a policy has
  * room for.
  */
 static void begin_server(void **state, const char *http)
@@ -166,18 +179,43 @@ static void test_long_lines(void **state)
 	assert_nothing_odd();
 }
 
-static void test_requests_in_one_packet(void **state)
+#define REQUESTS                                                                                   \
+	"GET /users/1 HTTP/1.1\r\n\r\nGET /users/me HTTP/1.1\r\n\r\n"                              \
+	"POST /users/1/orders HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"                            \
+	"GET /users/2 HTTP/1.1\r\n\r\n"
+
+static void check_requests_in_one_packet(void)
 {
-	begin(state, TEMPLATES);
-	say(CLIENT, "GET /users/1 HTTP/1.1\r\n\r\nGET /users/me HTTP/1.1\r\n\r\n"
-		    "POST /users/1/orders HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
-		    "GET /users/2 HTTP/1.1\r\n\r\n");
 	say(SERVER, OK OK);
 	say(SERVER, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n" OK);
 	assert_exchanged(ROUTE("/users/{id}"), 2);
 	assert_exchanged(ROUTE("/users/me"), 1);
 	assert_exchanged(KIND("POST", "500") ",error_type=\"500\"" ROUTE("/users/{id}/orders"), 1);
 	assert_exchanged("", 4);
+}
+
+static void test_requests_in_one_packet(void **state)
+{
+	begin(state, TEMPLATES);
+	say(CLIENT, REQUESTS);
+	check_requests_in_one_packet();
+}
+
+static void test_requests_that_end_the_handshake(void **state)
+{
+	begin_deferred(state, TEMPLATES, REQUESTS);
+	check_requests_in_one_packet();
+	ask("/files/a");
+	assert_exchanged(ROUTE("/files/{path...}"), 1);
+}
+
+static void test_part_of_a_path_ends_the_handshake(void **state)
+{
+	begin_deferred(state, TEMPLATES, "GET /us");
+	say(CLIENT, "ers/17 HTTP/1.1\r\n\r\n");
+	say(SERVER, OK);
+	assert_exchanged(ROUTE("/users/{id}"), 1);
+	assert_exchanged("", 1);
 }
 
 /* --- routes that are found --- */
@@ -208,6 +246,15 @@ static void test_routes_are_found(void **state)
 	assert_exchanged(ROUTE("/"), 1);
 	assert_exchanged("", 6);
 	assert_exchanged("secret", 0);
+}
+
+static void test_routes_are_found_as_the_handshake_ends(void **state)
+{
+	begin_deferred(state, "{\"byRoute\":true}", "GET /users/17 HTTP/1.1\r\n\r\n");
+	say(SERVER, OK);
+	ask("/users/18");
+	assert_exchanged(ROUTE("/users/{number}"), 2);
+	assert_exchanged("", 2);
 }
 
 /* Once it was found, a route is known however it comes. */
@@ -402,7 +449,10 @@ int main(void)
 		TEST(test_packets_cut_the_line_anywhere),
 		TEST(test_long_lines),
 		TEST(test_requests_in_one_packet),
+		TEST(test_requests_that_end_the_handshake),
+		TEST(test_part_of_a_path_ends_the_handshake),
 		TEST(test_routes_are_found),
+		TEST(test_routes_are_found_as_the_handshake_ends),
 		TEST(test_routes_behind_empty_lines_and_of_hosts_alone),
 		TEST(test_found_routes_are_known_in_pieces),
 		TEST(test_templates_go_before_what_is_found),

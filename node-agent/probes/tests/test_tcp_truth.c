@@ -461,6 +461,29 @@ static void test_within_the_pod(void **state)
 	expect(scene, CLIENT, OPEN, 0);
 }
 
+/* The packet that ends the handshake brings bytes, as where the server defers accepting. */
+static void test_first_bytes_end_the_handshake(void **state)
+{
+	struct scene *scene = scene_watched(state, &wire, IPV4);
+	const int patience_s = 30;
+	char bytes[1000] = "";
+
+	assert_return_code(setsockopt(scene->talk.listener, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+				      &patience_s, sizeof(patience_s)),
+			   errno);
+	assert_int_equal(conversation_try(&scene->talk), 0);
+	assert_int_equal(send(scene->talk.ends[CLIENT], bytes, sizeof(bytes), 0), sizeof(bytes));
+	conversation_accept(&scene->talk);
+	assert_int_equal(recv(scene->talk.ends[SERVER], bytes, sizeof(bytes), MSG_WAITALL),
+			 sizeof(bytes));
+	conversation_settle(&scene->talk);
+	conversation_shut(&scene->talk, CLIENT);
+	check_both(scene);
+	expect(scene, SERVER, RECEIVED_BYTES, sizeof(bytes));
+	expect(scene, SERVER, ACCEPTED, 1);
+	expect_open(scene, 0, 0);
+}
+
 /* Short ones are looked at once, at their end: the figures are the socket's own, to the digit. */
 static void test_short_connection_to_the_digit(void **state)
 {
@@ -968,6 +991,7 @@ int main(void)
 		scene_test(test_delay),
 		scene_test(test_reordered_and_repeated),
 		scene_test(test_within_the_pod),
+		scene_test(test_first_bytes_end_the_handshake),
 		scene_test(test_short_connection_to_the_digit),
 		scene_test(test_many_at_once),
 		scene_test(test_lost_syn_makes_connecting_slow),
