@@ -14,11 +14,13 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http/connection.h"
+#include "bpf/http/early.h"
 #include "bpf/http/ending.h"
 #include "bpf/http/opening.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/pieces.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/tcp_segment.h"
 
 #define PASS 1
@@ -30,25 +32,27 @@ static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
 
 	packet->request = packet->sent == (connection->role == HTTP_CLIENT);
 	packet->stream = packet->request ? &connection->request : &connection->response;
-	if (packet->size)
+	if (likely(packet->size))
 		packet_read(packet, sequence);
-	if (packet_may_end(packet))
+	if (unlikely(packet_may_end(packet)))
 		packet_end(packet, sequence, end);
 }
 
 static __always_inline int packet_take(struct __sk_buff *skb, bool sent)
 {
-	struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct packet packet = {.skb = skb, .target = target, .sent = sent, .sk = skb->sk};
+	struct packet packet = {.skb = skb, .sent = sent, .sk = skb->sk};
 	struct tcp_segment segment;
 
-	if (!packet.sk || !target->target || !tcp_segment_parse(skb, &segment))
+	if (unlikely(!packet.sk || !tcp_segment_parse(skb, &segment)))
 		return PASS;
 	if (!segment.payload && !(segment.flags & (SEGMENT_FIN | SEGMENT_RST)))
 		return PASS;
-	packet.connection = connection_ensure(&packet, &segment);
-	if (!packet.connection)
-		return PASS;
+	packet.connection = bpf_sk_storage_get(&http_connections, packet.sk, NULL, 0);
+	if (unlikely(!packet.connection || packet.connection->settled != version_now())) {
+		packet.connection = connection_settle(&packet, &segment);
+		if (!packet.connection)
+			return PASS;
+	}
 	packet.flags = segment.flags;
 	packet.offset = skb->len - segment.payload;
 	packet.size = segment.payload;
@@ -66,6 +70,17 @@ SEC("cgroup_skb/egress")
 int http_sent(struct __sk_buff *skb)
 {
 	return packet_take(skb, true);
+}
+
+/* Leaves `reply` alone: what the kernel or another program decides holds. */
+SEC("sockops")
+int http_operation(struct bpf_sock_ops *operation)
+{
+	if (operation->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		early_accept(operation);
+	else if (operation->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+		early_connect(operation);
+	return PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

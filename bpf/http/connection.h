@@ -40,11 +40,9 @@ struct request {
 /* Where exchanges of this kind are counted: the last kind that was asked for. */
 struct answer {
 	__u64 used_ns; /* last */
+	__u64 what;    /* exchange_what() */
 	__u32 index;   /* of its counters, and 1; 0: none */
-	__u32 route;
-	__u16 status;
-	__u8 method;
-	__u8 reserved[5];
+	__u32 reserved;
 };
 
 /* A request that waits, in 12 bytes; nanoseconds of 18 years, and what else is known of it. */
@@ -55,7 +53,7 @@ struct answer {
 _Static_assert(HTTP_METHODS <= WAITING_METHOD + 1, "each has a number of its own");
 
 struct connection {
-	__u32 target;
+	__u32 settled; /* as of this version of what is asked, only counts are wanted of it */
 	__u8 role;
 	__u8 counted;	   /* in the target's connections or opaque */
 	__u8 client_ended; /* the client sends no more */
@@ -66,7 +64,8 @@ struct connection {
 	struct stream request; /* the last one that began; it waits where `asked` is ahead */
 	__u8 marks;	       /* of it: REQUEST_... */
 	__u8 request_shape;    /* of the last one that was read; see glance.h */
-	__u8 reserved[6];
+	__u8 reserved[2];
+	__u32 namespace; /* of the target */
 
 	struct stream response;
 	struct answer answer;
@@ -80,11 +79,13 @@ struct connection {
 	/* Of the segment with the FIN that waits: where its bytes begin, and end. */
 	__u32 fin_begin;
 	__u32 fin_end;
+	__u32 target;
 	__u16 port;
 	__u8 fresh; /* nothing has passed that was not seen */
-	__u8 reserved3;
+	__u8 early; /* its socket is not there yet; see early.h */
 	__u16 request_misses;
 	__u16 response_misses;
+	__u32 reserved3;
 	/* What was kept of a line that is not finished. */
 	__u8 request_line[HTTP_LINE_KEPT];
 	__u8 response_line[HTTP_LINE_KEPT];

@@ -15,6 +15,7 @@
 #include "bpf/http/connection.h"
 #include "bpf/http/target.h"
 #include "bpf/lib/histogram.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/rate_limit.h"
 #include "bpf/lib/verifier.h"
 
@@ -90,40 +91,38 @@ static __always_inline bool kind_place_take(const struct http_kind *kind, __u32 
 }
 
 /* Gives a kind counters of its own, unless too many are new, or the namespace has its share. */
-static __always_inline void kind_add(const struct http_kind *kind, const struct http_target *target,
+static __always_inline void kind_add(const struct http_kind *kind, __u32 namespace,
 				     struct http_target_counts *counts)
 {
 	if (rate_limit_take(&counts->kinds_full_at, bpf_ktime_get_ns(), HTTP_KIND_INTERVAL_NS,
 			    HTTP_KIND_BURST) &&
-	    target_take(target, counts, HTTP_SHARED_KINDS, HTTP_KINDS_LIMIT) &&
-	    !kind_place_take(kind, target->namespace))
-		share_leave(&http_shares, target->namespace, HTTP_SHARED_KINDS);
+	    target_take(counts, namespace, HTTP_SHARED_KINDS, HTTP_KINDS_LIMIT) &&
+	    !kind_place_take(kind, namespace))
+		share_leave(&http_shares, namespace, HTTP_SHARED_KINDS);
 }
 
 /* The place of the counters of a kind, and 1; 0 where it has none. */
-static __always_inline __u32 kind_place(const struct http_kind *kind,
-					const struct http_target *target)
+static __always_inline __u32 kind_place(const struct http_kind *kind, __u32 namespace)
 {
 	const struct http_kind_place *place = bpf_map_lookup_elem(&http_kinds, kind);
 	struct http_target_counts *counts;
 
 	if (place)
 		return place->index + 1;
-	counts = target_counts(target);
+	counts = target_counts(kind->target);
 	if (!counts)
 		return 0;
-	kind_add(kind, target, counts);
+	kind_add(kind, namespace, counts);
 	place = bpf_map_lookup_elem(&http_kinds, kind);
 	return place ? place->index + 1 : 0;
 }
 
 /* The same of an exchange's kind. Not static, so that the verifier looks at it once. */
-__noinline __u32 kind_find(const struct connection *connection, const struct http_target *target,
-			   const struct exchange *exchange)
+__noinline __u32 kind_find(const struct connection *connection, const struct exchange *exchange)
 {
 	struct http_kind kind;
 
-	if (!connection || !target || !exchange)
+	if (!connection || !exchange)
 		return 0;
 	kind = (struct http_kind){
 		.target = connection->target,
@@ -134,36 +133,52 @@ __noinline __u32 kind_find(const struct connection *connection, const struct htt
 		.route = exchange->route,
 	};
 	__builtin_memcpy(kind.address, connection->address, sizeof(kind.address));
-	return kind_place(&kind, target);
+	return kind_place(&kind, connection->namespace);
+}
+
+/* What tells the kinds of exchanges on one connection apart. */
+static __always_inline __u64 exchange_what(const struct exchange *exchange)
+{
+	return exchange->route | (__u64)exchange->status << 32 |
+	       (__u64)exchange->request.method << 48;
+}
+
+/* The compiler keeps an exchange in registers as long as nobody is told where it is. */
+static __always_inline void answer_renew(struct answer *answer, const struct connection *connection,
+					 const struct exchange *exchange)
+{
+	const struct exchange copy = *exchange;
+
+	answer->index = kind_find(connection, &copy);
+	answer->what = exchange_what(exchange);
 }
 
 static __always_inline __u32 answer_find(struct connection *connection,
-					 const struct http_target *target,
 					 const struct exchange *exchange)
 {
 	struct answer *answer = &connection->answer;
 
-	if (answer->status != exchange->status || answer->method != exchange->request.method ||
-	    answer->route != exchange->route ||
-	    exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS) {
-		answer->index = kind_find(connection, target, exchange);
-		answer->route = exchange->route;
-		answer->status = exchange->status;
-		answer->method = exchange->request.method;
-	}
+	if (unlikely(answer->what != exchange_what(exchange) ||
+		     exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS))
+		answer_renew(answer, connection, exchange);
 	answer->used_ns = exchange->ended_ns;
 	return answer->index;
 }
 
+static __noinline struct http_counters *others_find(const struct connection *connection)
+{
+	const struct http_kind others = {.target = connection->target, .role = connection->role};
+
+	return bpf_map_lookup_elem(&http_others, &others);
+}
+
 static __always_inline struct http_counters *counters_find(struct connection *connection,
-							   const struct http_target *target,
 							   const struct exchange *exchange)
 {
-	struct http_kind others = {.target = connection->target, .role = connection->role};
-	__u32 index = answer_find(connection, target, exchange);
+	__u32 index = answer_find(connection, exchange);
 
-	if (!index)
-		return bpf_map_lookup_elem(&http_others, &others);
+	if (unlikely(!index))
+		return others_find(connection);
 	index--;
 	return bpf_map_lookup_elem(&http_counters, &index);
 }
@@ -171,7 +186,7 @@ static __always_inline struct http_counters *counters_find(struct connection *co
 /* A division of 64 bits takes longer than all the rest of counting: (2^38 / 1000 + 1) >> 38. */
 static __always_inline __u32 microseconds(__u64 ns)
 {
-	__u64 us = ns >> 32 ? ns / 1000 : ns * 274877907 >> 38;
+	__u64 us = unlikely(ns >> 32) ? ns / 1000 : ns * 274877907 >> 38;
 
 	return us < 0xffffffff ? us : 0xffffffff;
 }
@@ -201,7 +216,7 @@ static __always_inline void observe(__u32 *slots, __u64 *sum, __u32 us)
 /* A response that came in one packet, after up to 32 ms. */
 static __always_inline void observe_quick(struct http_counters *counters, __u32 us)
 {
-	__u32 slot = slot_of(us);
+	__u32 slot = histogram_near_slot(us, HTTP_FIRST_BOUND);
 
 	verifier_forget(slot);
 	if (slot < HTTP_QUICK_SLOTS)
@@ -214,8 +229,8 @@ static __always_inline void exchange_observe(struct http_counters *counters,
 	__u64 began_ns = exchange->request.began_ns;
 	__u32 duration = microseconds(ns_between(began_ns, exchange->ended_ns));
 
-	if (exchange->status && exchange->answered_ns == exchange->ended_ns &&
-	    duration <= HTTP_QUICK_US) {
+	if (likely(exchange->status && exchange->answered_ns == exchange->ended_ns &&
+		   duration <= HTTP_QUICK_US)) {
 		observe_quick(counters, duration);
 		return;
 	}
@@ -239,18 +254,17 @@ static __always_inline void exchange_count_bytes(struct http_counters *counters,
 }
 
 static __always_inline void exchange_count(struct connection *connection,
-					   const struct http_target *target,
 					   const struct exchange *exchange)
 {
-	struct http_counters *counters = counters_find(connection, target, exchange);
+	struct http_counters *counters = counters_find(connection, exchange);
 
-	if (!counters)
+	if (unlikely(!counters))
 		return;
 	exchange_count_bytes(counters, exchange);
 	exchange_observe(counters, exchange);
-	if (exchange->end == HTTP_ABORTED_BY_CLIENT)
+	if (unlikely(exchange->end == HTTP_ABORTED_BY_CLIENT))
 		__sync_fetch_and_add(&counters->aborted_by_client, 1);
-	else if (exchange->end == HTTP_ABORTED_BY_SERVER)
+	else if (unlikely(exchange->end == HTTP_ABORTED_BY_SERVER))
 		__sync_fetch_and_add(&counters->aborted_by_server, 1);
 }
 

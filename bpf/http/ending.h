@@ -105,7 +105,7 @@ static __always_inline void response_end(struct packet *packet)
 }
 
 /* The packet, whose bytes went from `begin` to `end`, ends the connection, or brings its end. */
-static __always_inline void packet_end(struct packet *packet, __u32 begin, __u32 end)
+static __noinline void packet_end(struct packet *packet, __u32 begin, __u32 end)
 {
 	if (packet->request) {
 		packet->connection->client_ended = true;

@@ -14,6 +14,7 @@
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 
 /* A request begins while the one before it still waits. */
 static __always_inline void request_set_aside(struct connection *connection)
@@ -59,20 +60,21 @@ static __always_inline struct request request_oldest(const struct connection *co
 
 	barrier();
 	behind = *(volatile __u32 *)&connection->set_aside - connection->answered - 1;
-	return behind < PIPELINE ? request_aside(connection, connection->answered) : request;
+	return unlikely(behind < PIPELINE) ? request_aside(connection, connection->answered)
+					   : request;
 }
 
 /*
  * The oldest request that waits is over: its response is complete, or will never be. Not static, so
  * that the verifier looks at it once, and not for each place that calls it.
  */
-__noinline int exchange_end(struct __sk_buff *skb, struct connection *connection,
-			    const struct http_target *target, __u32 end, __u64 ended_ns)
+__noinline int exchange_end(struct __sk_buff *skb, struct connection *connection, __u32 wants,
+			    __u32 end, __u64 ended_ns)
 {
 	struct exchange exchange = {.ended_ns = ended_ns, .end = end};
 	struct stream *response;
 
-	if (!connection || !target)
+	if (!connection)
 		return 0;
 	response = &connection->response;
 	exchange.answered_ns = response->began_ns;
@@ -80,15 +82,15 @@ __noinline int exchange_end(struct __sk_buff *skb, struct connection *connection
 	exchange.status = response->head.status;
 	response->bytes = 0;
 	response->head.status = 0;
-	if (!connection_waiting(connection))
+	if (unlikely(!connection_waiting(connection)))
 		return 0; /* nobody has asked for it: the next one has another */
 	exchange.request = request_oldest(connection);
-	if (target->wants & HTTP_WANTS_ROUTES)
+	if (unlikely(wants & HTTP_WANTS_ROUTES))
 		exchange.route = exchange_route(skb, connection);
 	exchange.number = ++connection->answered;
-	exchange_count(connection, target, &exchange);
-	if (target->wants & HTTP_WANTS_RECORDS)
-		exchange_tell(skb, target, &exchange);
+	exchange_count(connection, &exchange);
+	if (unlikely(wants & HTTP_WANTS_RECORDS))
+		exchange_tell(skb, exchange);
 	return 0;
 }
 
@@ -96,7 +98,7 @@ __noinline int exchange_end(struct __sk_buff *skb, struct connection *connection
 static __always_inline void packet_end_exchange(struct packet *packet, enum http_end end,
 						__u64 ended_ns)
 {
-	exchange_end(packet->skb, packet->connection, packet->target, end, ended_ns);
+	exchange_end(packet->skb, packet->connection, packet->wants, end, ended_ns);
 }
 
 static __always_inline void stream_restart(struct stream *stream)
@@ -108,10 +110,17 @@ static __always_inline void stream_restart(struct stream *stream)
 	stream->bytes = 0;
 }
 
+/* Adds one to a member of the target's counts; of an early connection, that is put off. */
+#define packet_count(packet, member)                                                               \
+	do {                                                                                       \
+		if (!(packet)->connection->early)                                                  \
+			target_count((packet)->connection->target, member);                        \
+	} while (0)
+
 /*
  * Bytes were missed where a message could have begun: begins anew with the next one that is seen.
  */
-static __always_inline void connection_lose(struct packet *packet)
+static __noinline void connection_lose(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 
@@ -119,11 +128,11 @@ static __always_inline void connection_lose(struct packet *packet)
 	stream_restart(&connection->response);
 	connection->answered = connection->asked;
 	connection->fresh = false;
-	target_count(packet->target, lost);
+	packet_count(packet, lost);
 }
 
 /* A response whose end no byte told of is over when the next request begins. */
-static __always_inline void end_by_next_request(struct packet *packet)
+static __noinline void end_by_next_request(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 	struct stream *response = &connection->response;
@@ -141,23 +150,23 @@ static __always_inline void message_begin(struct packet *packet)
 	struct connection *connection = packet->connection;
 	struct stream *stream = packet->stream;
 
-	if (packet->request && connection->open_ended)
+	if (unlikely(packet->request && connection->open_ended))
 		end_by_next_request(packet);
-	if (packet->request && connection_waiting(connection) &&
-	    connection->set_aside != connection->asked)
+	if (unlikely(packet->request && connection_waiting(connection) &&
+		     connection->set_aside != connection->asked))
 		request_set_aside(connection);
 	stream->began_ns = packet_time(packet);
 	stream->bytes = 0;
 }
 
 /* HTTP has been recognised. */
-static __always_inline void connection_recognise(struct packet *packet)
+static __noinline void connection_recognise(struct packet *packet)
 {
 	struct connection *connection = packet->connection;
 
 	if (packet->request) {
 		connection->counted = true;
-		target_count(packet->target, connections);
+		packet_count(packet, connections);
 	} else {
 		connection->response_misses = 0;
 	}
@@ -169,11 +178,11 @@ static __always_inline void request_began(struct packet *packet)
 	struct connection *connection = packet->connection;
 
 	http_finish_request(&connection->request.head);
-	if (connection_waiting(connection) >= PIPELINE) {
+	if (unlikely(connection_waiting(connection) >= PIPELINE)) {
 		connection_lose(packet);
 		return;
 	}
-	if (!connection->counted)
+	if (unlikely(!connection->counted))
 		connection_recognise(packet);
 	connection->asked++;
 }
@@ -199,13 +208,13 @@ static __always_inline void response_began(struct packet *packet)
 	if (connection_waiting(connection))
 		method = request_oldest(connection).method;
 	http_finish_response(head, method);
-	if (!connection->counted)
+	if (unlikely(!connection->counted))
 		connection_recognise(packet);
-	if (head->status < 200 && head->status != 101) {
+	if (unlikely(head->status < 200 && head->status != 101)) {
 		head->status = 0; /* the response itself is still to come */
 		return;
 	}
-	if (head->state == HTTP_OPAQUE || method == HTTP_METHOD_CONNECT)
+	if (unlikely(head->state == HTTP_OPAQUE || method == HTTP_METHOD_CONNECT))
 		end_negotiation(connection, method);
 	if (head->state == HTTP_START || head->state == HTTP_OPAQUE)
 		packet_end_exchange(packet, HTTP_COMPLETE, packet_time(packet));

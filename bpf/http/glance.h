@@ -15,6 +15,7 @@
 #include "bpf/http/lines.h"
 #include "bpf/http/packet.h"
 #include "bpf/lib/http_shape.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/verifier.h"
 
 /* Puts as much of the packet in sight as the shape reaches. Returns how much. */
@@ -43,16 +44,16 @@ static __always_inline __u32 head_glance(struct packet *packet, struct http_head
 	struct http_shape *shape;
 	__u32 size;
 
-	if (!glancing || place >= SHAPES)
+	if (unlikely(!glancing || place >= SHAPES))
 		return 0;
 	shape = &glancing->shapes[place];
 	glance_begin(glancing, packet->skb);
-	if (*(volatile __u32 *)&shape->taken || shape->namespace != packet->target->namespace)
+	if (unlikely(*(volatile __u32 *)&shape->taken || shape->namespace != connection->namespace))
 		return 0;
 	size = sight_load(packet, glancing, shape);
 	head->flags = packet->stream->head.flags & HTTP_HEAD_REQUEST;
 	size = http_glance(head, shape, &glancing->sight, size);
-	if (!size || !glance_was_alone(glancing, packet->skb))
+	if (unlikely(!size || !glance_was_alone(glancing, packet->skb)))
 		return 0;
 	shape->hits++;
 	return size;
@@ -64,11 +65,11 @@ static __always_inline void stream_glance(struct packet *packet)
 	struct http_head head = {0};
 	__u32 size = head_glance(packet, &head);
 
-	if (!size)
+	if (unlikely(!size))
 		return;
 	message_begin(packet);
 	packet->stream->head = head;
-	if (packet->request && packet->target->wants & (HTTP_WANTS_RECORDS | HTTP_WANTS_ROUTES))
+	if (unlikely(packet->request && packet->wants))
 		request_read(packet, size);
 	packet_skip(packet, size);
 	stream_end_head(packet);

@@ -86,7 +86,6 @@ static __always_inline __u32 shape_place(__u32 namespace, __u32 size, bool reque
 __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, __u32 offset,
 			  __u32 size, bool request)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
 	struct glancing *glancing = glancing_find();
 	struct http_shape *shape;
 	__u32 place;
@@ -94,7 +93,7 @@ __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, 
 	verifier_forget(size);
 	if (!connection || !glancing || size == 0 || size > HTTP_SHAPE_SIZE)
 		return 0;
-	place = shape_place(target->namespace, size, request);
+	place = shape_place(connection->namespace, size, request);
 	*(request ? &connection->request_shape : &connection->response_shape) = place;
 	verifier_forget(place);
 	if (place >= SHAPES)
@@ -104,7 +103,7 @@ __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, 
 		return 0;
 	glance_begin(glancing, skb);
 	shape->size = 0;
-	shape->namespace = target->namespace;
+	shape->namespace = connection->namespace;
 	if (!bpf_skb_load_bytes(skb, offset, glancing->sight.bytes, size))
 		shape_learn(shape, glancing,
 			    request ? &connection->request.head : &connection->response.head, size);

@@ -76,7 +76,7 @@ static __always_inline void stream_miss(struct packet *packet)
 	connection->request.head.state = HTTP_OPAQUE;
 	connection->response.head.state = HTTP_OPAQUE;
 	connection->counted = true;
-	target_count(packet->target, opaque);
+	packet_count(packet, opaque);
 }
 
 /* How many bytes of the packet are in the window now. */
@@ -130,9 +130,9 @@ static __always_inline void line_keep(struct packet *packet, const struct http_w
 /* What else is wanted of a request than that it is counted. */
 static __always_inline void request_read(struct packet *packet, __u32 size)
 {
-	if (packet->target->wants & HTTP_WANTS_RECORDS)
+	if (packet->wants & HTTP_WANTS_RECORDS)
 		request_keep(packet, size);
-	if (packet->target->wants & HTTP_WANTS_ROUTES)
+	if (packet->wants & HTTP_WANTS_ROUTES)
 		request_route(packet, size);
 }
 
@@ -157,7 +157,7 @@ static __always_inline bool stream_look(struct packet *packet, struct http_windo
 	}
 	if (head->kept)
 		line_keep(packet, window, used);
-	if (packet->request && packet->target->wants & (HTTP_WANTS_RECORDS | HTTP_WANTS_ROUTES))
+	if (packet->request && packet->wants)
 		request_read(packet, used);
 	packet_skip(packet, used);
 	return head->flags & HTTP_HEAD_DONE;

@@ -11,34 +11,17 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/http.h"
+#include "bpf/http/address.h"
 #include "bpf/http/connection.h"
+#include "bpf/http/early.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/record.h"
 #include "bpf/http/route.h"
 #include "bpf/http/target.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/tcp_segment.h"
 #include "bpf/lib/tcp_sock.h"
-
-#define AF_INET 2
-
-static __always_inline void connection_set_address(struct connection *connection,
-						   const struct tcp_sock *tcp)
-{
-	const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
-	__u32 *words = (__u32 *)connection->address;
-
-	if (common->skc_family == AF_INET) {
-		words[0] = 0;
-		words[1] = 0;
-		words[2] = bpf_htonl(0xffff);
-		words[3] = common->skc_daddr;
-	} else {
-		words[0] = common->skc_v6_daddr.in6_u.u6_addr32[0];
-		words[1] = common->skc_v6_daddr.in6_u.u6_addr32[1];
-		words[2] = common->skc_v6_daddr.in6_u.u6_addr32[2];
-		words[3] = common->skc_v6_daddr.in6_u.u6_addr32[3];
-	}
-}
+#include "bpf/lib/verifier.h"
 
 /* What can be told of a connection from the first packet of it that is seen. */
 struct opening {
@@ -73,16 +56,18 @@ static __always_inline void connection_begin(struct connection *connection,
 					     const struct tcp_sock *tcp,
 					     const struct opening *opening)
 {
-	__u32 sent = packet->sent ? segment->sequence : tcp->snd_nxt;
+	__u32 sent = tcp->snd_nxt;
 
+	verifier_forget(sent); /* no instruction may read from one of two kinds of pointers */
+	if (packet->sent)
+		sent = segment->sequence;
 	connection->fresh = opening->fresh;
 	connection->role = opening->role;
 	connection->port = opening->port;
 	connection->request.head.flags = HTTP_HEAD_REQUEST;
 	connection->request.next = connection->role == HTTP_CLIENT ? sent : tcp->rcv_nxt;
 	connection->response.next = connection->role == HTTP_CLIENT ? tcp->rcv_nxt : sent;
-	connection_set_address(connection, tcp);
-	connection->target = packet->target->target;
+	address_of_socket(connection->address, tcp);
 }
 
 /*
@@ -96,43 +81,83 @@ static __always_inline void connection_drop(struct bpf_sock *sk)
 	bpf_sk_storage_delete(&http_routed, sk);
 }
 
-/* A connection that is there already; NULL where this target is not to look at it (any more). */
-static __always_inline struct connection *connection_check(struct packet *packet,
-							   struct connection *connection)
+/* Whether the connection may begin with this packet; a SYN may bring a request of its client. */
+static __always_inline bool packet_may_open(const struct packet *packet,
+					    const struct tcp_segment *segment)
 {
-	if (connection->target != packet->target->target)
-		return NULL;
-	if (target_wants_port(packet->target, connection->port))
-		return connection;
-	connection_drop(packet->sk);
-	return NULL;
+	__u32 state = packet->sk->state;
+
+	return segment->payload && (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT ||
+				    (packet->sent && state == BPF_TCP_SYN_SENT));
 }
 
-static __always_inline struct connection *connection_ensure(struct packet *packet,
-							    const struct tcp_segment *segment)
+/* The first packet of a connection, as far as this target is concerned. */
+static __always_inline struct connection *connection_open(struct packet *packet,
+							  struct tcp_segment *segment,
+							  const struct http_target *target)
 {
 	struct connection *connection;
 	struct bpf_sock *sk = packet->sk;
 	struct opening opening;
 	struct tcp_sock *tcp;
 
-	connection = bpf_sk_storage_get(&http_connections, sk, NULL, 0);
-	if (connection && connection->target >= packet->target->target)
-		return connection_check(packet, connection);
-	if (!segment->payload ||
-	    (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT))
+	if (!packet_may_open(packet, segment))
 		return NULL;
+	if (segment->flags & SEGMENT_SYN)
+		segment->sequence++;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return NULL;
-	if (connection) /* of a target that has gone */
+	if (packet->connection) /* of a target that has gone */
 		connection_drop(sk);
 	opening = opening_of(packet, segment, tcp);
-	if (!target_wants_port(packet->target, opening.port))
+	if (!target_wants_port(target, opening.port))
 		return NULL;
 	connection = bpf_sk_storage_get(&http_connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (connection)
 		connection_begin(connection, packet, segment, tcp, &opening);
+	return connection;
+}
+
+/* A connection that is there already; NULL where this target is not to look at it (any more). */
+static __always_inline struct connection *connection_check(struct packet *packet,
+							   const struct http_target *target)
+{
+	struct connection *connection = packet->connection;
+
+	if (connection->target != target->target)
+		return NULL;
+	if (target_wants_port(target, connection->port))
+		return connection;
+	connection_drop(packet->sk);
+	return NULL;
+}
+
+/*
+ * Finds out what this target wants of a packet, and of its connection, if it has any. Returns NULL
+ * where it is not to look at it.
+ */
+static __noinline struct connection *connection_settle(struct packet *packet,
+						       struct tcp_segment *segment)
+{
+	const __u32 version = version_now();
+	const struct http_target *target = target_find();
+	struct connection *connection;
+
+	if (!target->target)
+		return NULL;
+	if (packet->connection && packet->connection->target >= target->target)
+		connection = connection_check(packet, target);
+	else
+		connection = connection_open(packet, segment, target);
+	if (!connection && !packet->sent)
+		connection = early_ensure(packet, segment, target);
+	if (!connection)
+		return NULL;
+	packet->wants = target->wants & ~HTTP_WANTS_PORTS;
+	connection->target = target->target;
+	connection->namespace = target->namespace;
+	connection->settled = packet->wants ? 0 : version;
 	return connection;
 }
 

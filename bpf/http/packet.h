@@ -17,9 +17,9 @@ struct packet {
 	struct bpf_sock *sk;
 	struct connection *connection;
 	struct stream *stream; /* the connection's, of this direction */
-	struct http_target *target;
-	__u64 now;    /* 0: not read yet */
-	__u32 offset; /* of the payload that is still to be looked at */
+	__u64 now;	       /* 0: not read yet */
+	__u32 wants;	       /* of the target; 0: its counts only */
+	__u32 offset;	       /* of the payload that is still to be looked at */
 	__u32 size;
 	__u32 head_at; /* where the head begins that was read last; 0: in a packet before */
 	__u8 flags;

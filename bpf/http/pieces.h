@@ -13,6 +13,7 @@
 #include "bpf/http/lines.h"
 #include "bpf/http/packet.h"
 #include "bpf/http/sequence.h"
+#include "bpf/lib/likely.h"
 
 #define MESSAGES 256 /* pieces of messages told apart in one packet */
 
@@ -45,7 +46,7 @@ static long packet_step(__u32 step, void *context)
 }
 
 /* More pieces than are told apart in one packet. */
-static __always_inline void packet_give_up(struct packet *packet)
+static __noinline void packet_give_up(struct packet *packet)
 {
 	struct http_head *head = &packet->stream->head;
 
@@ -64,15 +65,15 @@ static __always_inline void packet_read(struct packet *packet, __u32 sequence)
 {
 	struct http_head *head = &packet->stream->head;
 
-	if (head->state == HTTP_OPAQUE || !packet_sync(packet, sequence))
+	if (unlikely(head->state == HTTP_OPAQUE || !packet_sync(packet, sequence)))
 		return;
-	if (head->state == HTTP_START && !head->kept)
+	if (likely(head->state == HTTP_START && !head->kept))
 		stream_glance(packet);
 	if (head->state == HTTP_BODY)
 		stream_skip_body(packet);
-	if (packet->size)
+	if (unlikely(packet->size))
 		bpf_loop(MESSAGES, packet_step, packet, 0);
-	if (packet->size)
+	if (unlikely(packet->size))
 		packet_give_up(packet);
 }
 

@@ -46,6 +46,16 @@ struct {
 	__type(value, struct kept);
 } http_kept SEC(".maps");
 
+/* The same of an early connection (early.h), which has no socket yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kept);
+} http_early_kept SEC(".maps");
+
+static const struct kept nothing_kept;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, HTTP_RING_SIZE);
@@ -94,6 +104,15 @@ static __always_inline void kept_append(struct kept *kept, struct __sk_buff *skb
 		head->size = at + size;
 }
 
+static __always_inline struct kept *kept_ensure(struct bpf_sock *sk)
+{
+	__u32 key = 0;
+
+	if (sk->state == BPF_TCP_LISTEN)
+		return bpf_map_lookup_elem(&http_early_kept, &key);
+	return bpf_sk_storage_get(&http_kept, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
 {
@@ -102,7 +121,7 @@ __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
 
 	if (!piece || !sk)
 		return 0;
-	kept = bpf_sk_storage_get(&http_kept, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	kept = kept_ensure(sk);
 	if (!kept)
 		return 0;
 	if (!piece->at)
@@ -119,7 +138,7 @@ __noinline int piece_keep(struct __sk_buff *skb, struct kept_piece *piece)
 static __always_inline void request_keep(struct packet *packet, __u32 size)
 {
 	const struct stream *stream = packet->stream;
-	const struct http_target *target = packet->target;
+	const struct http_target *target = target_find();
 	struct connection *connection = packet->connection;
 	struct kept_piece piece = {
 		.number = connection->asked + 1,
@@ -270,8 +289,8 @@ static __always_inline bool record_submit(struct __sk_buff *skb, struct bpf_sock
 
 __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
-	struct http_target_counts *counts = target_counts(target);
+	const struct http_target *target = target_find();
+	struct http_target_counts *counts = target_counts(target->target);
 	struct bpf_sock *sk = skb->sk;
 
 	if (!exchange || !counts || !sk)
@@ -286,12 +305,11 @@ __noinline int exchange_hand_on(struct __sk_buff *skb, struct exchange *exchange
 }
 
 /* Tells of an exchange that has ended, if that is wanted. */
-static __always_inline void exchange_tell(struct __sk_buff *skb, const struct http_target *target,
-					  struct exchange *exchange)
+static __always_inline void exchange_tell(struct __sk_buff *skb, struct exchange exchange)
 {
-	exchange->told = reasons_of(target, exchange);
-	if (exchange->told)
-		exchange_hand_on(skb, exchange);
+	exchange.told = reasons_of(target_find(), &exchange);
+	if (exchange.told)
+		exchange_hand_on(skb, &exchange);
 }
 
 #endif

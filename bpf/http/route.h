@@ -34,6 +34,16 @@ struct {
 	__type(value, struct routed);
 } http_routed SEC(".maps");
 
+/* The same of an early connection (early.h), which has no socket yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct routed);
+} http_early_routed SEC(".maps");
+
+static const struct routed nothing_routed;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -161,7 +171,7 @@ static __always_inline void found_add(struct __sk_buff *skb, const struct http_f
 	if (route->start >= piece->at && size <= HTTP_FOUND_PATH_SIZE &&
 	    rate_limit_take(&counts->routes_full_at, bpf_ktime_get_ns(), HTTP_FOUND_INTERVAL_NS,
 			    HTTP_FOUND_BURST) &&
-	    target_take(target, counts, HTTP_SHARED_FOUND, HTTP_FOUND_LIMIT) &&
+	    target_take(counts, target->namespace, HTTP_SHARED_FOUND, HTTP_FOUND_LIMIT) &&
 	    !found_make(skb, key, target->namespace, offset, size))
 		share_leave(&http_shares, target->namespace, HTTP_SHARED_FOUND);
 }
@@ -175,7 +185,7 @@ static __always_inline __u32 found_number(struct __sk_buff *skb, const struct ht
 	struct http_target_counts *counts;
 
 	if (!found) {
-		counts = target_counts(target);
+		counts = target_counts(target->target);
 		if (counts)
 			found_add(skb, &key, target, route, piece, counts);
 		found = bpf_map_lookup_elem(&http_found, &key);
@@ -195,6 +205,15 @@ static __always_inline __u32 route_number(struct __sk_buff *skb, const struct ht
 	if (!(target->wants & HTTP_WANTS_FOUND))
 		return HTTP_ROUTE_OTHER;
 	return found_number(skb, target, route, piece);
+}
+
+static __always_inline struct routed *routed_ensure(struct bpf_sock *sk)
+{
+	__u32 key = 0;
+
+	if (sk->state == BPF_TCP_LISTEN)
+		return bpf_map_lookup_elem(&http_early_routed, &key);
+	return bpf_sk_storage_get(&http_routed, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
 /* Requests that nobody wanted to know the route of leave a gap, as a policy comes or goes. */
@@ -217,14 +236,14 @@ static __always_inline __u32 routed_find(const struct routed *routed, __u32 requ
 /* Not static, so that the verifier looks at it once, and not for each place that calls it. */
 __noinline int piece_route(struct __sk_buff *skb, struct route_piece *piece)
 {
-	const struct http_target *target = bpf_get_local_storage(&http_targets, 0);
+	const struct http_target *target = target_find();
 	struct route_reading reading = {.skb = skb, .piece = piece};
 	struct bpf_sock *sk = skb->sk;
 	struct http_route *route;
 
 	if (!piece || !sk)
 		return 0;
-	reading.routed = bpf_sk_storage_get(&http_routed, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	reading.routed = routed_ensure(sk);
 	if (!reading.routed)
 		return 0;
 	route = &reading.routed->route;

@@ -11,6 +11,7 @@
 #include "bpf/http/body.h"
 #include "bpf/http/exchange.h"
 #include "bpf/http/packet.h"
+#include "bpf/lib/likely.h"
 #include "bpf/lib/tcp_sock.h"
 
 /*
@@ -32,7 +33,7 @@ static __always_inline bool packet_is_past_loss(const struct packet *packet)
  * Bytes before the packet are missing: they come later, or never. Within a body that does not
  * matter; otherwise those that come later are waited for. True when the packet can be looked at.
  */
-static __always_inline bool packet_jump(struct packet *packet, __u32 missing)
+static __noinline bool packet_jump(struct packet *packet, __u32 missing)
 {
 	struct stream *stream = packet->stream;
 	__u8 state = stream->head.state;
@@ -67,12 +68,12 @@ static __always_inline bool packet_sync(struct packet *packet, __u32 sequence)
 	__s32 ahead = sequence - stream->next;
 	__u32 end = sequence + packet->size;
 
-	if (ahead < 0) {
+	if (unlikely(ahead < 0)) {
 		if ((__u32)-ahead >= packet->size)
 			return false;
 		packet->offset += -ahead;
 		packet->size -= -ahead;
-	} else if (ahead > 0 && !packet_jump(packet, ahead)) {
+	} else if (unlikely(ahead > 0) && !packet_jump(packet, ahead)) {
 		return false;
 	}
 	stream->next = end;

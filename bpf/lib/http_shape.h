@@ -5,7 +5,7 @@
  * Heads of HTTP/1 that look like one before. To read a head line by line (http_head.h) takes some
  * 14 ns a line, since where a line begins is known only when the one before has been read. The
  * heads of one program are alike, though: so one that has been read is remembered as a shape, and
- * the next one compared with it, 32 bytes in a go. Where it is the same but for values that tell
+ * the next one compared with it, 64 bytes in a go. Where it is the same but for values that tell
  * nothing, it means the same, and has been read. Both halves compile this, as they do http_head.h.
  *
  * What may differ: the line of a request, which is judged anew; the digits of Content-Length, which
@@ -19,15 +19,17 @@
 #define SKEP_BPF_LIB_HTTP_SHAPE_H
 
 #include "bpf/lib/http_head.h"
+#include "bpf/lib/likely.h"
 
 #define HTTP_SHAPE_SIZE	  512 /* bytes of a head; longer ones are not remembered */
-#define HTTP_SHAPE_BLOCK  32
+#define HTTP_SHAPE_BLOCK  64
+#define HTTP_SHAPE_HALF	  (HTTP_SHAPE_BLOCK / 2)
 #define HTTP_SHAPE_DIGITS 9   /* of a length that may differ */
 #define HTTP_SHAPE_LINE	  128 /* so long a line of a request is reckoned with */
 
-/* Bytes that are compared in one go. */
-struct http_block {
-	__u8 bytes[HTTP_SHAPE_BLOCK]; /* words of them, that may lie anywhere */
+/* Half a block. */
+struct http_half {
+	__u8 bytes[HTTP_SHAPE_HALF]; /* words of them, that may lie anywhere */
 };
 
 /*
@@ -47,15 +49,20 @@ struct http_shape {
 	__u8 patience;
 	__u16 hits;
 	__u16 wait;
-	__u8 reserved[4]; /* words of what follows are aligned */
+	__u8 stale;	  /* a head was like it that was not the same */
+	__u8 reserved[3]; /* words of what follows are aligned */
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
 
-/* A head that may be like a shape, with room for a block behind it. */
+/*
+ * A head that may be like a shape, with room for a block behind it. The kernel's verifier adds the
+ * largest place in a shape and the largest distance of that from the place in the head, so there is
+ * room for both.
+ */
 struct http_sight {
 	__u64 zero; /* always: http_forget() */
-	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
+	__u8 bytes[2 * HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
 
 _Static_assert(HTTP_SHAPE_SIZE >= HTTP_WINDOW_END, "http_is_outside() holds for a sight as well");
@@ -74,15 +81,15 @@ static __always_inline __u64 http_word_departs(__u64 word, __u64 known, __u64 sa
 	return ((word ^ known) | plain) & same;
 }
 
-/* Are two blocks, which differ, alike all the same? */
-http_global int http_block_is_alike(const struct http_block *seen, const struct http_block *known,
-				    const struct http_block *same)
+/* Are two halves of blocks, which differ, alike all the same? */
+http_global int http_half_is_alike(const struct http_half *seen, const struct http_half *known,
+				   const struct http_half *same)
 {
 	__u64 departs = 0;
 
 	if (!seen || !known || !same)
 		return false;
-	for (int i = 0; i < HTTP_SHAPE_BLOCK; i += 8)
+	for (int i = 0; i < HTTP_SHAPE_HALF; i += 8)
 		departs |=
 			http_word_departs(http_load(seen->bytes + i), http_load(known->bytes + i),
 					  http_load(same->bytes + i));
@@ -90,7 +97,7 @@ http_global int http_block_is_alike(const struct http_block *seen, const struct 
 }
 
 /* Not 0 where 32 bytes differ. */
-static __always_inline __u64 http_block_differs(const __u8 *a, const __u8 *b)
+static __always_inline __u64 http_half_differs(const __u8 *a, const __u8 *b)
 {
 	return (http_load(a) ^ http_load(b)) | (http_load(a + 8) ^ http_load(b + 8)) |
 	       (http_load(a + 16) ^ http_load(b + 16)) | (http_load(a + 24) ^ http_load(b + 24));
@@ -121,87 +128,123 @@ static __always_inline __u64 http_glance_at_length(struct http_head *head,
 	return at;
 }
 
-/* Is what is at `at` alike to what the shape has at `from`? */
-static __always_inline bool http_is_alike_here(const struct http_shape *shape,
-					       const struct http_sight *sight, __u64 at, __u64 from)
+/* Are `size` bytes, half a block or a whole one, alike, which differ? */
+static __always_inline bool http_block_is_alike(struct http_shape *shape, const __u8 *seen,
+						__u64 from, __u64 size)
 {
-	if (http_is_out_of_sight(at) || http_is_out_of_sight(from))
-		return false;
-	if (!http_block_differs(sight->bytes + at, shape->bytes + from))
-		return true;
-	return http_block_is_alike((const void *)(sight->bytes + at),
-				   (const void *)(shape->bytes + from),
-				   (const void *)(shape->same + from));
+	for (__u64 i = 0; i < size; i += HTTP_SHAPE_HALF)
+		if (!http_half_is_alike((const void *)(seen + from + i),
+					(const void *)(shape->bytes + from + i),
+					(const void *)(shape->same + from + i)))
+			return false;
+	shape->stale = true;
+	return true;
 }
 
 /*
- * The same of `size` bytes. The last block of them begins before the one before it has ended; where
- * there is only one, what the shape has behind it must not matter.
+ * Is what is seen alike from `from` to `end`? It is looked at `step` bytes at a time; the last ones
+ * begin before those before them have ended.
  */
-static __always_inline bool http_is_alike(const struct http_shape *shape,
-					  const struct http_sight *sight, __u64 at, __u64 from,
-					  __u64 size)
+static __always_inline bool http_run_is_alike(struct http_shape *shape, const __u8 *seen,
+					      __u64 from, __u64 last, __u64 step)
 {
-	__u64 end = http_forget(from + size, sight->zero);
+	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_HALF; i++) {
+		__u64 differs;
 
-	at = http_forget(at, sight->zero);
-	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_BLOCK && from + HTTP_SHAPE_BLOCK <= end;
-	     i++) {
-		if (!http_is_alike_here(shape, sight, at, from))
+		if (http_is_out_of_sight(from))
 			return false;
-		at = http_forget(at + HTTP_SHAPE_BLOCK, sight->zero);
-		from = http_forget(from + HTTP_SHAPE_BLOCK, sight->zero);
+		differs = http_half_differs(seen + from, shape->bytes + from);
+		if (step == HTTP_SHAPE_BLOCK)
+			differs |= http_half_differs(seen + from + HTTP_SHAPE_HALF,
+						     shape->bytes + from + HTTP_SHAPE_HALF);
+		if (unlikely(differs) && !http_block_is_alike(shape, seen, from, step))
+			return false;
+		if (from == last)
+			return true;
+		from += step;
+		if (from > last)
+			from = last;
 	}
-	if (from == end)
-		return true;
-	if (size >= HTTP_SHAPE_BLOCK) {
-		at -= HTTP_SHAPE_BLOCK - (end - from);
-		from = end - HTTP_SHAPE_BLOCK;
-	}
-	return http_is_alike_here(shape, sight, at, from);
+	return false;
 }
 
-/* From `start` on: returns where the head ends, or 0 where it is not like the shape. */
-static __always_inline __u64 http_follow_shape(struct http_head *head,
-					       const struct http_shape *shape,
-					       const struct http_sight *sight, __u64 start)
+/* Of less than half a block, what the shape has behind it must not matter. */
+static __always_inline bool http_is_alike(struct http_shape *shape, const __u8 *seen, __u64 from,
+					  __u64 end)
 {
-	__u64 digits = shape->digits, size = shape->size, at;
+	if (end - from >= HTTP_SHAPE_BLOCK)
+		return http_run_is_alike(shape, seen, from, end - HTTP_SHAPE_BLOCK,
+					 HTTP_SHAPE_BLOCK);
+	return http_run_is_alike(shape, seen, from,
+				 end - from < HTTP_SHAPE_HALF ? from : end - HTTP_SHAPE_HALF,
+				 HTTP_SHAPE_HALF);
+}
 
-	if (!digits)
-		return http_is_alike(shape, sight, start, 0, size) ? start + size : 0;
-	if (!http_is_alike(shape, sight, start, 0, digits))
+/*
+ * Follows a shape from `start` on, and reads a length on the way. Returns where the head ends, or 0
+ * where it is not like the shape.
+ */
+http_global int http_follow_shape(struct http_head *head, struct http_shape *shape,
+				  const struct http_sight *sight, __u64 start)
+{
+	__u64 from = 0, end, at, digits;
+
+	if (!head || !shape || !sight)
 		return 0;
-	at = http_glance_at_length(head, sight, start + digits);
-	if (at == start + digits || !http_is_alike(shape, sight, at, digits, size - digits))
+	end = shape->digits ? shape->digits : shape->size;
+	for (int run = 0; run < 2; run++) {
+		if (http_is_out_of_sight(start) ||
+		    !http_is_alike(shape, sight->bytes + start, from, end))
+			return 0;
+		if (end == shape->size)
+			return start + end;
+		at = start + end;
+		digits = http_glance_at_length(head, sight, at) - at;
+		if (!digits)
+			return 0;
+		start = http_forget(start + digits, sight->zero);
+		from = end;
+		end = shape->size;
+	}
+	return 0;
+}
+
+/* Judges the line of a request. Returns where it ends, or 0 where it is none. */
+http_global int http_glance_at_request(struct http_head *head, const struct http_sight *sight)
+{
+	__u64 end;
+
+	if (!head || !sight)
 		return 0;
-	return at + size - digits;
+	head->state = HTTP_START;
+	end = http_forget(http_seek_odd(sight->bytes, 0), sight->zero);
+	if (http_is_outside(end))
+		return 0;
+	http_judge_request(head, sight->bytes, 0, end, true);
+	return head->state == HTTP_HEADERS ? end : 0;
 }
 
 /*
  * Reads a whole head, of which the first `size` bytes are in sight, by a shape. Returns its size,
  * and what http_look() would have told of it in `head`; or 0, where it is not like that.
  */
-http_global int http_glance(struct http_head *head, const struct http_shape *shape,
-			    const struct http_sight *sight, __u32 size)
+static __always_inline __u32 http_glance(struct http_head *head, struct http_shape *shape,
+					 const struct http_sight *sight, __u32 size)
 {
-	__u64 start = 0, end;
+	__u64 start = 0;
+	__u32 end;
 
-	if (!head || !shape || !sight || !shape->size)
+	if (unlikely(!shape->size))
 		return 0;
+	if (head->flags & HTTP_HEAD_REQUEST) {
+		start = http_glance_at_request(head, sight);
+		if (unlikely(!start))
+			return 0;
+	}
 	head->body = shape->body;
 	head->flags = (head->flags & HTTP_HEAD_REQUEST) | shape->flags;
 	head->status = shape->status;
 	head->state = HTTP_HEADERS;
-	if (head->flags & HTTP_HEAD_REQUEST) {
-		head->state = HTTP_START;
-		start = http_forget(http_seek_odd(sight->bytes, 0), sight->zero);
-		if (http_is_outside(start))
-			return 0;
-		http_judge_request(head, sight->bytes, 0, start, true);
-	}
-	if (head->state != HTTP_HEADERS)
-		return 0;
 	end = http_follow_shape(head, shape, sight, start);
 	return end <= size ? end : 0;
 }
@@ -272,7 +315,7 @@ static __always_inline void http_learn_length(struct http_learning *learning, __
 	if (end == at || http_is_out_of_sight(end) || bytes[end] != '\r')
 		return; /* it must be the same */
 	learning->shape->digits = learning->to;
-	learning->fails |= learning->to < HTTP_SHAPE_BLOCK; /* see http_is_alike() */
+	learning->fails |= learning->to < HTTP_SHAPE_HALF; /* see http_is_alike() */
 	learning->at = end;
 }
 

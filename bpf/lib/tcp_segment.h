@@ -10,7 +10,10 @@
 #include <linux/in6.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+#include "bpf/lib/likely.h"
 
 #define SEGMENT_FIN 0x01
 #define SEGMENT_SYN 0x02
@@ -23,7 +26,7 @@
 
 struct tcp_segment {
 	__u32 payload;	/* bytes; of all segments where the kernel has joined several (GSO, GRO) */
-	__u32 sequence; /* of the first byte of the payload */
+	__u32 sequence; /* of the first byte of the payload, or of the SYN before it */
 	__u8 flags;
 };
 
@@ -34,7 +37,7 @@ static __always_inline void tcp_segment_read(const struct __sk_buff *skb, const 
 	__u32 headers = offset + (tcp[12] >> 4) * 4;
 
 	ret_segment->payload = skb->len > headers ? skb->len - headers : 0;
-	ret_segment->sequence = (__u32)tcp[4] << 24 | tcp[5] << 16 | tcp[6] << 8 | tcp[7];
+	ret_segment->sequence = bpf_ntohl(*(const __u32 *)(tcp + 4));
 	ret_segment->flags = tcp[13];
 }
 
@@ -65,8 +68,8 @@ static __noinline __u32 tcp_segment_skip_extensions(struct __sk_buff *skb)
 }
 
 /* The slow way: a TCP header at any place. */
-static __always_inline bool tcp_segment_load(struct __sk_buff *skb, __u32 offset,
-					     struct tcp_segment *ret_segment)
+static __noinline bool tcp_segment_load(struct __sk_buff *skb, __u32 offset,
+					struct tcp_segment *ret_segment)
 {
 	__u8 tcp[TCP_HEADER_SIZE];
 
@@ -76,24 +79,17 @@ static __always_inline bool tcp_segment_load(struct __sk_buff *skb, __u32 offset
 	return true;
 }
 
-static __always_inline bool tcp_segment_parse_ipv4(struct __sk_buff *skb, const __u8 *ip,
-						   const __u8 *end, struct tcp_segment *ret_segment)
+/* What is not usual: other protocols, IPv6, IPv4 with options. */
+static __noinline bool tcp_segment_parse_odd(struct __sk_buff *skb, struct tcp_segment *ret_segment)
 {
-	__u32 size = (ip[0] & 0xf) * 4;
+	const __u8 *ip = (const __u8 *)(long)skb->data;
+	const __u8 *end = (const __u8 *)(long)skb->data_end;
 
-	if (ip[9] != IPPROTO_TCP)
+	if (ip + IPV4_HEADER_SIZE > end)
 		return false;
-	if (size != IPV4_HEADER_SIZE)
-		return tcp_segment_load(skb, size, ret_segment);
-	if (ip + IPV4_HEADER_SIZE + TCP_HEADER_SIZE > end)
-		return false;
-	tcp_segment_read(skb, ip + IPV4_HEADER_SIZE, IPV4_HEADER_SIZE, ret_segment);
-	return true;
-}
-
-static __always_inline bool tcp_segment_parse_ipv6(struct __sk_buff *skb, const __u8 *ip,
-						   const __u8 *end, struct tcp_segment *ret_segment)
-{
+	if (ip[0] >> 4 == 4)
+		return ip[9] == IPPROTO_TCP &&
+		       tcp_segment_load(skb, (ip[0] & 0xf) * 4, ret_segment);
 	if (ip[6] == IPPROTO_UDP)
 		return false;
 	if (ip[6] != IPPROTO_TCP)
@@ -103,6 +99,8 @@ static __always_inline bool tcp_segment_parse_ipv6(struct __sk_buff *skb, const 
 	tcp_segment_read(skb, ip + IPV6_HEADER_SIZE, IPV6_HEADER_SIZE, ret_segment);
 	return true;
 }
+
+#define IPV4_PLAIN 0x45 /* version 4, a header of 20 bytes */
 
 /*
  * Reads the segment of a packet at a cgroup_skb hook, where the data begins with the IP header.
@@ -115,11 +113,11 @@ static __always_inline bool tcp_segment_parse(struct __sk_buff *skb,
 	const __u8 *ip = (const __u8 *)(long)skb->data;
 	const __u8 *end = (const __u8 *)(long)skb->data_end;
 
-	if (ip + IPV4_HEADER_SIZE > end)
-		return false;
-	if (ip[0] >> 4 == 4)
-		return tcp_segment_parse_ipv4(skb, ip, end, ret_segment);
-	return tcp_segment_parse_ipv6(skb, ip, end, ret_segment);
+	if (unlikely(ip + IPV4_HEADER_SIZE + TCP_HEADER_SIZE > end || ip[0] != IPV4_PLAIN ||
+		     ip[9] != IPPROTO_TCP))
+		return tcp_segment_parse_odd(skb, ret_segment);
+	tcp_segment_read(skb, ip + IPV4_HEADER_SIZE, IPV4_HEADER_SIZE, ret_segment);
+	return true;
 }
 
 #endif

@@ -9,15 +9,17 @@
 #include "bpf/http.skel.h"
 #include "node-agent/probes/programs.h"
 
-static const enum bpf_attach_type hooks[HTTP_HOOKS] = {BPF_CGROUP_INET_INGRESS,
-						       BPF_CGROUP_INET_EGRESS};
+static const enum bpf_attach_type hooks[HTTP_HOOKS] = {
+	BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_SOCK_OPS};
 
 int http_kernel_open(struct http_kernel *kernel, struct error *error)
 {
 	const struct programs_part parts[] = {
 		{"http_received", &kernel->programs[0]},
 		{"http_sent", &kernel->programs[1]},
+		{"http_operation", &kernel->programs[2]},
 		{"http_targets", &kernel->targets},
+		{".data.version", &kernel->version},
 		{"http_counts", &kernel->counts},
 		{"http_records", &kernel->records},
 		{"http_shares", &kernel->shares.map},
@@ -33,8 +35,10 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 	int result;
 
 	*kernel = (struct http_kernel){
-		.programs = {-1, -1},
+		.programs = {-1, -1, -1},
 		.targets = -1,
+		.version = -1,
+		.current = 1,
 		.counts = -1,
 		.records = -1,
 		.shares = shares_init(),
@@ -51,6 +55,7 @@ void http_kernel_close(struct http_kernel *kernel)
 	for (int i = 0; i < HTTP_HOOKS; i++)
 		programs_close(&kernel->programs[i]);
 	programs_close(&kernel->targets);
+	programs_close(&kernel->version);
 	programs_close(&kernel->counts);
 	programs_close(&kernel->records);
 	shares_close(&kernel->shares);
@@ -58,10 +63,19 @@ void http_kernel_close(struct http_kernel *kernel)
 	http_route_maps_close(&kernel->routes);
 }
 
-/* -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone. */
+/*
+ * Asks this of a target, and lets the programs know that they have to look at it again. Returns
+ * -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone.
+ */
 static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, const struct http_target *row)
 {
-	return bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ? -errno : 0;
+	const uint32_t key = 0, version = kernel->current + 1;
+
+	if (bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ||
+	    bpf_map_update_elem(kernel->version, &key, &version, BPF_ANY))
+		return -errno;
+	kernel->current = version;
+	return 0;
 }
 
 static int add_counts(struct http_kernel *kernel, uint32_t number)

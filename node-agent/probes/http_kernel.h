@@ -15,12 +15,14 @@
 #include "node-agent/probes/probe.h"
 #include "node-agent/probes/shares.h"
 
-/* The hooks of a target: packets received, and sent. */
-#define HTTP_HOOKS 2
+/* The hooks of a target: packets received, and sent; operations on sockets. */
+#define HTTP_HOOKS 3
 
 struct http_kernel {
 	int programs[HTTP_HOOKS];
 	int targets;
+	int version; /* the map; `current` is what is in it */
+	uint32_t current;
 	int counts;
 	int records;
 	struct shares shares;

@@ -85,13 +85,18 @@ static __attribute__((unused)) void scene_listen(void **state, const struct netw
 	conversation_listen(&scene.talk);
 }
 
-static void scene_connect(void)
+static void scene_hurry(enum end end)
 {
 	const int yes = 1;
 
+	setsockopt(scene.talk.ends[end], IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+}
+
+static void scene_connect(void)
+{
 	conversation_connect(&scene.talk);
-	for (enum end end = CLIENT; end <= SERVER; end++)
-		setsockopt(scene.talk.ends[end], IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	scene_hurry(CLIENT);
+	scene_hurry(SERVER);
 }
 
 /* A connection over `network` of which both ends are watched. */
@@ -102,6 +107,23 @@ static __attribute__((unused)) void scene_begin(void **state, const struct netwo
 	scene_watch(CLIENT);
 	scene_watch(SERVER);
 	scene_connect();
+}
+
+/*
+ * Both ends are watched, and the server has the kernel hold each connection back until the client's
+ * first words: they come in the packet that ends the handshake.
+ */
+static __attribute__((unused)) void scene_defer(void **state, const struct network *network,
+						enum ip ip)
+{
+	const int patience_s = 30;
+
+	scene_listen(state, network, ip);
+	assert_return_code(setsockopt(scene.talk.listener, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+				      &patience_s, sizeof(patience_s)),
+			   errno);
+	scene_watch(CLIENT);
+	scene_watch(SERVER);
 }
 
 static __attribute__((unused)) void scene_disconnect(enum end end)
@@ -155,6 +177,17 @@ static void hear_bytes(enum end at, size_t size)
 		assert_true(got > 0);
 		size -= (size_t)got;
 	}
+}
+
+/* Connects; the client speaks before the server accepts. */
+static __attribute__((unused)) void scene_connect_saying(const void *bytes, size_t size)
+{
+	assert_int_equal(conversation_try(&scene.talk), 0);
+	scene_hurry(CLIENT);
+	assert_int_equal(send(scene.talk.ends[CLIENT], bytes, size, MSG_NOSIGNAL), size);
+	conversation_accept(&scene.talk);
+	scene_hurry(SERVER);
+	hear_bytes(SERVER, size);
 }
 
 static void say_bytes(enum end from, const void *bytes, size_t size)

@@ -3,8 +3,8 @@
 
 /*
  * Loss, made on purpose: a tc program that drops every n-th packet with payload that comes in by an
- * interface, or a number of SYNs. Where the sender hands over several segments at once (GSO), they
- * go together, as one packet.
+ * interface, or a number of SYNs, or of packets that only acknowledge. Where the sender hands over
+ * several segments at once (GSO), they go together, as one packet.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -18,6 +18,7 @@
 /* Set by the test, also while packets come. */
 __u32 drop_every = 0; /* of packets with payload; 0: none */
 __u32 drop_syns = 0;  /* how many SYNs still, those of an answer (SYN-ACK) too */
+__u32 drop_acks = 0;  /* how many packets still that only acknowledge */
 __u32 drop_all = 0;
 
 /* For the test to read. */
@@ -49,6 +50,15 @@ static __always_inline bool take_syn(void)
 	return true;
 }
 
+static __always_inline bool take_ack(const struct tcp_segment *segment)
+{
+	if (!drop_acks || segment->payload ||
+	    segment->flags & (SEGMENT_SYN | SEGMENT_FIN | SEGMENT_RST))
+		return false;
+	drop_acks--;
+	return true;
+}
+
 static __always_inline bool take_payload(void)
 {
 	seen++;
@@ -63,7 +73,7 @@ int packet_drop(struct __sk_buff *skb)
 
 	if (!offset || !tcp_segment_load(skb, offset, &segment))
 		return TC_ACT_OK;
-	if (drop_all || (segment.flags & SEGMENT_SYN && take_syn()) ||
+	if (drop_all || (segment.flags & SEGMENT_SYN && take_syn()) || take_ack(&segment) ||
 	    (segment.payload && take_payload())) {
 		dropped++;
 		return TC_ACT_SHOT;
