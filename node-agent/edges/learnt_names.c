@@ -159,12 +159,12 @@ static struct name_pod *ensure_pod(struct learnt_names *names, const char *names
 	return NULL;
 }
 
-/* The name that makes room for another one: so nobody takes the room of those that have less. */
-static struct learnt_name *least_wanted(const struct learnt_names *names)
+/* What makes room for a name of `most`, or of whoever has more: nobody takes room of who has less.
+ */
+static struct learnt_name *least_wanted(const struct learnt_names *names,
+					const struct name_namespace *most)
 {
-	const struct name_namespace *most = names->namespaces;
-
-	for (const struct name_namespace *other = most; other; other = other->hh.next)
+	for (const struct name_namespace *other = names->namespaces; other; other = other->hh.next)
 		if (other->count > most->count)
 			most = other;
 	return most->names;
@@ -201,7 +201,7 @@ static void add_name(struct learnt_names *names, struct name_pod *pod,
 	if (HASH_COUNT(pod->names) > LEARNT_NAMES_POD_LIMIT)
 		remove_name(names, pod->names);
 	else if (names->count > LEARNT_NAMES_LIMIT)
-		remove_name(names, least_wanted(names));
+		remove_name(names, least_wanted(names, pod->namespace));
 }
 
 static bool is_name(const char *name)
