@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Skep Authors
-"""What watching costs an HTTP server, to a few parts in a thousand, on a machine whose speed changes
-by a tenth from one moment to the next.
+"""What watching costs an HTTP server, to a few parts in a thousand, on a machine whose speed
+changes by a tenth from one moment to the next.
 
 Two pods with nginx; a client (bench/ask.c) asks one for some milliseconds, then the other, all the
 time, so that both meet the same machine. One of the two is watched; every fraction of a second a
-policy moves from one to the other, in an order drawn by lot. From two neighbouring windows, in which either
-was watched, comes one ratio: what the two servers differ in by themselves cancels out. Told are
-the median of all ratios and its 95 % interval by bootstrap.
+policy moves from one to the other, in an order drawn by lot. From two neighbouring windows, in
+which either was watched, comes one ratio: what the two servers differ in by themselves cancels out.
+Told are the median of all ratios and its 95 % interval by bootstrap.
 
 A null test does the same with a policy that moves between two pods that do nothing: its interval
 must hold 100 %, and its width is what the run resolves.
@@ -20,32 +20,22 @@ import pathlib
 import random
 import statistics
 import subprocess
-import sys
 import time
 
 from lib import cluster, daemons, kernel, pods, policies
 from lib.shell import run, wait_until
+from throughput import NAMESPACE, PORT, empty_costs, nginx_pod
 
-NAMESPACE = "skep-bench"
 NODE = "node-a"
-PORT = 8080
 PATH = "/shop/1234/part150/5678"
-SLICE_MS = 10
-WINDOW = 0.2  # seconds
+SLICE_MS = 5
+WINDOW = 0.12  # seconds
 SETTLE = 0.05  # seconds after the kernel shows that the policy has moved
 PAIRS, QUICK_PAIRS = 150, 20
 RESAMPLES = 4000
 COUNTED_SECONDS = 2
 ACCOUNTING = pathlib.Path("/sys/fs/cgroup/cpuacct")
 
-NGINX = f"""
-daemon off; worker_processes 1; error_log /dev/null; pid /dev/shm/nginx.pid;
-events {{ worker_connections 1024; }}
-http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s;
-  client_body_temp_path /dev/shm/a; proxy_temp_path /dev/shm/b; fastcgi_temp_path /dev/shm/c;
-  uwsgi_temp_path /dev/shm/d; scgi_temp_path /dev/shm/e;
-  server {{ listen {PORT}; location / {{ return 200 "ok"; }} }} }}
-"""
 SERVERS = ("first", "second")
 IDLE = ("idle-first", "idle-second")
 
@@ -54,7 +44,7 @@ ROUTES = [f"/shop/{{customer}}/part{number}/{{item}}" for number in range(200)]
 
 @dataclasses.dataclass
 class Setting:
-    """What is asked for, and which of the server's requests have it: those of none in a null test."""
+    """What is asked for, and of which load; in a null test it is asked for idle pods."""
 
     title: str
     probes: list
@@ -100,8 +90,8 @@ def percent(ratios):
 
 
 def watched_ratio(with_first, with_second, figure):
-    """Watched against unwatched, from a window in which the first server was watched and one in which the second was."""
-    first, second = (figure(window[0]) / figure(window[1]) for window in (with_first, with_second))
+    """Watched against unwatched, from two windows: with either server watched."""
+    first, second = (figure(did[0]) / figure(did[1]) for did in (with_first, with_second))
     return math.sqrt(first / second)
 
 
@@ -115,11 +105,6 @@ FIGURES = {
 
 
 # --- the scene ---
-
-
-def nginx_pod(name):
-    script = f"cat > /dev/shm/nginx.conf <<'END'\n{NGINX}\nEND\nexec /usr/sbin/nginx -c /dev/shm/nginx.conf"
-    return pods.pod(NAMESPACE, name, {"app": name}, NODE, command=("/bin/sh", "-c", script))
 
 
 def idle_pod(name):
@@ -138,7 +123,7 @@ class Watch:
         self.api = cluster.ApiConnection()
 
     def __enter__(self):
-        """A second policy, on a pod of its own, keeps the programs loaded while the first one moves."""
+        """A second policy, on another pod, keeps the programs loaded while the first one moves."""
         keeper = policies.policy(NAMESPACE, "keeper", {"app": "keeper"}, self.probes)
         first = policies.policy(NAMESPACE, "bench", {"app": self.names[0]}, self.probes)
         cluster.apply(keeper, first)
@@ -170,9 +155,8 @@ class Load:
     """The client, and windows of what both servers do."""
 
     def __init__(self, setting, shown):
-        self.usage = [
-            ACCOUNTING / pods.cgroup(pod).relative_to(pods.hierarchy()) / "cpuacct.usage" for pod in shown
-        ]
+        cgroups = [pods.cgroup(pod).relative_to(pods.hierarchy()) for pod in shown]
+        self.usage = [ACCOUNTING / cgroup / "cpuacct.usage" for cgroup in cgroups]
         for pid in (pid for pod in shown for pid in pods.processes(pod, "nginx")):
             run("taskset", "-p", "-c", setting.cpus[0], pid)
         addresses = [pods.address(pod) for pod in shown]
@@ -211,12 +195,74 @@ class Load:
         return after
 
 
+# --- by the kernel ---
+
+
+def runs(shown):
+    """Runs and run time in ns of the programs on a pod so far, by name."""
+    listed = kernel.programs()
+    found = [listed[number] for _, _, number in kernel.attached(shown)]
+    return {one["name"]: (one.get("run_cnt", 0), one.get("run_time_ns", 0)) for one in found}
+
+
+def exchanges(agent):
+    """Requests that an agent has counted so far on servers of the bench."""
+    metrics = daemons.samples(daemons.http_get(agent, 9810, "/metrics"))
+    name = "http_server_request_duration_seconds_count"
+    return daemons.value(metrics, name, k8s_namespace_name=NAMESPACE) or 0
+
+
+def reading(load, shown, agent):
+    """Programs' runs, counted requests and asked requests, each with the time at which it was read."""
+    reads = (lambda: runs(shown), lambda: exchanges(agent), lambda: load.mark()[0]["requests"])
+    return [(read(), time.monotonic()) for read in reads]
+
+
+def count(load, watch, shown):
+    """What the kernel counts of our programs, in a window of its own since that costs time: runs and
+    ns of each program in a request, and the share of the requests that Skep has counted."""
+    agent = daemons.agent_pod(NODE)
+    watch.move(1)
+    watch.move(0)
+    run("sysctl", "-q", "kernel.bpf_stats_enabled=1")
+    try:
+        begin = reading(load, shown, agent)
+        time.sleep(COUNTED_SECONDS)
+        end = reading(load, shown, agent)
+    finally:
+        run("sysctl", "-q", "kernel.bpf_stats_enabled=0")
+    seconds = [now - then for (_, now), (_, then) in zip(end, begin)]
+    asked = end[2][0] / seconds[2]
+    grown = {
+        name: [(now - then) / seconds[0] / asked for now, then in zip(end[0][0][name], begin[0][0][name])]
+        for name in end[0][0]
+    }
+    return grown, (end[1][0] - begin[1][0]) / seconds[1] / asked
+
+
+def tell_count(grown, counted, empty):
+    total = 0
+    for name, (times, ns) in sorted(grown.items()):
+        own = max(0, ns - times * empty.get(name, 0))
+        total += own
+        if ns:
+            print(f"    {name:<26} {times:5.2f} runs of {own / times:4.0f} ns each")
+    print(f"    {'our programs in a request':<26} {total:5.0f} ns by the kernel")
+    if "http_sent" in grown:
+        print(f"    {'requests that were counted':<26} {100 * counted:5.1f} %")
+
+
 # --- the measurement ---
 
 
-def pair(load, watch, chance):
+def orders(pairs, chance):
+    """Where the policy is first, for each pair: ABBA or BAAB, by lot; even drift cancels out."""
+    drawn = [chance.randrange(2) for _ in range(0, pairs, 2)]
+    return [order for first in drawn for order in (first, 1 - first)][:pairs]
+
+
+def pair(load, watch, first):
     windows = {}
-    first = chance.randrange(2)
     for at in (first, 1 - first):
         watch.move(at)
         windows[at] = load.window()
@@ -224,43 +270,54 @@ def pair(load, watch, chance):
 
 
 def alternate(load, watch, pairs):
-    """`pairs` pairs of windows: with the first server watched, with the second."""
-    chance = random.Random()
-    return [pair(load, watch, chance) for _ in range(pairs)]
+    """Pairs of windows: with the first server watched, with the second."""
+    return [pair(load, watch, first) for first in orders(pairs, random.Random())]
 
 
 def plain(windows, figure):
     """The median of a figure where nobody watched."""
-    return statistics.median(figure(did) for first, second in windows for did in (first[1], second[0]))
+    unwatched = [did for first, second in windows for did in (first[1], second[0])]
+    return statistics.median(map(figure, unwatched))
 
 
-def tell(setting, windows, seconds):
-    rate, each = (plain(windows, FIGURES[name]) for name in ("requests", "CPU of nginx"))
+def tell(setting, windows):
+    rate = plain(windows, FIGURES["requests"])
+    cpu, slow = (1e6 * plain(windows, FIGURES[name]) for name in ("CPU of both ends", "p99"))
     print(
-        f"{setting.title:<30} {len(windows)} pairs in {seconds:.0f} s; unwatched {rate:,.0f}/s, "
-        f"{1e6 * each:.2f} us of nginx each, p99 {1e6 * plain(windows, FIGURES['p99']):.0f} us"
+        f"{setting.title}: {len(windows)} pairs; unwatched {rate:,.0f}/s, "
+        f"{cpu:.2f} us of CPU each, p99 {slow:.1f} us"
     )
     for name, figure in FIGURES.items():
         ratios = [watched_ratio(first, second, figure) for first, second in windows]
         print(f"    {name:<26} {percent(ratios)}", flush=True)
 
 
-def measure_setting(setting, servers, idle, pairs):
-    begin = time.monotonic()
+def measure_setting(setting, servers, idle, pairs, empty):
     with Watch(idle if setting.null else servers, setting.probes) as watch:
         with Load(setting, servers) as load:
-            windows = alternate(load, watch, pairs)
-    tell(setting, windows, time.monotonic() - begin)
+            tell(setting, alternate(load, watch, pairs))
+            if empty and not setting.null:
+                tell_count(*count(load, watch, servers[0]), empty)
 
 
-def measure(pairs=PAIRS):
+def measure():
+    """All settings, and how long our programs run, by the kernel."""
+    compare(SETTINGS, PAIRS, empty_costs())
+
+
+def measure_quickly():
+    """Fewer pairs, and without the kernel's own count."""
     run("make", "-s", "-C", cluster.REPOSITORY, "build/bench/ask", timeout=600)
+    compare(SETTINGS, QUICK_PAIRS, None)
+
+
+def compare(settings, pairs, empty):
     cluster.create_namespace(NAMESPACE)
     try:
-        manifests = [nginx_pod(name) for name in SERVERS]
+        manifests = [nginx_pod(name, {"app": name}, NODE) for name in SERVERS]
         manifests += [idle_pod(name) for name in (*IDLE, "keeper")]
         shown = pods.start(*manifests)
-        for setting in SETTINGS:
-            measure_setting(setting, shown[:2], shown[2:4], pairs)
+        for setting in settings:
+            measure_setting(setting, shown[:2], shown[2:4], pairs, empty)
     finally:
         cluster.delete_namespace(NAMESPACE)
