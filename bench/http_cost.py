@@ -86,7 +86,7 @@ def median_with_interval(ratios):
 
 def percent(ratios):
     middle, low, high = (100 * value for value in median_with_interval(ratios))
-    return f"{middle:6.1f} % ({low:.1f} … {high:.1f})"
+    return f"{middle:.1f} % ({low:.1f} … {high:.1f})"
 
 
 def watched_ratio(with_first, with_second, figure):
@@ -102,6 +102,7 @@ FIGURES = {
     "p50": lambda did: did["p50"],
     "p99": lambda did: did["p99"],
 }
+HEAD = ["what is asked for", "unwatched", *FIGURES, "our programs"]
 
 
 # --- the scene ---
@@ -213,34 +214,38 @@ def exchanges(agent):
 
 
 def reading(load, shown, agent):
-    """Programs' runs, counted requests and asked requests, each with the time at which it was read."""
+    """Programs' runs, counted requests and asked requests, each with when it was read."""
     reads = (lambda: runs(shown), lambda: exchanges(agent), lambda: load.mark()[0]["requests"])
-    return [(read(), time.monotonic()) for read in reads]
+    return zip(*((read(), time.monotonic()) for read in reads))
 
 
 def count(load, watch, shown):
-    """What the kernel counts of our programs, in a window of its own since that costs time: runs and
-    ns of each program in a request, and the share of the requests that Skep has counted."""
+    """What the kernel counts of our programs, in a window of its own since that costs time.
+
+    Runs and ns of each program in a request, and the share of the requests that Skep has counted.
+    """
     agent = daemons.agent_pod(NODE)
     watch.move(1)
     watch.move(0)
     run("sysctl", "-q", "kernel.bpf_stats_enabled=1")
     try:
-        begin = reading(load, shown, agent)
+        begin_values, begin_times = reading(load, shown, agent)
         time.sleep(COUNTED_SECONDS)
-        end = reading(load, shown, agent)
+        end_values, end_times = reading(load, shown, agent)
     finally:
         run("sysctl", "-q", "kernel.bpf_stats_enabled=0")
-    seconds = [now - then for (_, now), (_, then) in zip(end, begin)]
-    asked = end[2][0] / seconds[2]
+    (runs_then, counted_then, _), (runs_now, counted_now, asked) = begin_values, end_values
+    seconds = [now - then for now, then in zip(end_times, begin_times)]
+    rate = asked / seconds[2]
     grown = {
-        name: [(now - then) / seconds[0] / asked for now, then in zip(end[0][0][name], begin[0][0][name])]
-        for name in end[0][0]
+        name: [(end - begin) / seconds[0] / rate for end, begin in zip(now, runs_then[name])]
+        for name, now in runs_now.items()
     }
-    return grown, (end[1][0] - begin[1][0]) / seconds[1] / asked
+    return grown, (counted_now - counted_then) / seconds[1] / rate
 
 
 def tell_count(grown, counted, empty):
+    """Prints it, and returns what our programs take in a request."""
     total = 0
     for name, (times, ns) in sorted(grown.items()):
         own = max(0, ns - times * empty.get(name, 0))
@@ -250,6 +255,7 @@ def tell_count(grown, counted, empty):
     print(f"    {'our programs in a request':<26} {total:5.0f} ns by the kernel")
     if "http_sent" in grown:
         print(f"    {'requests that were counted':<26} {100 * counted:5.1f} %")
+    return f"{total:.0f} ns"
 
 
 # --- the measurement ---
@@ -281,23 +287,25 @@ def plain(windows, figure):
 
 
 def tell(setting, windows):
+    """Prints the ratios, and returns them as a row of the table in docs/benchmarks.md."""
     rate = plain(windows, FIGURES["requests"])
     cpu, slow = (1e6 * plain(windows, FIGURES[name]) for name in ("CPU of both ends", "p99"))
-    print(
-        f"{setting.title}: {len(windows)} pairs; unwatched {rate:,.0f}/s, "
-        f"{cpu:.2f} us of CPU each, p99 {slow:.1f} us"
-    )
+    unwatched = f"{rate:,.0f}/s, {cpu:.1f} µs, p99 {slow:.0f} µs"
+    print(f"{setting.title}: {len(windows)} pairs; unwatched {unwatched}")
+    row = [setting.title, unwatched]
     for name, figure in FIGURES.items():
-        ratios = [watched_ratio(first, second, figure) for first, second in windows]
-        print(f"    {name:<26} {percent(ratios)}", flush=True)
+        row.append(percent([watched_ratio(*both, figure) for both in windows]))
+        print(f"    {name:<26} {row[-1]}", flush=True)
+    return row
 
 
 def measure_setting(setting, servers, idle, pairs, empty):
     with Watch(idle if setting.null else servers, setting.probes) as watch:
         with Load(setting, servers) as load:
-            tell(setting, alternate(load, watch, pairs))
+            row = tell(setting, alternate(load, watch, pairs))
             if empty and not setting.null:
-                tell_count(*count(load, watch, servers[0]), empty)
+                row.append(tell_count(*count(load, watch, servers[0]), empty))
+    return row
 
 
 def measure():
@@ -311,13 +319,19 @@ def measure_quickly():
     compare(SETTINGS, QUICK_PAIRS, None)
 
 
+def table(rows):
+    """As docs/benchmarks.md has it."""
+    rows = [HEAD, ["---"] * len(HEAD), *(row + [""] * (len(HEAD) - len(row)) for row in rows)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
 def compare(settings, pairs, empty):
     cluster.create_namespace(NAMESPACE)
     try:
         manifests = [nginx_pod(name, {"app": name}, NODE) for name in SERVERS]
         manifests += [idle_pod(name) for name in (*IDLE, "keeper")]
         shown = pods.start(*manifests)
-        for setting in settings:
-            measure_setting(setting, shown[:2], shown[2:4], pairs, empty)
+        rows = [measure_setting(one, shown[:2], shown[2:4], pairs, empty) for one in settings]
     finally:
         cluster.delete_namespace(NAMESPACE)
+    print("\n" + table(rows))
