@@ -9,16 +9,20 @@ policy moves from one to the other, in an order drawn by lot. From two neighbour
 which either was watched, comes one ratio: what the two servers differ in by themselves cancels out.
 Told are the median of all ratios and its 95 % interval by bootstrap.
 
+Three programs that do nothing, at the same hooks, tell what the kernel takes to reach any.
 A null test does the same with a policy that moves between two pods that do nothing: its interval
 must hold 100 %, and its width is what the run resolves.
 """
 
+import ctypes
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import random
 import statistics
+import struct
 import subprocess
 import time
 
@@ -44,10 +48,13 @@ ROUTES = [f"/shop/{{customer}}/part{number}/{{item}}" for number in range(200)]
 
 @dataclasses.dataclass
 class Setting:
-    """What is asked for, and of which load; in a null test it is asked for idle pods."""
+    """What is asked for, and of which load; in a null test it is asked for idle pods.
+
+    Without probes, empty programs take their place.
+    """
 
     title: str
-    probes: list
+    probes: list = None
     connections: int = 16
     cpus: tuple = (0, 0)  # of the servers, of the client
     null: bool = False
@@ -60,6 +67,7 @@ def http(settings):
 METRICS = http({})
 SETTINGS = [
     Setting("null test", METRICS, null=True),
+    Setting("three programs that do nothing"),
     Setting("TCP alone", [policies.TCP]),
     Setting("TCP + HTTP, metrics", METRICS),
     Setting("TCP + HTTP, automatic routes", http({"byRoute": True})),
@@ -148,6 +156,48 @@ class Watch:
         self.api.patch(f"{self.path}/bench", {"spec": spec})
         due = [self.programs, 0] if at == 0 else [0, self.programs]
         wait_until("the policy has moved", lambda: self.attached() == due, interval=0.01)
+        self.at = at
+        time.sleep(SETTLE)
+
+
+class EmptyPrograms:
+    """In place of a policy: as many programs as TCP and HTTP have for packets, which do nothing."""
+
+    hooks = (0, 1, 1)  # BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS (linux/bpf.h)
+    type = 8  # BPF_PROG_TYPE_CGROUP_SKB
+    allow_multi = 2  # BPF_F_ALLOW_MULTI
+    instructions = struct.pack("<BBhiBBhi", 0xB7, 0, 0, 1, 0x95, 0, 0, 0)  # return 1
+
+    def __init__(self, shown):
+        self.libbpf = ctypes.CDLL("libbpf.so.1")
+        self.cgroups = [pods.cgroup(pod) for pod in shown]
+        self.at = None
+
+    def __enter__(self):
+        words = (self.type, b"empty", b"GPL", self.instructions, ctypes.c_size_t(2), None)
+        self.programs = [self.libbpf.bpf_prog_load(*words) for _ in self.hooks]
+        assert min(self.programs) >= 0, "an empty program could not be loaded"
+        self.folders = [os.open(cgroup, os.O_RDONLY) for cgroup in self.cgroups]
+        self.move(0)
+        return self
+
+    def __exit__(self, *_):
+        self.detach()
+        for descriptor in (*self.programs, *self.folders):
+            os.close(descriptor)
+
+    def detach(self):
+        for program, hook in zip(self.programs, self.hooks):
+            self.libbpf.bpf_prog_detach2(program, self.folders[self.at], hook)
+
+    def move(self, at):
+        if at == self.at:
+            return
+        if self.at is not None:
+            self.detach()
+        for program, hook in zip(self.programs, self.hooks):
+            error = self.libbpf.bpf_prog_attach(program, self.folders[at], hook, self.allow_multi)
+            assert error == 0, "an empty program could not be attached"
         self.at = at
         time.sleep(SETTLE)
 
@@ -300,11 +350,12 @@ def tell(setting, windows):
 
 
 def measure_setting(setting, servers, idle, pairs, empty):
-    with Watch(idle if setting.null else servers, setting.probes) as watch:
-        with Load(setting, servers) as load:
-            row = tell(setting, alternate(load, watch, pairs))
-            if empty and not setting.null:
-                row.append(tell_count(*count(load, watch, servers[0]), empty))
+    watched = idle if setting.null else servers
+    watch = Watch(watched, setting.probes) if setting.probes else EmptyPrograms(watched)
+    with watch, Load(setting, servers) as load:
+        row = tell(setting, alternate(load, watch, pairs))
+        if empty and setting.probes and not setting.null:
+            row.append(tell_count(*count(load, watch, servers[0]), empty))
     return row
 
 
