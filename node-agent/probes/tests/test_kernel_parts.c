@@ -30,6 +30,19 @@ static void test_slots_hold_what_is_up_to_their_bound(void **state)
 	assert_int_equal(histogram_slot(UINT32_MAX, FIRST, SLOTS), SLOTS - 1);
 }
 
+/* The quick way counts each value where the other one does. */
+static void test_near_slots_are_the_same(void **state)
+{
+	const uint32_t bound = 1U << (FIRST + 15);
+
+	(void)state;
+	for (uint32_t value = 0; value <= bound; value++)
+		if (histogram_near_slot(value, FIRST) != histogram_slot(value, FIRST, SLOTS))
+			fail_msg("%u is in slot %u, not %u", value,
+				 histogram_near_slot(value, FIRST),
+				 histogram_slot(value, FIRST, SLOTS));
+}
+
 static void test_log2(void **state)
 {
 	(void)state;
@@ -77,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots_hold_what_is_up_to_their_bound),
+		cmocka_unit_test(test_near_slots_are_the_same),
 		cmocka_unit_test(test_log2),
 		cmocka_unit_test(test_layout_of_this_kernel),
 		cmocka_unit_test(test_without_btf_nothing_is_known),
