@@ -74,16 +74,22 @@ static __always_inline bool edge_make(const struct tcp_edge_key *key, __u32 name
 	return true;
 }
 
-/* Not static, so that the verifier looks at it once, and not for each place that calls it. */
-__noinline int edge_add(const struct tcp_edge_key *key, struct tcp_target *target)
+/*
+ * Not static, so that the verifier looks at it once, and not for each place that calls it. Up to
+ * kernel 6.1 it takes no key that a caller hands over, so maps are asked with a copy.
+ */
+__noinline int edge_add(const struct tcp_edge_key *edge, struct tcp_target *target)
 {
-	if (!key || !target ||
+	struct tcp_edge_key key;
+
+	if (!edge || !target ||
 	    !rate_limit_take(&target->edges_full_at, bpf_ktime_get_ns(), TCP_EDGE_INTERVAL_NS,
 			     TCP_EDGE_BURST))
 		return 0;
+	key = *edge;
 	if (!share_take(&tcp_shares, target->namespace, TCP_SHARED_EDGES, TCP_EDGES_LIMIT))
 		count(&target->beyond_share, 1);
-	else if (!edge_make(key, target->namespace))
+	else if (!edge_make(&key, target->namespace))
 		share_leave(&tcp_shares, target->namespace, TCP_SHARED_EDGES);
 	return 0;
 }
