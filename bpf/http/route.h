@@ -143,7 +143,10 @@ static __always_inline bool found_make(struct __sk_buff *skb, const struct http_
 	if (!found)
 		return false;
 	verifier_forget(size);
-	if (size > 0 && size <= HTTP_FOUND_PATH_SIZE) {
+	if (size > HTTP_FOUND_PATH_SIZE)
+		size = 0;
+	verifier_forget(size);
+	if (size > 0) {
 		if (bpf_skb_load_bytes(skb, offset, found->path, size)) {
 			bpf_map_delete_elem(&http_found, key);
 			return false;
