@@ -291,6 +291,7 @@ static struct probe_attachment *http_detach(struct probe *probe,
 		return NULL;
 	for (int i = 0; i < HTTP_HOOKS; i++)
 		programs_close(&attachment->links[i]);
+	http_kernel_stop(&probe->kernel, attachment->told.cgroup_id);
 	attachment->leaving = true;
 	drain(probe, attachment);
 	http_read(probe);
@@ -300,7 +301,7 @@ static struct probe_attachment *http_detach(struct probe *probe,
 			  now_ms(probe));
 	if (attachment->row.wants & HTTP_WANTS_FOUND)
 		http_routes_forget_target(&probe->routes, attachment->number, now_ms(probe));
-	http_kernel_forget(&probe->kernel, attachment->told.cgroup_id, attachment->number);
+	http_kernel_forget(&probe->kernel, attachment->number);
 	HASH_DEL(probe->attachments, attachment);
 	attachment_free(probe, attachment);
 	use_reader(probe);

@@ -127,11 +127,15 @@ int http_kernel_configure(struct http_kernel *kernel, uint64_t cgroup_id,
 	return result < 0 ? error_set_errno(error, -result, "change the settings of HTTP") : 0;
 }
 
-void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number)
+void http_kernel_stop(struct http_kernel *kernel, uint64_t cgroup_id)
 {
 	static const struct http_target nothing;
 
 	(void)set_target(kernel, cgroup_id, &nothing); /* fails when the cgroup has gone: well */
+}
+
+void http_kernel_forget(struct http_kernel *kernel, uint32_t number)
+{
 	bpf_map_delete_elem(kernel->counts, &number);
 }
 

@@ -50,8 +50,14 @@ int http_kernel_attach(struct http_kernel *kernel, const struct probe_target *ta
 int http_kernel_configure(struct http_kernel *kernel, uint64_t cgroup_id,
 			  const struct http_target *row, struct error *error);
 
-/* Ends the counting of a target whose links have been closed. */
-void http_kernel_forget(struct http_kernel *kernel, uint64_t cgroup_id, uint32_t number);
+/*
+ * Ends the counting of a target whose links have been closed: where the programs see packets of its
+ * connections for another target, too, they take them for that one's from here on.
+ */
+void http_kernel_stop(struct http_kernel *kernel, uint64_t cgroup_id);
+
+/* Forgets what was counted of a target that was stopped. */
+void http_kernel_forget(struct http_kernel *kernel, uint32_t number);
 
 /* What has been counted of a target; false, with *ret_counts as it was, when there is none. */
 bool http_kernel_count(const struct http_kernel *kernel, uint32_t number,

@@ -6,6 +6,10 @@
  * watched, on paths that lose and reorder packets. Each exchange is counted once at each end.
  */
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
 #include "node-agent/probes/tests/kernel_fixture.h"
 
 #include "node-agent/probes/tests/network.c"
@@ -497,6 +501,68 @@ static void test_attached_again(void **state)
 	assert_told(CLIENT, ASKED, "", 4);
 }
 
+#define MOVES 10
+
+/* A child keeps asking and answering on the connection; it writes down how often. */
+static pid_t keep_exchanging(volatile uint32_t *done)
+{
+	pid_t child = fork();
+
+	if (child != 0)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;; ++*done)
+		exchange(GET, OK);
+}
+
+/* What was counted at servers, whoever is the target. */
+static uint32_t served_by_all(void)
+{
+	struct text text = show_all();
+	double sum = 0;
+
+	for (const char *found = text.data; found && (found = strstr(found, "\n" SERVED "{"));
+	     found++)
+		sum += strtod(strstr(found, "} ") + 2, NULL);
+	text_free(&text);
+	return (uint32_t)sum;
+}
+
+/*
+ * A policy names its containers no more, and then again: for a moment the connection is of two
+ * targets. At most the exchange that is under way goes uncounted, and none is counted twice.
+ */
+static void test_target_moves_under_load(void **state)
+{
+	volatile uint32_t *done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct fixture *fixture = *state;
+	struct probe_attachment *pod;
+	uint32_t served;
+	pid_t child;
+
+	assert_ptr_not_equal(done, MAP_FAILED);
+	scene_listen(state, &loopback, IPV4);
+	scene_watch(SERVER);
+	scene_connect();
+	child = keep_exchanging(done);
+	assert_true(child > 0);
+	while (*done < MOVES) /* it is under way */
+		usleep(1000);
+	for (int i = 0; i < MOVES; i++) {
+		pod = fixture_attach(fixture, fixture->cgroups[0], &asked_of[SERVER]);
+		scene_unwatch(SERVER);
+		scene_watch(SERVER);
+		fixture_detach(fixture, pod);
+	}
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	served = served_by_all();
+	assert_true(served + 2 * MOVES >= *done);
+	assert_true(served <= *done + 1); /* it may have ended before it wrote the last one down */
+	munmap((void *)done, sizeof(*done));
+}
+
 #define REST_US 1200000 /* longer than counters rest that are given back */
 
 /* Counters that a target's kinds had are another's later, and begin at zero. */
@@ -825,6 +891,7 @@ int main(void)
 		TEST(test_connection_older_than_the_attachment),
 		TEST(test_answer_to_an_older_request),
 		TEST(test_attached_again),
+		TEST(test_target_moves_under_load),
 		TEST(test_counters_are_used_again),
 		TEST(test_client_closes_before_the_answer),
 		TEST(test_client_resets_within_the_answer),
