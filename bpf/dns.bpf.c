@@ -145,8 +145,7 @@ static __always_inline bool submit(struct __sk_buff *skb, const struct dns_targe
 		return false;
 	if (captured > room)
 		captured = room;
-	verifier_forget(captured);
-	if (captured > room || captured == 0 ||
+	if (!verifier_has_size(captured, room) ||
 	    bpf_skb_load_bytes(skb, segment->payload, record->data, captured))
 		captured = 0;
 	record->time = bpf_ktime_get_ns();

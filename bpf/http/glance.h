@@ -24,8 +24,7 @@ static __always_inline __u32 sight_load(struct packet *packet, struct http_sight
 {
 	__u32 size = shape->reach < packet->size ? shape->reach : packet->size;
 
-	verifier_forget(size);
-	if (size == 0 || size > HTTP_SHAPE_SIZE ||
+	if (!verifier_has_size(size, HTTP_SHAPE_SIZE) ||
 	    bpf_skb_load_bytes(packet->skb, packet->offset, sight->bytes, size))
 		return 0;
 	return size;

@@ -101,8 +101,7 @@ __noinline int head_learn(struct __sk_buff *skb, struct connection *connection, 
 	struct http_shape *shape;
 	__u32 place;
 
-	verifier_forget(size);
-	if (!connection || !glancing || size == 0 || size > HTTP_SHAPE_SIZE)
+	if (!connection || !glancing || !verifier_has_size(size, HTTP_SHAPE_SIZE))
 		return 0;
 	place = shape_place(connection->namespace, size, request);
 	*(request ? &connection->request_shape : &connection->response_shape) = place;

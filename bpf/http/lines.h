@@ -84,8 +84,7 @@ static __always_inline __u32 window_load(struct packet *packet, struct http_wind
 {
 	__u32 size = packet->size < HTTP_WINDOW ? packet->size : HTTP_WINDOW;
 
-	verifier_forget(size);
-	if (size == 0 || size > HTTP_WINDOW ||
+	if (!verifier_has_size(size, HTTP_WINDOW) ||
 	    bpf_skb_load_bytes(packet->skb, packet->offset, window->bytes + HTTP_LINE_KEPT, size))
 		return 0;
 	return size;

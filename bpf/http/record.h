@@ -96,8 +96,7 @@ static __always_inline void kept_append(struct kept *kept, struct __sk_buff *skb
 		return;
 	if (size > HTTP_HEAD_KEPT - at)
 		size = HTTP_HEAD_KEPT - at;
-	verifier_forget(size);
-	if (size == 0 || size > HTTP_HEAD_KEPT)
+	if (!verifier_has_size(size, HTTP_HEAD_KEPT))
 		return;
 	if (!bpf_skb_load_bytes(skb, piece->offset, kept->bytes + place * HTTP_HEAD_KEPT + at,
 				size))

@@ -118,8 +118,7 @@ static long route_read_step(__u32 step, void *context)
 	(void)step;
 	if (size > HTTP_ROUTE_PIECE)
 		size = HTTP_ROUTE_PIECE;
-	verifier_forget(size);
-	if (size == 0 || size > HTTP_ROUTE_PIECE ||
+	if (!verifier_has_size(size, HTTP_ROUTE_PIECE) ||
 	    bpf_skb_load_bytes(reading->skb, piece->offset + reading->done, routed->piece, size))
 		return 1;
 	look.size = size;
@@ -142,16 +141,12 @@ static __always_inline bool found_make(struct __sk_buff *skb, const struct http_
 	found = bpf_map_lookup_elem(&http_found, key);
 	if (!found)
 		return false;
-	verifier_forget(size);
-	if (size > HTTP_FOUND_PATH_SIZE)
-		size = 0;
-	verifier_forget(size);
-	if (size > 0) {
-		if (bpf_skb_load_bytes(skb, offset, found->path, size)) {
-			bpf_map_delete_elem(&http_found, key);
-			return false;
-		}
-		found->size = size;
+	verifier_forget(offset); /* is reckoned first: what is put aside meanwhile has no bounds */
+	found->size = size;
+	if (size && (!verifier_has_size(size, HTTP_FOUND_PATH_SIZE) ||
+		     bpf_skb_load_bytes(skb, offset, found->path, size))) {
+		bpf_map_delete_elem(&http_found, key);
+		return false;
 	}
 	found->namespace = namespace;
 	barrier();

@@ -115,8 +115,11 @@ static __always_inline __u64 http_half_differs(const __u8 *a, const __u8 *b)
 		asm volatile("" : "+r"(index));                                                    \
 		index >= HTTP_SHAPE_SIZE;                                                          \
 	})
+/* Of an index in sight. Kernel 6.1 bounds the register that was compared, and no copy of it. */
+#define http_bound(index) asm volatile("%0 &= %1" : "+r"(index) : "i"(HTTP_SHAPE_SIZE - 1))
 #else
 #define http_is_out_of_sight(index) ((index) >= HTTP_SHAPE_SIZE)
+#define http_bound(index)	    ((void)(index))
 #endif
 
 /* Reads the digits of a length. Returns where they end; what is not a digit, the shape knows. */
@@ -203,8 +206,10 @@ http_global int http_follow_shape(struct http_head *head, struct http_shape *sha
 		return 0;
 	end = shape->digits ? shape->digits : shape->size;
 	for (int run = 0; run < 2; run++) {
-		if (http_is_out_of_sight(start) ||
-		    !http_is_alike(shape, sight->bytes + start, from, end))
+		if (http_is_out_of_sight(start))
+			return 0;
+		http_bound(start);
+		if (!http_is_alike(shape, sight->bytes + start, from, end))
 			return 0;
 		if (end == shape->size)
 			return start + end;
@@ -290,6 +295,7 @@ http_global int http_renew(struct http_shape *shape, const struct http_sight *si
 	if (!shape || !sight || http_is_out_of_sight(digits))
 		return 0;
 	for (int i = 0; i < HTTP_SHAPE_SIZE / 8 && at + 8 <= shape->size; i++) {
+		http_bound(digits);
 		seen = sight->bytes;
 		if (shape->digits && at >= shape->digits)
 			seen += digits;

@@ -12,4 +12,18 @@
  */
 #define verifier_forget(variable) asm volatile("" : "+r"(variable))
 
+/*
+ * Whether a size is not 0, and at most so large. Both are compared, one after the other, as the
+ * compiler would make one comparison of them, of another register; and "more than 0" rather than
+ * "not 0", of which kernel 6.1 learns nothing.
+ */
+#define verifier_has_size(size, limit)                                                             \
+	({                                                                                         \
+		verifier_forget(size);                                                             \
+		(size) <= (limit) && ({                                                            \
+			verifier_forget(size);                                                     \
+			(__s32)(size) > 0;                                                         \
+		});                                                                                \
+	})
+
 #endif
