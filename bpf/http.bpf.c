@@ -30,7 +30,7 @@ static __always_inline void packet_follow(struct packet *packet, __u32 sequence)
 	struct connection *connection = packet->connection;
 	__u32 end = sequence + packet->size;
 
-	packet->request = packet->sent == (connection->role == HTTP_CLIENT);
+	packet->request = packet->sent ^ connection->role; /* HTTP_CLIENT is 0 */
 	packet->stream = packet->request ? &connection->request : &connection->response;
 	if (likely(packet->size))
 		packet_read(packet, sequence);

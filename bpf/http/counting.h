@@ -193,7 +193,9 @@ static __always_inline __u32 microseconds(__u64 ns)
 
 static __always_inline __u64 ns_between(__u64 from_ns, __u64 to_ns)
 {
-	return to_ns > from_ns ? to_ns - from_ns : 0;
+	__s64 ns = to_ns - from_ns;
+
+	return likely(ns >= 0) ? ns : 0;
 }
 
 /* Not static: the verifier looks at its many ways once, and forgets them at each call. */

@@ -64,6 +64,18 @@ static __always_inline struct request request_oldest(const struct connection *co
 					   : request;
 }
 
+/* The same, of which only the method is wanted. */
+static __always_inline __u8 request_oldest_method(const struct connection *connection)
+{
+	__u8 method = *(volatile __u8 *)&connection->request.head.method;
+	__u32 behind;
+
+	barrier();
+	behind = *(volatile __u32 *)&connection->set_aside - connection->answered - 1;
+	return unlikely(behind < PIPELINE) ? request_aside(connection, connection->answered).method
+					   : method;
+}
+
 /*
  * The oldest request that waits is over: its response is complete, or will never be. Not static, so
  * that the verifier looks at it once, and not for each place that calls it.
@@ -206,7 +218,7 @@ static __always_inline void response_began(struct packet *packet)
 	__u8 method = HTTP_METHOD_OTHER;
 
 	if (connection_waiting(connection))
-		method = request_oldest(connection).method;
+		method = request_oldest_method(connection);
 	http_finish_response(head, method);
 	if (unlikely(!connection->counted))
 		connection_recognise(packet);

@@ -19,28 +19,30 @@
 #include "bpf/lib/verifier.h"
 
 /* Puts as much of the packet in sight as the shape reaches. Returns how much. */
-static __always_inline __u32 sight_load(struct packet *packet, struct glancing *glancing,
+static __always_inline __u32 sight_load(struct packet *packet, struct http_sight *sight,
 					const struct http_shape *shape)
 {
-	__u32 size = shape->size + (packet->request ? HTTP_SHAPE_LINE : HTTP_SHAPE_DIGITS);
+	__u32 size = shape->reach < packet->size ? shape->reach : packet->size;
 
-	if (size > HTTP_SHAPE_SIZE)
-		size = HTTP_SHAPE_SIZE;
-	if (size > packet->size)
-		size = packet->size;
 	verifier_forget(size);
 	if (size == 0 || size > HTTP_SHAPE_SIZE ||
-	    bpf_skb_load_bytes(packet->skb, packet->offset, glancing->sight.bytes, size))
+	    bpf_skb_load_bytes(packet->skb, packet->offset, sight->bytes, size))
 		return 0;
 	return size;
 }
 
-/* Returns the size of the head that begins here, and what it tells; 0 where it is to be read. */
-static __always_inline __u32 head_glance(struct packet *packet, struct http_head *head)
+/* Is it a shape that nobody changes, of this namespace? */
+static __always_inline bool shape_is_of(const struct http_shape *shape, __u32 namespace)
+{
+	return *(const volatile __u64 *)&shape->owner == namespace;
+}
+
+/* Returns the size of the head that begins here, which has been read; 0 where it is to be read. */
+static __always_inline __u32 head_glance(struct packet *packet)
 {
 	const struct connection *connection = packet->connection;
 	__u32 place = packet->request ? connection->request_shape : connection->response_shape;
-	struct glancing *glancing = place ? glancing_find() : NULL;
+	struct glancing *glancing = likely(place) ? glancing_find() : NULL;
 	struct http_shape *shape;
 	__u32 size;
 
@@ -48,27 +50,34 @@ static __always_inline __u32 head_glance(struct packet *packet, struct http_head
 		return 0;
 	shape = &glancing->shapes[place];
 	glance_begin(glancing, packet->skb);
-	if (unlikely(*(volatile __u32 *)&shape->taken || shape->namespace != connection->namespace))
+	if (unlikely(!shape_is_of(shape, connection->namespace)))
 		return 0;
-	size = sight_load(packet, glancing, shape);
-	head->flags = packet->stream->head.flags & HTTP_HEAD_REQUEST;
-	size = http_glance(head, shape, &glancing->sight, size);
-	if (unlikely(!size || !glance_was_alone(glancing, packet->skb)))
+	size = sight_load(packet, &glancing->sight, shape);
+	size = http_glance(&packet->stream->head, shape, &glancing->sight, size);
+	if (unlikely(!size))
 		return 0;
+	if (unlikely(!glance_was_alone(glancing, packet->skb))) {
+		packet->stream->head.state = HTTP_START;
+		return 0;
+	}
 	shape->hits++;
+	if (unlikely(shape->stale && !packet->request && shape->hits % HTTP_SHAPE_RENEWS == 0))
+		shape_renew(shape, glancing, size);
 	return size;
 }
 
-/* A message begins in the packet: its head is read, if it is like one before. */
+/*
+ * A message begins in the packet: its head is read, if it is like one before. What was known of the
+ * one before is gone then, so that must have been put aside; it may begin twice.
+ */
 static __always_inline void stream_glance(struct packet *packet)
 {
-	struct http_head head = {0};
-	__u32 size = head_glance(packet, &head);
+	__u32 size;
 
+	message_begin(packet);
+	size = head_glance(packet);
 	if (unlikely(!size))
 		return;
-	message_begin(packet);
-	packet->stream->head = head;
 	if (unlikely(packet->request && packet->wants))
 		request_read(packet, size);
 	packet_skip(packet, size);

@@ -74,6 +74,17 @@ static __always_inline void shape_learn(struct http_shape *shape, struct glancin
 	http_learn_end(&learning);
 }
 
+/* What was seen of a response of `size` bytes goes into its shape. */
+static __noinline int shape_renew(struct http_shape *shape, struct glancing *glancing, __u32 size)
+{
+	if (__sync_val_compare_and_swap(&shape->taken, 0, 1))
+		return 0;
+	http_renew(shape, &glancing->sight, size - shape->size);
+	barrier();
+	shape->taken = 0;
+	return 0;
+}
+
 /* The place of a head's shape, which is not 0. */
 static __always_inline __u32 shape_place(__u32 namespace, __u32 size, bool request)
 {

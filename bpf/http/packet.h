@@ -33,11 +33,16 @@ struct packet {
  */
 static __always_inline __u64 packet_time(struct packet *packet)
 {
-	if (!packet->now && packet->sent)
-		packet->now = packet->skb->tstamp;
-	if (!packet->now)
-		packet->now = bpf_ktime_get_ns();
-	return packet->now;
+	__u64 now = packet->now;
+
+	if (now)
+		return now;
+	if (packet->sent)
+		now = packet->skb->tstamp;
+	if (!now)
+		now = bpf_ktime_get_ns();
+	packet->now = now;
+	return now;
 }
 
 /* The payload up to here has been looked at. */

@@ -17,6 +17,8 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+#include "bpf/lib/likely.h"
+
 #define HTTP_LINE_KEPT	 40 /* bytes kept of a line that is not finished; longer ones are skipped */
 #define HTTP_WINDOW	 256 /* new bytes looked at in one go */
 #define HTTP_LINES	 16  /* lines looked at in one go */
@@ -84,6 +86,7 @@ struct http_window {
 #ifdef __bpf__
 #define http_global		 __noinline /* not static: the verifier looks at it once, for any caller */
 #define http_load(bytes)	 (*(const __u64 *)(bytes))
+#define http_store(bytes, word)	 (*(volatile __u64 *)(bytes) = (word))
 #define http_forget(index, zero) ((index) ^ (zero))
 #define http_is_outside(index)                                                                     \
 	({                                                                                         \
@@ -97,6 +100,10 @@ static inline __u64 http_load(const __u8 *bytes)
 
 	__builtin_memcpy(&word, bytes, sizeof(word));
 	return word;
+}
+static inline void http_store(__u8 *bytes, __u64 word)
+{
+	__builtin_memcpy(bytes, &word, sizeof(word));
 }
 #define http_forget(index, zero) (index)
 #define http_is_outside(index)	 ((index) >= HTTP_WINDOW_END)
@@ -158,31 +165,31 @@ static __always_inline bool http_ends_with_version(const __u8 *bytes, __u64 end)
 /*
  * A request line begins with a method and ends with the version, which is how methods that are not
  * known are recognised. Of one that is longer than the window, the end is not seen, and the method
- * alone says so.
+ * alone says so. False where it is none.
  */
-static __always_inline void http_judge_request(struct http_head *head, const __u8 *bytes,
+static __always_inline bool http_judge_request(struct http_head *head, const __u8 *bytes,
 					       __u64 start, __u64 end, bool whole)
 {
 	__u8 method = http_method_of(http_load(bytes + start));
 
 	if (whole ? end - start < HTTP_REQUEST_LINE_LEAST || !http_ends_with_version(bytes, end)
 		  : method == HTTP_METHOD_OTHER)
-		return;
+		return false;
 	head->method = method;
-	head->state = HTTP_HEADERS;
+	return true;
 }
 
-/* "HTTP/1.1 200", with a reason or without. */
-static __always_inline void http_judge_response(struct http_head *head, const __u8 *line)
+/* "HTTP/1.1 200", with a reason or without; else false. */
+static __always_inline bool http_judge_response(struct http_head *head, const __u8 *line)
 {
 	__u64 word = http_load(line);
 
 	if (!HTTP_IS(word, 7, 'H', 'T', 'T', 'P', '/', '1', '.', 0) || !http_is_digit(line[7]) ||
 	    line[8] != ' ' || !http_is_digit(line[9]) || !http_is_digit(line[10]) ||
 	    !http_is_digit(line[11]) || line[12] > ' ')
-		return;
+		return false;
 	head->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
-	head->state = head->status >= 100 ? HTTP_HEADERS : HTTP_START;
+	return head->status >= 100;
 }
 
 /* `start` is inside the window; a line that is not whole goes on behind `end`. */
@@ -192,11 +199,10 @@ static __always_inline void http_judge_start(struct http_head *head, const __u8 
 	head->body = 0;
 	head->flags &= HTTP_HEAD_REQUEST;
 	if (head->flags & HTTP_HEAD_REQUEST)
-		http_judge_request(head, bytes, start, end, whole);
+		head->state = http_judge_request(head, bytes, start, end, whole) ? HTTP_HEADERS
+										 : HTTP_OPAQUE;
 	else
-		http_judge_response(head, bytes + start);
-	if (head->state == HTTP_START)
-		head->state = HTTP_OPAQUE;
+		head->state = http_judge_response(head, bytes + start) ? HTTP_HEADERS : HTTP_OPAQUE;
 }
 
 #define HTTP_BLANKS	   8  /* before a value */
@@ -522,7 +528,10 @@ static __always_inline void http_finish_response(struct http_head *head, __u8 me
 {
 	__u16 status = head->status;
 
-	if (status == 101 || (method == HTTP_METHOD_CONNECT && status >= 200 && status < 300))
+	if (likely(status >= 200 && status < 204 && method != HTTP_METHOD_HEAD &&
+		   method != HTTP_METHOD_CONNECT && head->flags == HTTP_HEAD_LENGTH))
+		head->state = head->body ? HTTP_BODY : HTTP_START;
+	else if (status == 101 || (method == HTTP_METHOD_CONNECT && status >= 200 && status < 300))
 		head->state = HTTP_OPAQUE;
 	else if (status < 200 || status == 204 || status == 304 || method == HTTP_METHOD_HEAD)
 		head->state = HTTP_START;

@@ -38,8 +38,13 @@ struct http_half {
  * its bytes. There is room for a block behind.
  */
 struct http_shape {
-	__u32 taken;	 /* somebody changes it */
-	__u32 namespace; /* as in struct http_target */
+	union {
+		__u64 owner;
+		struct {
+			__u32 namespace; /* as in struct http_target */
+			__u32 taken;	 /* somebody changes it */
+		};
+	};
 	__u64 body;
 	__u16 size;   /* of the bytes; 0: nothing is remembered */
 	__u16 digits; /* so many of them are before the digits; 0: no length is read anew */
@@ -49,8 +54,9 @@ struct http_shape {
 	__u8 patience;
 	__u16 hits;
 	__u16 wait;
-	__u8 stale;	  /* a head was like it that was not the same */
-	__u8 reserved[3]; /* words of what follows are aligned */
+	__u16 reach; /* so many bytes of a head may tell whether it is like this one */
+	__u8 stale;  /* a head was like it that was not the same */
+	__u8 reserved;
 	__u8 bytes[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 	__u8 same[HTTP_SHAPE_SIZE + HTTP_SHAPE_BLOCK];
 };
@@ -142,13 +148,15 @@ static __always_inline bool http_block_is_alike(struct http_shape *shape, const 
 }
 
 /*
- * Is what is seen alike from `from` to `end`? It is looked at `step` bytes at a time; the last ones
- * begin before those before them have ended.
+ * Is what is seen alike, from `from` on? It is looked at `step` bytes at a time, a block of them or
+ * half a block; the last ones begin at `last`, before those before them have ended.
  */
 static __always_inline bool http_run_is_alike(struct http_shape *shape, const __u8 *seen,
 					      __u64 from, __u64 last, __u64 step)
 {
-	for (int i = 0; i < HTTP_SHAPE_SIZE / HTTP_SHAPE_HALF; i++) {
+	const int steps = step == HTTP_SHAPE_BLOCK ? HTTP_SHAPE_SIZE / HTTP_SHAPE_BLOCK : 2;
+
+	for (int i = 0; i < steps; i++) {
 		__u64 differs;
 
 		if (http_is_out_of_sight(from))
@@ -175,9 +183,11 @@ static __always_inline bool http_is_alike(struct http_shape *shape, const __u8 *
 	if (end - from >= HTTP_SHAPE_BLOCK)
 		return http_run_is_alike(shape, seen, from, end - HTTP_SHAPE_BLOCK,
 					 HTTP_SHAPE_BLOCK);
-	return http_run_is_alike(shape, seen, from,
-				 end - from < HTTP_SHAPE_HALF ? from : end - HTTP_SHAPE_HALF,
-				 HTTP_SHAPE_HALF);
+	if (end - from >= HTTP_SHAPE_HALF)
+		return http_run_is_alike(shape, seen, from, end - HTTP_SHAPE_HALF, HTTP_SHAPE_HALF);
+	return !http_is_out_of_sight(from) &&
+	       http_half_is_alike((const void *)(seen + from), (const void *)(shape->bytes + from),
+				  (const void *)(shape->same + from));
 }
 
 /*
@@ -216,12 +226,10 @@ http_global int http_glance_at_request(struct http_head *head, const struct http
 
 	if (!head || !sight)
 		return 0;
-	head->state = HTTP_START;
 	end = http_forget(http_seek_odd(sight->bytes, 0), sight->zero);
-	if (http_is_outside(end))
+	if (http_is_outside(end) || !http_judge_request(head, sight->bytes, 0, end, true))
 		return 0;
-	http_judge_request(head, sight->bytes, 0, end, true);
-	return head->state == HTTP_HEADERS ? end : 0;
+	return end;
 }
 
 /*
@@ -242,11 +250,55 @@ static __always_inline __u32 http_glance(struct http_head *head, struct http_sha
 			return 0;
 	}
 	head->body = shape->body;
-	head->flags = (head->flags & HTTP_HEAD_REQUEST) | shape->flags;
+	end = http_follow_shape(head, shape, sight, start);
+	if (unlikely(!end || end > size))
+		return 0;
+	head->flags = shape->flags;
 	head->status = shape->status;
 	head->state = HTTP_HEADERS;
-	end = http_follow_shape(head, shape, sight, start);
-	return end <= size ? end : 0;
+	return end;
+}
+
+/* --- how a shape stays young --- */
+
+/*
+ * The date of responses changes once a second, and what differs takes longer to compare. So once in
+ * so many heads, what was seen goes into the shape: word by word, as far as it is alike, which
+ * makes the shape take just the heads that it took before. Nobody else may change it meanwhile.
+ */
+#define HTTP_SHAPE_RENEWS 64
+
+static __always_inline void http_renew_word(struct http_shape *shape, const __u8 *seen, __u64 at)
+{
+	__u64 word, known;
+
+	if (http_is_out_of_sight(at))
+		return;
+	word = http_load(seen + at);
+	asm volatile("" : "+r"(word)); /* it is read once, as it may change */
+	known = http_load(shape->bytes + at);
+	if (word != known && !http_word_departs(word, known, http_load(shape->same + at)))
+		http_store(shape->bytes + at, word);
+}
+
+/* Of a response with so many digits of a length, in sight. */
+http_global int http_renew(struct http_shape *shape, const struct http_sight *sight, __u64 digits)
+{
+	const __u8 *seen;
+	__u64 at = 0;
+
+	if (!shape || !sight || http_is_out_of_sight(digits))
+		return 0;
+	for (int i = 0; i < HTTP_SHAPE_SIZE / 8 && at + 8 <= shape->size; i++) {
+		seen = sight->bytes;
+		if (shape->digits && at >= shape->digits)
+			seen += digits;
+		if (!shape->digits || at >= shape->digits || at + 8 <= shape->digits)
+			http_renew_word(shape, seen, at);
+		at = http_forget(at + 8, sight->zero);
+	}
+	shape->stale = false;
+	return 0;
 }
 
 /* --- how a shape is made --- */
@@ -379,7 +431,7 @@ static __always_inline void http_learn_begin(struct http_learning *learning,
 	__builtin_memset(shape->same, 0, sizeof(shape->same));
 	shape->size = 0;
 	shape->digits = 0;
-	shape->flags = head->flags & (HTTP_HEAD_LENGTH | HTTP_HEAD_CHUNKED);
+	shape->flags = head->flags & (HTTP_HEAD_REQUEST | HTTP_HEAD_LENGTH | HTTP_HEAD_CHUNKED);
 	shape->body = head->body;
 	shape->status = head->status;
 	learning->fixed = HTTP_ALL_FIXED;
@@ -395,8 +447,14 @@ static __always_inline void http_learn_begin(struct http_learning *learning,
 
 static __always_inline void http_learn_end(struct http_learning *learning)
 {
-	if (!learning->fails && learning->at == learning->size)
-		learning->shape->size = learning->to;
+	struct http_shape *shape = learning->shape;
+	__u32 reach = learning->to;
+
+	if (learning->fails || learning->at != learning->size)
+		return;
+	reach += shape->flags & HTTP_HEAD_REQUEST ? HTTP_SHAPE_LINE : HTTP_SHAPE_DIGITS;
+	shape->reach = reach < HTTP_SHAPE_SIZE ? reach : HTTP_SHAPE_SIZE;
+	shape->size = learning->to;
 }
 
 #endif

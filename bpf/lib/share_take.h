@@ -20,12 +20,16 @@ static __always_inline __u64 *share_places(void *shares, __u32 namespace, enum s
 	return row ? &row->places[table] : NULL;
 }
 
-/* Returned is read first: nothing is returned before it was taken. */
+/*
+ * Returned is read first: nothing is returned before it was taken. But a program that was running
+ * as a namespace went may have counted in the row of another one, which has its memory now.
+ */
 static __always_inline __u64 share_held(const __u64 *taken, const __u64 *returned)
 {
 	__u64 before = *(const volatile __u64 *)returned;
+	__s64 held = *(const volatile __u64 *)taken - before;
 
-	return *(const volatile __u64 *)taken - before;
+	return held > 0 ? held : 0;
 }
 
 /*

@@ -36,7 +36,9 @@ static __always_inline void tcp_segment_read(const struct __sk_buff *skb, const 
 {
 	__u32 headers = offset + (tcp[12] >> 4) * 4;
 
-	ret_segment->payload = skb->len > headers ? skb->len - headers : 0;
+	ret_segment->payload = skb->len - headers;
+	if (unlikely((__s32)ret_segment->payload < 0))
+		ret_segment->payload = 0;
 	ret_segment->sequence = bpf_ntohl(*(const __u32 *)(tcp + 4));
 	ret_segment->flags = tcp[13];
 }

@@ -74,13 +74,17 @@ class ApiConnection:
         host, port = server.removeprefix("https://").split(":")
         self.connection = http.client.HTTPSConnection(host, int(port), timeout=60, context=context)
 
-    def request(self, method, path, body=None):
-        headers = {"Content-Type": "application/json"}
+    def request(self, method, path, body=None, content="application/json"):
+        headers = {"Content-Type": content}
         self.connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = self.connection.getresponse()
         text = answer.read().decode()
         assert answer.status < 300, f"{method} {path}: {answer.status} {text[:500]}"
         return json.loads(text)
+
+    def patch(self, path, changes):
+        """Changes members of an object, and leaves the others as they are."""
+        return self.request("PATCH", path, changes, "application/merge-patch+json")
 
 
 def get(kind, name=None, namespace=None, selector=None):

@@ -32,14 +32,14 @@ static struct namespace *namespace_add(struct namespaces *namespaces, const char
 
 struct namespace *namespaces_join(struct namespaces *namespaces, const char *name)
 {
-	struct namespace *namespace;
+	struct namespace *joined;
 
-	HASH_FIND_STR(namespaces->table, name, namespace);
-	if (!namespace)
-	namespace = namespace_add(namespaces, name);
-	if (namespace)
-	namespace->users++;
-	return namespace;
+	HASH_FIND_STR(namespaces->table, name, joined);
+	if (!joined)
+		joined = namespace_add(namespaces, name);
+	if (joined)
+		joined->users++;
+	return joined;
 }
 
 void namespaces_leave(struct namespaces *namespaces, struct namespace *namespace)

@@ -10,8 +10,17 @@
 
 #include <utlist.h>
 
+struct name_namespace {
+	char *name;
+	size_t pods;
+	struct learnt_name *names; /* of them, a list; the one used longest ago first */
+	size_t count;
+	UT_hash_handle hh;
+};
+
 struct name_pod {
 	char *uid;
+	struct name_namespace *namespace;
 	struct learnt_name *names; /* by address; the one used longest ago first */
 	UT_hash_handle hh;
 };
@@ -41,11 +50,31 @@ static struct learnt_name *find_name(const struct name_pod *pod, const struct ip
 	return name;
 }
 
+static void namespace_free(struct name_namespace *namespace)
+{
+	free(namespace->name);
+	free(namespace);
+}
+
+/* A namespace without pods is not kept. */
+static void remove_namespace(struct learnt_names *names, struct name_namespace *namespace)
+{
+	HASH_DEL(names->namespaces, namespace);
+	namespace_free(namespace);
+}
+
+static void pod_free(struct learnt_names *names, struct name_pod *pod)
+{
+	if (--pod->namespace->pods == 0)
+		remove_namespace(names, pod->namespace);
+	free(pod->uid);
+	free(pod);
+}
+
 static void remove_pod(struct learnt_names *names, struct name_pod *pod)
 {
 	HASH_DEL(names->pods, pod);
-	free(pod->uid);
-	free(pod);
+	pod_free(names, pod);
 }
 
 /* A pod without names is not kept. */
@@ -54,7 +83,8 @@ static void remove_name(struct learnt_names *names, struct learnt_name *name)
 	struct name_pod *pod = name->pod;
 
 	HASH_DEL(pod->names, name);
-	DL_DELETE(names->names, name);
+	DL_DELETE(pod->namespace->names, name);
+	pod->namespace->count--;
 	names->count--;
 	free(name->name);
 	free(name);
@@ -63,35 +93,81 @@ static void remove_name(struct learnt_names *names, struct learnt_name *name)
 }
 
 /* Moves it to the end of both orders. */
-static void use_name(struct learnt_names *names, struct learnt_name *name, uint64_t until)
+static void use_name(struct learnt_name *name, uint64_t until)
 {
+	struct name_namespace *namespace = name->pod->namespace;
+
 	if (name->until < until)
 		name->until = until;
 	table_move_to_end(name->pod->names, name);
-	DL_DELETE(names->names, name);
-	DL_APPEND(names->names, name);
+	DL_DELETE(namespace->names, name);
+	DL_APPEND(namespace->names, name);
 }
 
-static struct name_pod *ensure_pod(struct learnt_names *names, const char *uid)
+static struct name_namespace *ensure_namespace(struct learnt_names *names, const char *name)
+{
+	struct name_namespace *namespace;
+
+	HASH_FIND_STR(names->namespaces, name, namespace);
+	if (namespace)
+		return namespace;
+	namespace = calloc(1, sizeof(*namespace));
+	if (!namespace)
+		return NULL;
+	namespace->name = strdup(name);
+	if (namespace->name)
+		HASH_ADD_KEYPTR(hh, names->namespaces, namespace->name, strlen(namespace->name),
+				namespace);
+	if (is_in_table(namespace))
+		return namespace;
+	namespace_free(namespace);
+	return NULL;
+}
+
+/* In no table yet; NULL: no memory. */
+static struct name_pod *pod_new(struct learnt_names *names, const char *namespace, const char *uid)
+{
+	struct name_pod *pod = calloc(1, sizeof(*pod));
+
+	if (!pod)
+		return NULL;
+	pod->namespace = ensure_namespace(names, namespace);
+	if (!pod->namespace) {
+		free(pod);
+		return NULL;
+	}
+	pod->namespace->pods++;
+	pod->uid = strdup(uid);
+	return pod;
+}
+
+static struct name_pod *ensure_pod(struct learnt_names *names, const char *namespace,
+				   const char *uid)
 {
 	struct name_pod *pod = find_pod(names, uid);
 
 	if (pod)
 		return pod;
-	pod = calloc(1, sizeof(*pod));
+	pod = pod_new(names, namespace, uid);
 	if (!pod)
 		return NULL;
-	pod->uid = strdup(uid);
-	if (!pod->uid) {
-		free(pod);
-		return NULL;
-	}
-	HASH_ADD_KEYPTR(hh, names->pods, pod->uid, strlen(pod->uid), pod);
+	if (pod->uid)
+		HASH_ADD_KEYPTR(hh, names->pods, pod->uid, strlen(pod->uid), pod);
 	if (is_in_table(pod))
 		return pod;
-	free(pod->uid);
-	free(pod);
+	pod_free(names, pod);
 	return NULL;
+}
+
+/* What makes room for a name of `most`, or of whoever has more: nobody takes room of who has less.
+ */
+static struct learnt_name *least_wanted(const struct learnt_names *names,
+					const struct name_namespace *most)
+{
+	for (const struct name_namespace *other = names->namespaces; other; other = other->hh.next)
+		if (other->count > most->count)
+			most = other;
+	return most->names;
 }
 
 /* Puts it at the end of both orders; false: no memory. */
@@ -100,22 +176,23 @@ static bool append_name(struct learnt_names *names, struct learnt_name *name)
 	HASH_ADD(hh, name->pod->names, address, sizeof(name->address), name);
 	if (!is_in_table(name))
 		return false;
-	DL_APPEND(names->names, name);
+	DL_APPEND(name->pod->namespace->names, name);
+	name->pod->namespace->count++;
 	names->count++;
 	return true;
 }
 
-static void add_name(struct learnt_names *names, const char *pod_uid,
+/* Takes the name over. */
+static void add_name(struct learnt_names *names, struct name_pod *pod,
 		     const struct ip_address *address, char *name, uint64_t until)
 {
 	struct learnt_name *learnt = calloc(1, sizeof(*learnt));
-	struct name_pod *pod = learnt ? ensure_pod(names, pod_uid) : NULL;
 
-	if (pod)
+	if (learnt)
 		*learnt = (struct learnt_name){
 			.address = *address, .pod = pod, .name = name, .until = until};
-	if (!pod || !append_name(names, learnt)) {
-		if (pod && !pod->names)
+	if (!learnt || !append_name(names, learnt)) {
+		if (!pod->names)
 			remove_pod(names, pod);
 		free(learnt);
 		free(name);
@@ -124,7 +201,7 @@ static void add_name(struct learnt_names *names, const char *pod_uid,
 	if (HASH_COUNT(pod->names) > LEARNT_NAMES_POD_LIMIT)
 		remove_name(names, pod->names);
 	else if (names->count > LEARNT_NAMES_LIMIT)
-		remove_name(names, names->names);
+		remove_name(names, least_wanted(names, pod->namespace));
 }
 
 static bool is_name(const char *name)
@@ -137,21 +214,21 @@ static bool is_name(const char *name)
 	return length > 0 && length < LEARNT_NAMES_SIZE;
 }
 
-void learnt_names_add(struct learnt_names *names, const char *pod_uid,
+void learnt_names_add(struct learnt_names *names, const char *namespace, const char *pod_uid,
 		      const struct ip_address *address, const char *name, uint32_t ttl_s,
 		      uint64_t now)
 {
 	uint64_t ttl_ms =
 		1000ULL * (ttl_s < LEARNT_NAMES_TTL_LIMIT ? ttl_s : LEARNT_NAMES_TTL_LIMIT);
 	uint64_t until = now + (ttl_ms > LEARNT_NAMES_KEEP_MS ? ttl_ms : LEARNT_NAMES_KEEP_MS);
-	const struct name_pod *pod = find_pod(names, pod_uid);
+	struct name_pod *pod = find_pod(names, pod_uid);
 	struct learnt_name *known = pod ? find_name(pod, address) : NULL;
 	char *copy;
 
 	if (!is_name(name))
 		return;
 	if (known && strcmp(known->name, name) == 0) {
-		use_name(names, known, until);
+		use_name(known, until);
 		return;
 	}
 	copy = strdup(name);
@@ -159,7 +236,11 @@ void learnt_names_add(struct learnt_names *names, const char *pod_uid,
 		return;
 	if (known)
 		remove_name(names, known);
-	add_name(names, pod_uid, address, copy, until);
+	pod = ensure_pod(names, namespace, pod_uid);
+	if (pod)
+		add_name(names, pod, address, copy, until);
+	else
+		free(copy);
 }
 
 const char *learnt_names_find(struct learnt_names *names, const char *pod_uid,
@@ -174,7 +255,7 @@ const char *learnt_names_find(struct learnt_names *names, const char *pod_uid,
 		remove_name(names, name);
 		return "";
 	}
-	use_name(names, name, now + LEARNT_NAMES_KEEP_MS);
+	use_name(name, now + LEARNT_NAMES_KEEP_MS);
 	return name->name;
 }
 

@@ -15,26 +15,26 @@
 #include "lib/net/address.h"
 
 #define LEARNT_NAMES_POD_LIMIT 256    /* of one pod; the one not used longest makes room */
-#define LEARNT_NAMES_LIMIT     8192   /* of all pods of the node; likewise */
+#define LEARNT_NAMES_LIMIT     8192   /* of all pods; likewise, of the namespace that has most */
 #define LEARNT_NAMES_SIZE      254    /* of a name, its NUL included (RFC 1035, 3.1: 253 as text) */
 #define LEARNT_NAMES_KEEP_MS   300000 /* a name outlives its last use by so much, */
 #define LEARNT_NAMES_TTL_LIMIT 86400  /* and its lookup by its TTL, up to so many seconds */
 
 struct name_pod;
-struct learnt_name;
+struct name_namespace;
 
 /* A zeroed struct is empty. */
 struct learnt_names {
-	struct name_pod *pods;	   /* by UID */
-	struct learnt_name *names; /* a list of all; the one used longest ago first */
+	struct name_pod *pods;		   /* by UID */
+	struct name_namespace *namespaces; /* of these pods, by name */
 	size_t count;
 };
 
 /*
- * The pod has looked up `name` and got the address. What is no printable ASCII, or too long for a
- * name, is not learnt.
+ * The pod, of this namespace, has looked up `name` and got the address. What is no printable ASCII,
+ * or too long for a name, is not learnt.
  */
-void learnt_names_add(struct learnt_names *names, const char *pod_uid,
+void learnt_names_add(struct learnt_names *names, const char *namespace, const char *pod_uid,
 		      const struct ip_address *address, const char *name, uint32_t ttl_s,
 		      uint64_t now);
 

@@ -118,7 +118,7 @@ void local_edges_learn(struct local_edges *edges, const struct selected_pod *pod
 {
 	const struct ip_address learnt = address_of(address);
 
-	learnt_names_add(&edges->names, pod->uid, &learnt, name, ttl_s, now);
+	learnt_names_add(&edges->names, pod->namespace, pod->uid, &learnt, name, ttl_s, now);
 }
 
 void local_edges_forget_pod(struct local_edges *edges, const char *pod_uid)

@@ -255,11 +255,11 @@ static int tcp_attach(struct probe *probe, const struct probe_target *target,
 		      const union probe_settings *settings,
 		      struct probe_attachment **ret_attachment, struct error *error)
 {
-	struct probe_attachment *attachment;
+	struct probe_attachment *attachment = NULL;
 	int result = attachment_new(probe, target, &attachment, error);
 
 	(void)settings; /* TCP has none */
-	if (result < 0)
+	if (!attachment)
 		return result;
 	HASH_ADD(hh, probe->attachments, number, sizeof(attachment->number), attachment);
 	if (!is_in_table(attachment)) {

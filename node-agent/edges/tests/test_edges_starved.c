@@ -54,9 +54,10 @@ static bool learn_names(void *context)
 	bool done;
 
 	(void)context;
-	learnt_names_add(&names, "pod", &one, "example.org", 60, 0);
-	learnt_names_add(&names, "pod", &other, "example.com", 60, 0);
-	learnt_names_add(&names, "pod", &one, "example.net", 60, 0); /* instead of the first */
+	learnt_names_add(&names, "shop", "pod", &one, "example.org", 60, 0);
+	learnt_names_add(&names, "shop", "pod", &other, "example.com", 60, 0);
+	learnt_names_add(&names, "shop", "pod", &one, "example.net", 60,
+			 0); /* instead of the first */
 	done = strcmp(learnt_names_find(&names, "pod", &one, 1), "example.net") == 0 &&
 	       strcmp(learnt_names_find(&names, "pod", &other, 1), "example.com") == 0;
 	starve_pause();

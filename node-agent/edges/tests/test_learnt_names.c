@@ -27,7 +27,7 @@ static void learn(struct learnt_names *names, const char *pod, unsigned int numb
 {
 	const struct ip_address address = address_of(number);
 
-	learnt_names_add(names, pod, &address, name, ttl_s, now);
+	learnt_names_add(names, "shop", pod, &address, name, ttl_s, now);
 }
 
 static const char *name_of(struct learnt_names *names, const char *pod, unsigned int number,
@@ -147,6 +147,28 @@ static void test_bound_of_the_node(void **state)
 	learnt_names_clear(&names);
 }
 
+/* However many names the pods of one namespace look up, those of others keep theirs. */
+static void test_the_namespace_with_most_makes_room(void **state)
+{
+	const struct ip_address address = address_of(1);
+	struct learnt_names names = {0};
+
+	(void)state;
+	learnt_names_add(&names, "bank", "till", &address, "bank.example", 60, 0);
+	for (unsigned int i = 0; i < LEARNT_NAMES_LIMIT + 10; i++) {
+		char pod[24];
+
+		snprintf(pod, sizeof(pod), "%u", i / 100);
+		learn(&names, pod, i, "a.example", 60, 0);
+	}
+	assert_int_equal(names.count, LEARNT_NAMES_LIMIT);
+	assert_string_equal(name_of(&names, "till", 1, 0), "bank.example");
+	assert_string_equal(name_of(&names, "0", 10, 0), "");
+	assert_string_equal(name_of(&names, "0", 11, 0), "a.example");
+	learnt_names_clear(&names);
+	assert_null(names.namespaces);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_name),
 		cmocka_unit_test(test_bound_of_a_pod),
 		cmocka_unit_test(test_bound_of_the_node),
+		cmocka_unit_test(test_the_namespace_with_most_makes_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static inline void http_learn(struct http_shape *shape, __u8 flags, const uint8_
 }
 
 /* Reads a head by a shape, in the form of http_read_from(). */
-static inline struct http_reading http_read_by_shape(const struct http_shape *shape, __u8 flags,
+static inline struct http_reading http_read_by_shape(struct http_shape *shape, __u8 flags,
 						     const uint8_t *bytes, size_t size,
 						     uint8_t filler)
 {
@@ -55,6 +55,16 @@ static inline struct http_reading http_read_by_shape(const struct http_shape *sh
 		reading.end = end;
 	free(sight);
 	return reading;
+}
+
+/* Renews a shape by a response of `size` bytes, which was read by it. */
+static inline void http_renew_by(struct http_shape *shape, const uint8_t *bytes, size_t size,
+				 uint8_t filler)
+{
+	struct http_sight *sight = http_sight_new(bytes, size, filler);
+
+	http_renew(shape, sight, size - shape->size);
+	free(sight);
 }
 
 #endif

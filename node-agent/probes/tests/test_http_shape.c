@@ -54,7 +54,7 @@ static const struct message messages[] = {
 };
 
 /* Whatever a shape tells of a head is what is read in it. Returns whether it tells something. */
-static bool check(const struct http_shape *shape, __u8 flags, const char *bytes, size_t size)
+static bool check(struct http_shape *shape, __u8 flags, const char *bytes, size_t size)
 {
 	const uint8_t *head = (const uint8_t *)bytes;
 	struct http_reading glanced = http_read_by_shape(shape, flags, head, size, '\n'), read;
@@ -167,6 +167,54 @@ static void test_shapes_of_others(void **state)
 	}
 }
 
+/* Renewed by a head that was like it, a shape takes what it took before, and nothing else. */
+static void test_renewed(void **state)
+{
+	static struct http_shape shape, renewed;
+	char text[HTTP_SHAPE_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(messages) && !messages[i].flags; i++) {
+		const size_t size = strlen(messages[i].head);
+
+		learn(&shape, &messages[i]);
+		for (size_t at = 0; at < size; at++) {
+			memcpy(text, messages[i].head, size);
+			text[at] = text[at] == 'x' ? 'y' : 'x';
+			if (!check(&shape, 0, text, size))
+				continue;
+			renewed = shape;
+			http_renew_by(&renewed, (const uint8_t *)text, size, '\n');
+			assert_true(check(&renewed, 0, text, size));
+			for (size_t j = 0; j < COUNT(messages); j++)
+				assert_int_equal(check(&shape, 0, messages[j].head,
+						       strlen(messages[j].head)),
+						 check(&renewed, 0, messages[j].head,
+						       strlen(messages[j].head)));
+		}
+	}
+}
+
+/* After that, it is the same as a head with the date of now, which then is read in no time. */
+static void test_renewed_is_the_same(void **state)
+{
+	static const char now[] = "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\n"
+				  "Date: Sun, 22 Nov 2026 09:10:11 GMT\r\n"
+				  "Content-Type: text/html\r\nContent-Length: 7\r\n"
+				  "ETag: \"65a1b2c3-264\"\r\n\r\n";
+	struct http_shape shape = {0};
+
+	(void)state;
+	http_learn(&shape, 0, (const uint8_t *)RESPONSE, strlen(RESPONSE));
+	assert_true(check(&shape, 0, now, strlen(now)));
+	assert_true(shape.stale);
+	http_renew_by(&shape, (const uint8_t *)now, strlen(now), '\n');
+	assert_false(shape.stale);
+	assert_true(check(&shape, 0, now, strlen(now)));
+	assert_false(shape.stale);
+	assert_true(check(&shape, 0, RESPONSE, strlen(RESPONSE)));
+}
+
 /* What a shape is for. */
 static void test_alike(void **state)
 {
@@ -234,6 +282,8 @@ int main(void)
 		cmocka_unit_test(test_bytes_come_and_go),
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_shapes_of_others),
+		cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_renewed_is_the_same),
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_learned_as_it_pays),
 	};

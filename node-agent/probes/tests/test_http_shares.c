@@ -195,6 +195,45 @@ static void test_a_flood_of_kinds_leaves_others_room(void **state)
 	close(shares);
 }
 
+#define CPUS 4
+#define WAYS 400
+
+/* All make the same kinds at the same time: each is held once, whoever was first. */
+static void test_cpus_that_make_one_kind_hold_it_once(void **state)
+{
+	size_t pod = pod_new(*state, "modest", &nothing_more), counts[PODS_LIMIT];
+	int shares = pod_map(pod, "http_shares"), ends[CPUS][ENDS], status;
+	pid_t children[CPUS];
+
+	for (int i = 0; i < CPUS; i++) {
+		scene_connect();
+		memcpy(ends[i], scene.talk.ends, sizeof(ends[i]));
+	}
+	for (int i = 0; i < CPUS; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			memcpy(pods[pod].talk.ends, ends[i], sizeof(ends[i]));
+			answer_in_ways(pod, WAYS);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < CPUS; i++) {
+		assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+		assert_int_equal(status, 0);
+		for (enum end end = CLIENT; end <= SERVER; end++)
+			close(ends[i][end]);
+	}
+	count_kinds(counts, newest_target(pod));
+	assert_in_range(counts[0], 1, WAYS); /* who comes second has taken of the bucket, too */
+	assert_int_equal(share_held_now(shares, share_newest(shares), HTTP_SHARED_KINDS),
+			 counts[0]);
+	turn_to(pod);
+	assert_told(SERVER, SERVED, "", CPUS * WAYS);
+	pod_end(pod);
+	wait_until_held(*state, shares, SHARE_NODE, HTTP_SHARED_KINDS, 0);
+	close(shares);
+}
+
 /* --- routes --- */
 
 static void ask_for_pages(size_t pod, int pages)
@@ -259,6 +298,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		TEST(test_a_flood_of_kinds_leaves_others_room),
+		TEST(test_cpus_that_make_one_kind_hold_it_once),
 		TEST(test_a_flood_of_routes_leaves_others_room),
 		TEST(test_what_is_known_takes_no_more),
 	};
