@@ -33,8 +33,8 @@ from throughput import NAMESPACE, PORT, empty_costs, nginx_pod
 NODE = "node-a"
 PATH = "/shop/1234/part150/5678"
 SLICE_MS = 5
-WINDOW = 0.12  # seconds
-SETTLE = 0.05  # seconds after the kernel shows that the policy has moved
+WINDOW = 0.1  # seconds
+SETTLE = 0.1  # seconds after the kernel shows that the policy has moved
 PAIRS, QUICK_PAIRS = 150, 20
 RESAMPLES = 4000
 COUNTED_SECONDS = 2

@@ -8,7 +8,7 @@ import os
 import pathlib
 import ssl
 
-from lib.shell import run
+from lib.shell import run, wait_until
 
 E2E = pathlib.Path(__file__).resolve().parent.parent
 REPOSITORY = E2E.parent
@@ -110,7 +110,9 @@ def object_list(objects):
 
 
 def create_namespace(name):
-    create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    """Waits for one of this name that is about to go."""
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    wait_until(f"namespace {name} can be made", lambda: create(manifest), 60, interval=0.5)
 
 
 def delete_namespace(name):
