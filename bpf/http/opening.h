@@ -136,6 +136,11 @@ static __always_inline struct connection *connection_check(struct packet *packet
 /*
  * Finds out what this target wants of a packet, and of its connection, if it has any. Returns NULL
  * where it is not to look at it. `sent` is the packet's: the verifier knows what a register holds.
+ *
+ * While a pod and a container of it are both targets, for a moment, the programs of both see each
+ * packet. A connection that is settled for one of them is then followed by both, as a packet that
+ * was seen before changes nothing; user space stops a target before it reads the last of what it
+ * counted.
  */
 static __noinline struct connection *connection_settle(struct packet *packet,
 						       struct tcp_segment *segment, bool sent)

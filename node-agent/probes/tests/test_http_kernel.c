@@ -515,14 +515,15 @@ static pid_t keep_exchanging(volatile uint32_t *done)
 		exchange(GET, OK);
 }
 
-/* What was counted at servers, whoever is the target. */
-static uint32_t served_by_all(void)
+/* What was counted, whoever is the target. */
+static uint32_t told_by_all(const char *name)
 {
 	struct text text = show_all();
+	char start[128];
 	double sum = 0;
 
-	for (const char *found = text.data; found && (found = strstr(found, "\n" SERVED "{"));
-	     found++)
+	snprintf(start, sizeof(start), "\n%s{", name);
+	for (const char *found = text.data; found && (found = strstr(found, start)); found++)
 		sum += strtod(strstr(found, "} ") + 2, NULL);
 	text_free(&text);
 	return (uint32_t)sum;
@@ -557,10 +558,42 @@ static void test_target_moves_under_load(void **state)
 	}
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	served = served_by_all();
+	served = told_by_all(SERVED);
 	assert_true(served + 2 * MOVES >= *done);
 	assert_true(served <= *done + 1); /* it may have ended before it wrote the last one down */
 	munmap((void *)done, sizeof(*done));
+}
+
+static void connect_anew(void)
+{
+	scene_disconnect(CLIENT);
+	scene_disconnect(SERVER);
+	scene_connect();
+}
+
+/* The programs of both see each packet: whatever happens is counted once at either end. */
+static void test_target_within_another(void **state)
+{
+	struct fixture *fixture = *state;
+	struct probe_attachment *pod;
+
+	scene_begin(state, &loopback, IPV4);
+	pod = fixture_attach(fixture, fixture->cgroups[0], &asked_of[SERVER]);
+	exchange(GET, OK);
+	say(CLIENT, GET);
+	scene_disconnect(SERVER);
+	connect_anew();
+	say(CLIENT, GET);
+	connect_anew();
+	say(CLIENT, "NO HTTP\r\n");
+	fixture_detach(fixture, pod);
+	assert_int_equal(told_by_all(BY_SERVER), 2);
+	assert_int_equal(told_by_all(BY_CLIENT), 2);
+	assert_int_equal(told_by_all(OPAQUE), 2);
+	assert_int_equal(told_by_all(CONNECTIONS), 2 * 2);
+	assert_int_equal(told_by_all(LOST), 0);
+	assert_int_equal(told_by_all(SERVED), 3);
+	assert_int_equal(told_by_all(ASKED), 3);
 }
 
 #define REST_US 1200000 /* longer than counters rest that are given back */
@@ -892,6 +925,7 @@ int main(void)
 		TEST(test_answer_to_an_older_request),
 		TEST(test_attached_again),
 		TEST(test_target_moves_under_load),
+		TEST(test_target_within_another),
 		TEST(test_counters_are_used_again),
 		TEST(test_client_closes_before_the_answer),
 		TEST(test_client_resets_within_the_answer),
