@@ -529,9 +529,11 @@ static __always_inline void http_finish_response(struct http_head *head, __u8 me
 	__u16 status = head->status;
 
 	if (likely(status >= 200 && status < 204 && method != HTTP_METHOD_HEAD &&
-		   method != HTTP_METHOD_CONNECT && head->flags == HTTP_HEAD_LENGTH))
+		   method != HTTP_METHOD_CONNECT && head->flags == HTTP_HEAD_LENGTH)) {
 		head->state = head->body ? HTTP_BODY : HTTP_START;
-	else if (status == 101 || (method == HTTP_METHOD_CONNECT && status >= 200 && status < 300))
+		return;
+	}
+	if (status == 101 || (method == HTTP_METHOD_CONNECT && status >= 200 && status < 300))
 		head->state = HTTP_OPAQUE;
 	else if (status < 200 || status == 204 || status == 304 || method == HTTP_METHOD_HEAD)
 		head->state = HTTP_START;
