@@ -40,7 +40,7 @@ struct request {
 /* Where exchanges of this kind are counted: the last kind that was asked for. */
 struct answer {
 	__u64 used_ns; /* last */
-	__u64 what;    /* exchange_what() */
+	__u64 label;   /* exchange_label() */
 	__u32 index;   /* of its counters, and 1; 0: none */
 	__u32 reserved;
 };

@@ -136,8 +136,8 @@ __noinline __u32 kind_find(const struct connection *connection, const struct exc
 	return kind_place(&kind, connection->namespace);
 }
 
-/* What tells the kinds of exchanges on one connection apart. */
-static __always_inline __u64 exchange_what(const struct exchange *exchange)
+/* What tells the kinds of exchanges on one connection apart, in one number. */
+static __always_inline __u64 exchange_label(const struct exchange *exchange)
 {
 	return exchange->route | (__u64)exchange->status << 32 |
 	       (__u64)exchange->request.method << 48;
@@ -150,7 +150,7 @@ static __always_inline void answer_renew(struct answer *answer, const struct con
 	const struct exchange copy = *exchange;
 
 	answer->index = kind_find(connection, &copy);
-	answer->what = exchange_what(exchange);
+	answer->label = exchange_label(exchange);
 }
 
 static __always_inline __u32 answer_find(struct connection *connection,
@@ -158,7 +158,7 @@ static __always_inline __u32 answer_find(struct connection *connection,
 {
 	struct answer *answer = &connection->answer;
 
-	if (unlikely(answer->what != exchange_what(exchange) ||
+	if (unlikely(answer->label != exchange_label(exchange) ||
 		     exchange->ended_ns - answer->used_ns > HTTP_ANSWER_HOLDS_NS))
 		answer_renew(answer, connection, exchange);
 	answer->used_ns = exchange->ended_ns;

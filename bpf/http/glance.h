@@ -30,7 +30,7 @@ static __always_inline __u32 sight_load(struct packet *packet, struct http_sight
 	return size;
 }
 
-/* Is it a shape that nobody changes, of this namespace? */
+/* Is it a shape that nobody changes, of this namespace? On big-endian machines, none is. */
 static __always_inline bool shape_is_of(const struct http_shape *shape, __u32 namespace)
 {
 	return *(const volatile __u64 *)&shape->owner == namespace;
@@ -57,6 +57,7 @@ static __always_inline __u32 head_glance(struct packet *packet)
 		return 0;
 	if (unlikely(!glance_was_alone(glancing, packet->skb))) {
 		packet->stream->head.state = HTTP_START;
+		packet->stream->head.status = 0;
 		return 0;
 	}
 	shape->hits++;
@@ -66,8 +67,9 @@ static __always_inline __u32 head_glance(struct packet *packet)
 }
 
 /*
- * A message begins in the packet: its head is read, if it is like one before. What was known of the
- * one before is gone then, so that must have been put aside; it may begin twice.
+ * A message begins in the packet: its head is read, if it is like one before. message_begin() comes
+ * first, since it puts aside what is known of a request that waits, where the head is then kept. A
+ * head that is to be read by line begins once more, to no harm.
  */
 static __always_inline void stream_glance(struct packet *packet)
 {

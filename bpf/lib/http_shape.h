@@ -211,7 +211,7 @@ http_global int http_follow_shape(struct http_head *head, struct http_shape *sha
 		http_bound(start);
 		if (!http_is_alike(shape, sight->bytes + start, from, end))
 			return 0;
-		if (end == shape->size)
+		if (end == shape->size) /* there is no length, or this was behind it */
 			return start + end;
 		at = start + end;
 		digits = http_glance_at_length(head, sight, at) - at;

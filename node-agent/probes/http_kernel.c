@@ -69,7 +69,8 @@ void http_kernel_close(struct http_kernel *kernel)
  */
 static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, const struct http_target *row)
 {
-	const uint32_t key = 0, version = kernel->current + 1;
+	const uint32_t key = 0, next = kernel->current + 1;
+	const uint32_t version = next ? next : 1; /* 0: a connection that is not settled */
 
 	if (bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ||
 	    bpf_map_update_elem(kernel->version, &key, &version, BPF_ANY))

@@ -179,7 +179,7 @@ static int put_listed(struct desired *desired, const cJSON *pods, struct strings
 
 	cJSON_ArrayForEach(json, pods) {
 		const char *uid = json_text(json, "uid");
-		struct selected_pod *pod;
+		struct selected_pod *pod = NULL;
 		struct error why;
 
 		if (result < 0)
