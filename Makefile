@@ -148,6 +148,12 @@ $(BUILD)/chaos/clock.so: e2e/chaos/clock.c
 	$(call say,LINK)
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
+# All of a machine that e2e/kernels boots, so it has everything in it.
+$(BUILD)/kernels/init: e2e/kernels/init.c $(SKELETONS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -static -o $@ $< -lbpf -lelf -lz
+
 .PHONY: chaos
 chaos: $(BUILD)/chaos/agents $(BUILD)/chaos/clock.so
 
@@ -175,6 +181,10 @@ test-rules: ## only the tests of the Prometheus rules
 .PHONY: test-sanitized
 test-sanitized: deps ## test, and the end-to-end tests once more on daemons with sanitizers
 	.ci/test --sanitized
+
+.PHONY: test-kernels
+test-kernels: deps ## do other kernels take the BPF programs? boots them in an emulated machine
+	e2e/kernels/run
 
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
