@@ -58,7 +58,7 @@ show_tcp_metrics() {
 			sub(/^.*="/, "", found)
 			return found
 		}
-		/^skep_tcp_/ && label("k8s_namespace_name") == "shop" {
+		/^skep_tcp_/ && label("role") && label("k8s_namespace_name") == "shop" {
 			edge = label("k8s_(deployment|pod)_name") "\t" label("role") "\t" \
 				label("peer_kind") "/" label("peer_name") "\t" label("server_port")
 			edges[edge]
