@@ -137,10 +137,11 @@ static __always_inline bool early_move(struct bpf_sock *sk, struct early *early)
 	if (!bpf_sk_storage_get(&http_connections, sk, &early->connection,
 				BPF_SK_STORAGE_GET_F_CREATE))
 		return false;
+	/* Without room, records have no head, and exchanges no route. */
 	if (kept && early->wants & HTTP_WANTS_RECORDS)
-		bpf_sk_storage_get(&http_kept, sk, kept, BPF_SK_STORAGE_GET_F_CREATE);
+		(void)bpf_sk_storage_get(&http_kept, sk, kept, BPF_SK_STORAGE_GET_F_CREATE);
 	if (routed && early->wants & HTTP_WANTS_ROUTES)
-		bpf_sk_storage_get(&http_routed, sk, routed, BPF_SK_STORAGE_GET_F_CREATE);
+		(void)bpf_sk_storage_get(&http_routed, sk, routed, BPF_SK_STORAGE_GET_F_CREATE);
 	return true;
 }
 

@@ -63,20 +63,29 @@ void http_kernel_close(struct http_kernel *kernel)
 	http_route_maps_close(&kernel->routes);
 }
 
-/*
- * Asks this of a target, and lets the programs know that they have to look at it again. Returns
- * -ENOENT as long as nothing has ever been attached to the cgroup, and once it has gone.
- */
-static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, const struct http_target *row)
+/* Each connection has to find out anew what is asked of it. */
+static int raise_version(struct http_kernel *kernel)
 {
 	const uint32_t key = 0, next = kernel->current + 1;
 	const uint32_t version = next ? next : 1; /* 0: a connection that is not settled */
 
-	if (bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ||
-	    bpf_map_update_elem(kernel->version, &key, &version, BPF_ANY))
+	if (bpf_map_update_elem(kernel->version, &key, &version, BPF_ANY))
 		return -errno;
 	kernel->current = version;
 	return 0;
+}
+
+/*
+ * Asks this of a target. Returns -ENOENT as long as nothing has ever been attached to the cgroup,
+ * and once it has gone; its connections may be followed by the programs of a cgroup around it even
+ * then.
+ */
+static int set_target(struct http_kernel *kernel, uint64_t cgroup_id, const struct http_target *row)
+{
+	int set = bpf_map_update_elem(kernel->targets, &cgroup_id, row, BPF_ANY) ? -errno : 0;
+	int raised = raise_version(kernel);
+
+	return set < 0 ? set : raised;
 }
 
 static int add_counts(struct http_kernel *kernel, uint32_t number)
