@@ -98,7 +98,7 @@ static __always_inline void kind_add(const struct http_kind *kind, __u32 namespa
 			    HTTP_KIND_BURST) &&
 	    target_take(counts, namespace, HTTP_SHARED_KINDS, HTTP_KINDS_LIMIT) &&
 	    !kind_place_take(kind, namespace))
-		share_leave(&http_shares, namespace, HTTP_SHARED_KINDS);
+		share_leave(namespace, HTTP_SHARED_KINDS);
 }
 
 /* The place of the counters of a kind, and 1; 0 where it has none. */

@@ -171,7 +171,7 @@ static __always_inline void found_add(struct __sk_buff *skb, const struct http_f
 			    HTTP_FOUND_BURST) &&
 	    target_take(counts, target->namespace, HTTP_SHARED_FOUND, HTTP_FOUND_LIMIT) &&
 	    !found_make(skb, key, target->namespace, offset, size))
-		share_leave(&http_shares, target->namespace, HTTP_SHARED_FOUND);
+		share_leave(target->namespace, HTTP_SHARED_FOUND);
 }
 
 static __always_inline __u32 found_number(struct __sk_buff *skb, const struct http_target *target,

@@ -27,14 +27,6 @@ struct {
 	__type(value, struct http_target_counts);
 } http_counts SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, SHARE_ROWS_LIMIT);
-	__type(key, struct share_key);
-	__type(value, struct share_row);
-} http_shares SEC(".maps");
-
 static __always_inline void count(__u64 *counter, __u64 more)
 {
 	__sync_fetch_and_add(counter, more);
@@ -70,7 +62,7 @@ static __always_inline struct http_target_counts *target_counts(__u32 number)
 static __always_inline bool target_take(struct http_target_counts *counts, __u32 namespace,
 					enum http_shared table, __u64 limit)
 {
-	if (share_take(&http_shares, namespace, table, limit))
+	if (share_take(namespace, table, limit))
 		return true;
 	count(&counts->beyond_share, 1);
 	return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Copyright The Skep Authors */
 
-/* The kernel half's part of shares: takes places. */
+/* The kernel half's part of shares: takes places. Each probe has a map of its own. */
 #ifndef SKEP_BPF_LIB_SHARE_TAKE_H
 #define SKEP_BPF_LIB_SHARE_TAKE_H
 
@@ -11,11 +11,18 @@
 
 #include "bpf/lib/share.h"
 
-static __always_inline __u64 *share_places(void *shares, __u32 namespace, enum share_side side,
-					   __u32 table)
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SHARE_ROWS_LIMIT);
+	__type(key, struct share_key);
+	__type(value, struct share_row);
+} shares SEC(".maps");
+
+static __always_inline __u64 *share_places(__u32 namespace, enum share_side side, __u32 table)
 {
 	const struct share_key key = {.namespace = namespace, .side = side};
-	struct share_row *row = bpf_map_lookup_elem(shares, &key);
+	struct share_row *row = bpf_map_lookup_elem(&shares, &key);
 
 	return row ? &row->places[table] : NULL;
 }
@@ -36,12 +43,12 @@ static __always_inline __u64 share_held(const __u64 *taken, const __u64 *returne
  * Takes a place in a table of `limit` for a namespace; false when it has its share, or has gone.
  * CPUs that do so at the same moment may go beyond the share by as many.
  */
-static __always_inline bool share_take(void *shares, __u32 namespace, __u32 table, __u64 limit)
+static __always_inline bool share_take(__u32 namespace, __u32 table, __u64 limit)
 {
-	__u64 *taken = share_places(shares, namespace, SHARE_TAKEN, table);
-	__u64 *returned = share_places(shares, namespace, SHARE_RETURNED, table);
-	__u64 *all_taken = share_places(shares, SHARE_NODE, SHARE_TAKEN, table);
-	__u64 *all_returned = share_places(shares, SHARE_NODE, SHARE_RETURNED, table);
+	__u64 *taken = share_places(namespace, SHARE_TAKEN, table);
+	__u64 *returned = share_places(namespace, SHARE_RETURNED, table);
+	__u64 *all_taken = share_places(SHARE_NODE, SHARE_TAKEN, table);
+	__u64 *all_returned = share_places(SHARE_NODE, SHARE_RETURNED, table);
 
 	if (!taken || !returned || !all_taken || !all_returned ||
 	    !share_has_room(share_held(taken, returned), share_held(all_taken, all_returned), limit,
@@ -53,10 +60,10 @@ static __always_inline bool share_take(void *shares, __u32 namespace, __u32 tabl
 }
 
 /* The place that was just taken is not used. */
-static __always_inline void share_leave(void *shares, __u32 namespace, __u32 table)
+static __always_inline void share_leave(__u32 namespace, __u32 table)
 {
-	__u64 *taken = share_places(shares, namespace, SHARE_TAKEN, table);
-	__u64 *all_taken = share_places(shares, SHARE_NODE, SHARE_TAKEN, table);
+	__u64 *taken = share_places(namespace, SHARE_TAKEN, table);
+	__u64 *all_taken = share_places(SHARE_NODE, SHARE_TAKEN, table);
 
 	if (taken)
 		__sync_fetch_and_sub(taken, 1);

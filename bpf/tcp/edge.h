@@ -34,14 +34,6 @@ struct {
 	__type(value, struct tcp_counters);
 } tcp_others SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, SHARE_ROWS_LIMIT);
-	__type(key, struct share_key);
-	__type(value, struct share_row);
-} tcp_shares SEC(".maps");
-
 /* A new edge: too large for the stack. */
 static const struct tcp_counters zero;
 
@@ -87,10 +79,10 @@ __noinline int edge_add(const struct tcp_edge_key *edge, struct tcp_target *targ
 			     TCP_EDGE_BURST))
 		return 0;
 	key = *edge;
-	if (!share_take(&tcp_shares, target->namespace, TCP_SHARED_EDGES, TCP_EDGES_LIMIT))
+	if (!share_take(target->namespace, TCP_SHARED_EDGES, TCP_EDGES_LIMIT))
 		count(&target->beyond_share, 1);
 	else if (!edge_make(&key, target->namespace))
-		share_leave(&tcp_shares, target->namespace, TCP_SHARED_EDGES);
+		share_leave(target->namespace, TCP_SHARED_EDGES);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ int http_kernel_open(struct http_kernel *kernel, struct error *error)
 		{".data.version", &kernel->version},
 		{"http_counts", &kernel->counts},
 		{"http_records", &kernel->records},
-		{"http_shares", &kernel->shares.map},
+		{"shares", &kernel->shares.map},
 		{"http_kinds", &kernel->kinds.kinds.descriptor},
 		{"http_counters", &kernel->kinds.counters},
 		{"http_free", &kernel->kinds.free},

@@ -39,7 +39,7 @@ int tcp_kernel_open(struct tcp_kernel *kernel, struct error *error)
 		{"tcp_sent", &kernel->programs[0]},
 		{"tcp_operation", &kernel->programs[1]},
 		{"tcp_targets", &kernel->targets},
-		{"tcp_shares", &kernel->shares.map},
+		{"shares", &kernel->shares.map},
 		{"tcp_edges", &kernel->edges.descriptor},
 		{"tcp_others", &kernel->others.descriptor},
 		{"tcp_look", &kernel->look_program},

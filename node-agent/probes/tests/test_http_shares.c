@@ -184,7 +184,7 @@ static void test_a_flood_of_kinds_leaves_others_room(void **state)
 	turn_to(modest - 1);
 	assert_true(told(SERVER, BEYOND_SHARE, "") > 0);
 	assert_told(SERVER, SERVED, "", HTTP_KIND_BURST); /* with the others, but counted */
-	shares = pod_map(modest, "http_shares");
+	shares = pod_map(modest, "shares");
 	assert_int_equal(share_held_now(shares, SHARE_NODE, HTTP_SHARED_KINDS),
 			 greedy + counts[modest]);
 	for (size_t i = 0; i < GREEDY; i++)
@@ -202,7 +202,7 @@ static void test_a_flood_of_kinds_leaves_others_room(void **state)
 static void test_cpus_that_make_one_kind_hold_it_once(void **state)
 {
 	size_t pod = pod_new(*state, "modest", &nothing_more), counts[PODS_LIMIT];
-	int shares = pod_map(pod, "http_shares"), ends[CPUS][ENDS], status;
+	int shares = pod_map(pod, "shares"), ends[CPUS][ENDS], status;
 	pid_t children[CPUS];
 
 	for (int i = 0; i < CPUS; i++) {
@@ -256,7 +256,7 @@ static void test_a_flood_of_routes_leaves_others_room(void **state)
 {
 	const union probe_settings by_route = {.http = {.by_route = true}};
 	size_t greedy = pod_new(*state, "greedy", &by_route), modest;
-	int shares = pod_map(greedy, "http_shares");
+	int shares = pod_map(greedy, "shares");
 
 	share_add(shares, share_newest(shares), HTTP_SHARED_FOUND, A_SHARE - LEFT);
 	share_add(shares, SHARE_NODE, HTTP_SHARED_FOUND, A_SHARE - LEFT);
@@ -282,7 +282,7 @@ static void test_what_is_known_takes_no_more(void **state)
 {
 	const union probe_settings by_route = {.http = {.by_route = true}};
 	size_t pod = pod_new(*state, "modest", &by_route);
-	int shares = pod_map(pod, "http_shares");
+	int shares = pod_map(pod, "shares");
 	uint32_t namespace = share_newest(shares);
 
 	for (int i = 0; i < 3; i++)

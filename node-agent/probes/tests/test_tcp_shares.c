@@ -99,7 +99,7 @@ static void test_a_flood_of_edges_leaves_others_room(void **state)
 	const char *at_greedy = fixture_cgroup(fixture, "/greedy");
 	const char *at_modest = fixture_cgroup(fixture, "/modest");
 	struct probe_attachment *greedy = pod_new(fixture, "greedy", at_greedy), *modest;
-	int shares = map_at(at_greedy, "tcp_shares");
+	int shares = map_at(at_greedy, "shares");
 
 	/* As though others of the namespace had all of its share but a few. */
 	share_add(shares, share_newest(shares), TCP_SHARED_EDGES, SHARE - LEFT);
